@@ -1,0 +1,95 @@
+"""What every source of images hands over: two splits, their names, and where they came from."""
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+IMAGE_SHAPE = (32, 32, 3)
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Images with their labels, in a fixed order.
+
+    Attributes:
+        images: uint8, shape (N, 32, 32, 3), channels in the order red, green, blue.
+        labels: int64, shape (N,): the class, the finer one where there are two.
+        coarse_labels: int64, shape (N,), or None where the data set has no groups of classes.
+    """
+
+    images: NDArray[np.uint8]
+    labels: NDArray[np.int64]
+    coarse_labels: NDArray[np.int64] | None = None
+
+    def __post_init__(self) -> None:
+        if self.images.dtype != np.uint8 or self.images.shape[1:] != IMAGE_SHAPE:
+            raise ValueError(
+                "images must be uint8 of shape (N, 32, 32, 3). "
+                f"Received: {self.images.dtype} of shape {self.images.shape}"
+            )
+        for labels in self.all_labels:
+            if labels.dtype != np.int64 or labels.shape != (len(self),):
+                raise ValueError(
+                    f"labels must be int64 of shape ({len(self)},). "
+                    f"Received: {labels.dtype} of shape {labels.shape}"
+                )
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    @property
+    def all_labels(self) -> tuple[NDArray[np.int64], ...]:
+        """The labels, then the coarse labels where there are any."""
+        return (self.labels,) if self.coarse_labels is None else (self.labels, self.coarse_labels)
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """A data set in memory.
+
+    Attributes:
+        name: One of `DATASETS`.
+        train: The training split.
+        test: The test split.
+        class_names: One name a class, in the order of the labels.
+        coarse_names: One name a group of classes, or None where there are no groups.
+        provenance: What the images were made from; JSON-able, with no path of this machine.
+    """
+
+    name: str
+    train: Split
+    test: Split
+    class_names: tuple[str, ...]
+    coarse_names: tuple[str, ...] | None = None
+    provenance: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def num_classes(self) -> int:
+        """Number of (fine) classes."""
+        return len(self.class_names)
+
+    @property
+    def synthetic(self) -> bool:
+        """Whether the images were drawn from a seed instead of published."""
+        return bool(self.provenance["synthetic"])
+
+
+def content_sha256(split: Split) -> str:
+    """Hex digest of a split's images and labels that does not depend on their order.
+
+    It is the sha256 of the sorted sha256 digests of the examples; an example is the 3,072 bytes of
+    its image (row by row, red green blue) followed by one byte for its label and, where there is
+    one, one for its coarse label.
+
+    Args:
+        split: Labels must be under 256.
+    """
+    labels = np.stack(split.all_labels, axis=1).astype(np.uint8)
+    digests = [
+        hashlib.sha256(image.tobytes() + label.tobytes()).digest()
+        for image, label in zip(split.images, labels, strict=True)
+    ]
+    return hashlib.sha256(b"".join(sorted(digests))).hexdigest()

@@ -1,0 +1,43 @@
+"""The sample sheet of a data set: images plain, and as a recipe's pipeline augments them."""
+
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from cifar_keras.data.dataset import Dataset
+from cifar_keras.data.pipeline import TrainingBatches
+from cifar_keras.data.sheet import write_sheet
+from cifar_keras.data.statistics import Normalization
+from cifar_keras.recipe import Data
+
+COLUMNS, AUGMENTED_ROWS = 10, 3
+
+
+def write_samples(path: Path, dataset: Dataset, data: Data, recipe: str, seed: int) -> Path:
+    """Write a PNG with ten training images, one of each of the first classes; returns its path."""
+    labels = dataset.train.labels
+    chosen = np.array([int(np.argmax(labels == label)) for label in range(COLUMNS)])
+    images = dataset.train.images[chosen]
+    rows = [("plain", images)]
+    rows += [
+        (f"{recipe}, draw {draw + 1}", _augmented(images, data, seed + draw))
+        for draw in range(AUGMENTED_ROWS)
+    ]
+    names = [dataset.class_names[label] for label in labels[chosen]]
+    kind = "synthetic images, not CIFAR" if dataset.synthetic else "training images"
+    write_sheet(path, rows, names, f"{dataset.name}: {kind}, plain and as {recipe} augments them")
+    return path
+
+
+def _augmented(images: NDArray[np.uint8], data: Data, seed: int) -> NDArray[np.uint8]:
+    """Each image once, cropped and flipped as in training, in grey levels and in its place."""
+    # Without normalisation the pipeline's output is still grey levels; padding with zeros, which
+    # stand for the mean, shows as black.
+    grey = Normalization(np.zeros(3, np.float32), np.ones(3, np.float32))
+    whole = data.model_copy(update={"batch_size": len(images), "last_batch": "keep"})
+    batches = TrainingBatches(images, np.arange(len(images)), whole, grey, seed)
+    augmented, places = batches.batch(tf.constant(0, tf.int64))
+    in_order = np.argsort(places.numpy())
+    return np.asarray(augmented)[in_order].astype(np.uint8)

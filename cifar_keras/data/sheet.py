@@ -1,0 +1,96 @@
+"""A sheet of labelled sample images, for the eye."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cifar_keras.errors import DataError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+CELL_INCHES = 0.9
+DOTS_PER_INCH = 120
+
+
+def write_sheet(
+    path: str | Path,
+    rows: Sequence[tuple[str, NDArray[np.uint8]]],
+    labels: Sequence[str],
+    caption: str,
+) -> None:
+    """Writes a PNG with one row of images a title and one column a label.
+
+    The file appears whole or not at all.
+
+    Args:
+        path: Where to write; its folder must exist.
+        rows: Titles and images, uint8 of shape (n, height, width, 3), the same n in every row.
+        labels: n names, written above the columns.
+        caption: One line at the top: the data set, and "synthetic" where it is.
+
+    Raises:
+        ValueError: If a row has more or fewer images than there are labels.
+        DataError: If the file cannot be written.
+    """
+    for title, images in rows:
+        if len(images) != len(labels):
+            raise ValueError(
+                f"row {title!r} must have {len(labels)} images, one a label. "
+                f"Received: {len(images)}"
+            )
+    path = Path(path)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        # No software version in the file: unchanged images give unchanged bytes.
+        _draw(rows, labels, caption).savefig(partial, format="png", metadata={"Software": None})
+        os.replace(partial, path)
+    except OSError as error:
+        raise DataError(
+            f"cannot write {path} ({error.strerror}); name a file in a folder you may write to"
+        ) from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _draw(
+    rows: Sequence[tuple[str, NDArray[np.uint8]]], labels: Sequence[str], caption: str
+) -> "Figure":
+    # Imported here so that reading data does not wait for Matplotlib.
+    from matplotlib.figure import Figure
+
+    left, top, margin = 1.1, 0.75, 0.08
+    right = left + CELL_INCHES * len(labels)
+    # A bold character of 10 points is at most 0.09 inches wide on average.
+    width = max(right, 0.09 * len(caption)) + margin
+    height = top + CELL_INCHES * len(rows) + margin
+    figure = Figure(figsize=(width, height), dpi=DOTS_PER_INCH)
+    figure.text(margin / width, 1 - 0.12 / height, caption, va="top", fontsize=10, weight="bold")
+    grid = figure.subplots(
+        len(rows),
+        len(labels),
+        squeeze=False,
+        gridspec_kw={
+            "left": left / width,
+            "right": right / width,
+            "top": 1 - top / height,
+            "bottom": margin / height,
+            "wspace": 0.06,
+            "hspace": 0.06,
+        },
+    )
+    for axes_row, (title, images) in zip(grid, rows, strict=True):
+        for axes, image in zip(axes_row, images, strict=True):
+            axes.imshow(image, interpolation="nearest")
+            axes.set_axis_off()
+        axes_row[0].text(
+            -0.08, 0.5, title, transform=axes_row[0].transAxes, ha="right", va="center", fontsize=8
+        )
+    for axes, label in zip(grid[0], labels, strict=True):
+        words = label.replace("_", " ").replace(" ", "\n", 1)
+        axes.set_title(words, fontsize=8, pad=3)
+    return figure

@@ -1,0 +1,136 @@
+"""Where data sets are found: a folder of the user's, the caches, and at last the publisher."""
+
+import logging
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from cifar_keras.data import archives
+from cifar_keras.data.dataset import Dataset
+from cifar_keras.data.download import download_archive
+from cifar_keras.data.layouts import LAYOUTS, Layout
+from cifar_keras.data.official import FileReport
+from cifar_keras.data.synthetic import PLANS, synthetic
+from cifar_keras.errors import DataError
+
+DATASETS: tuple[str, ...] = (*LAYOUTS, *PLANS)
+
+logger = logging.getLogger("cifar_keras")
+
+
+def load(name: str, data_dir: str | Path | None = None, download: bool = True) -> Dataset:
+    """Returns a data set, found on this machine, downloaded, or drawn if its name says synthetic.
+
+    The published sets are looked for in `data_dir`, `$CIFAR_KERAS_DATA`, this package's cache and
+    Keras' cache, as folders before archives and pickles before the binary layout; then downloaded
+    to the first of these. A copy that is not the official one is used with a warning on the
+    logger "cifar_keras". A synthetic set never stands in for a published one.
+
+    Args:
+        name: One of `DATASETS`.
+        data_dir: A folder to look in first: a layout's own folder or one that holds it.
+        download: Whether to download what is not found.
+
+    Raises:
+        DataError: If the name is unknown, or the data are missing, damaged or not downloadable.
+    """
+    if name in PLANS:
+        return synthetic(name)
+    path, layout = _find(name, data_dir) or _obtain(name, data_dir, download)
+    dataset, reports = archives.read(path, layout)
+    if not dataset.provenance["official"]:
+        logger.warning("%s", _warning(path, dataset, reports))
+    return dataset
+
+
+def fetch(name: str, data_dir: str | Path | None = None) -> Path:
+    """Returns the folder or archive of a published data set, downloaded if it is not found.
+
+    Args:
+        name: "cifar10" or "cifar100".
+        data_dir: As for `load`.
+
+    Raises:
+        DataError: If the name is another one or the download fails.
+    """
+    path, _ = _find(name, data_dir) or _obtain(name, data_dir, True)
+    return path
+
+
+def verify(name: str, data_dir: str | Path | None = None) -> list[FileReport]:
+    """Returns one report a file of the copy that `load` would use; downloads nothing.
+
+    Args:
+        name: "cifar10" or "cifar100".
+        data_dir: As for `load`.
+
+    Raises:
+        DataError: If there is no copy, or its counts, shapes or labels make it unusable.
+    """
+    path, layout = _find(name, data_dir) or _obtain(name, data_dir, False)
+    return archives.read(path, layout)[1]
+
+
+def _find(name: str, data_dir: str | Path | None) -> tuple[Path, Layout] | None:
+    if name in PLANS:
+        raise DataError(f"{name} is drawn from a seed: it has no files to fetch or verify")
+    if name not in LAYOUTS:
+        raise DataError(f"unknown data set; known are {', '.join(DATASETS)}. Received: {name!r}")
+    if data_dir is not None and not Path(data_dir).is_dir():
+        raise DataError(f"the data folder must exist: make it or correct it. Received: {data_dir}")
+    for root in _roots(data_dir):
+        for layout in LAYOUTS[name]:
+            for folder in _folders(root, layout):
+                return folder, layout
+        for layout in LAYOUTS[name]:
+            for archive in _archives(root, layout):
+                return archive, layout
+    return None
+
+
+def _roots(data_dir: str | Path | None) -> list[Path]:
+    keras_home = os.environ.get("KERAS_HOME")
+    keras = Path(keras_home) if keras_home else Path.home() / ".keras"
+    return [*_own_roots(data_dir), keras / "datasets"]
+
+
+def _own_roots(data_dir: str | Path | None) -> list[Path]:
+    named = [data_dir, os.environ.get("CIFAR_KERAS_DATA")]
+    cache = os.environ.get("XDG_CACHE_HOME")
+    own = (Path(cache) if cache else Path.home() / ".cache") / "cifar_keras"
+    return [*(Path(folder) for folder in named if folder), own]
+
+
+def _folders(root: Path, layout: Layout) -> Iterator[Path]:
+    if root.name == layout.name or all((root / file).is_file() for file in layout.files):
+        yield root
+    # Keras 3 unpacks into a folder "<layout>-target", Keras 2 beside its archive.
+    for parent in (root, root / f"{layout.name}-target"):
+        if (parent / layout.name).is_dir():
+            yield parent / layout.name
+
+
+def _archives(root: Path, layout: Layout) -> Iterator[Path]:
+    # The publisher's name, Keras 2's and Keras 3's.
+    for name in (layout.archive, f"{layout.name}.tar.gz", f"{layout.name}-target_archive"):
+        if (root / name).is_file():
+            yield root / name
+
+
+def _obtain(name: str, data_dir: str | Path | None, allowed: bool) -> tuple[Path, Layout]:
+    layout = LAYOUTS[name][0]
+    if not allowed:
+        raise DataError(
+            f"{name} is in none of {', '.join(map(str, _roots(data_dir)))}; run "
+            f"`cifar-keras data fetch {name}`, or put {layout.archive} in one of them"
+        )
+    return download_archive(layout.archive, _own_roots(data_dir)[0]), layout
+
+
+def _warning(path: Path, dataset: Dataset, reports: list[FileReport]) -> str:
+    altered = ", ".join(report.file for report in reports if not report.official)
+    if dataset.provenance["content_official"]:
+        verdict = "its contents are the official images and labels in another order or packing"
+    else:
+        verdict = "its contents differ from the official ones: results are not comparable"
+    return f"{dataset.name}: {path} is not the official copy ({altered}); {verdict}"

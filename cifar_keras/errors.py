@@ -1,0 +1,25 @@
+"""What a user can mend: one family of errors, one `except` in `cli.main`.
+
+Everything raised from here is printed as one line on stderr, without a traceback, and ends the
+command with exit code 1. A bug is any other exception and keeps its traceback.
+"""
+
+
+class CifarKerasError(Exception):
+    """Base of every error whose message alone tells the user what to do."""
+
+
+class RecipeError(CifarKerasError):
+    """A recipe that is unknown, malformed, or impossible to carry out."""
+
+
+class DataError(CifarKerasError):
+    """A data set that is missing, damaged, or not what its name says."""
+
+
+class RunError(CifarKerasError):
+    """A run folder that is unusable: unwritable, incomplete, or of another recipe."""
+
+
+class DeviceError(CifarKerasError):
+    """A device that was asked for and is not there."""

@@ -1,0 +1,57 @@
+"""The recipes as a table, and one recipe in full, for reading in a terminal."""
+
+from collections.abc import Iterable
+from math import log10
+
+from cifar_keras.recipe import Recipe, load_recipe, recipe_names, recipe_path
+from cifar_keras.schedules import build, step_of
+
+# The rate is drawn at this many places an epoch; finer than any recipe's boundaries.
+_FINE = 100
+
+
+def recipes_table() -> str:
+    """All shipped recipes: data set, trainable parameters, epochs, published test accuracy."""
+    header = ("recipe", "data set", "parameters", "epochs", "published", "title")
+    rows = [_row(name, load_recipe(recipe_path(name))) for name in recipe_names()]
+    return table(header, rows, right=(2, 3, 4))
+
+
+def _row(name: str, recipe: Recipe) -> tuple[str, ...]:
+    published = "-"
+    if recipe.reference:
+        published = f"{recipe.reference.accuracy:.2f} % ({recipe.reference.epoch})"
+    epochs = f"{float(recipe.epochs):g}"
+    return name, recipe.dataset, f"{recipe.parameters:,}", epochs, published, recipe.title
+
+
+def table(header: tuple[str, ...], rows: Iterable[tuple[str, ...]], right: tuple[int, ...]) -> str:
+    """Aligned columns for a terminal; the columns in `right` are flush right."""
+    lines = [header, *rows]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(header))]
+    return "\n".join(
+        "  ".join(
+            cell.rjust(width) if i in right else cell.ljust(width)
+            for i, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in lines
+    )
+
+
+def draw_rate(recipe: Recipe, width: int = 60, height: int = 8) -> str:
+    """The learning rate over the epochs as a text picture, its axis logarithmic."""
+    rates: list[float] = []
+    for stage in recipe.stages:
+        rate, _ = build(stage.schedule, stage.epochs, _FINE)
+        rates += [rate(step) for step in range(step_of(stage.epochs, _FINE))]
+    columns = [rates[i * len(rates) // width] for i in range(width)]
+    logs = [log10(max(rate, 1e-9)) for rate in columns]
+    low, high = min(logs), max(logs)
+    levels = [round((value - low) / (high - low or 1) * (height - 1)) for value in logs]
+    lines = []
+    for level in reversed(range(height)):
+        value = 10 ** (low + (high - low) * level / (height - 1))
+        label = f"{value:8.3g}" if level in (0, height - 1) else " " * 8
+        lines.append(f"{label} |" + "".join("*" if at == level else " " for at in levels).rstrip())
+    last = f"{float(recipe.epochs):g} epochs"
+    return "\n".join([*lines, " " * 9 + "+" + "-" * width, f"{'0':>11}{last:>{width - 1}}"])

@@ -1,0 +1,49 @@
+"""The networks: a plain dict of factories, and what can be counted of a network."""
+
+import difflib
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import keras
+
+from cifar_keras.errors import RecipeError
+from cifar_keras.models.counting import multiply_adds, trainable_parameters
+from cifar_keras.models.resnet import resnet_he, resnet_neon
+
+__all__ = ["MODELS", "build_model", "multiply_adds", "trainable_parameters"]
+
+MODELS: dict[str, Callable[..., keras.Model]] = {
+    "resnet_he": resnet_he,
+    "resnet_neon": resnet_neon,
+}
+
+
+def build_model(
+    name: str,
+    input_shape: tuple[int, int, int],
+    num_classes: int,
+    arguments: dict[str, Any],
+) -> keras.Model:
+    """The network that the named factory builds of these arguments.
+
+    Raises:
+        RecipeError: the factory is unknown, an argument is unknown, missing, or impossible.
+    """
+    if name not in MODELS:
+        near = difflib.get_close_matches(name, MODELS, n=1)
+        hint = f"did you mean '{near[0]}'?" if near else f"there are: {', '.join(MODELS)}"
+        raise RecipeError(f"unknown model '{name}'; {hint}")
+    known = list(inspect.signature(MODELS[name]).parameters)[2:]
+    for argument in arguments:
+        if argument not in known:
+            near = difflib.get_close_matches(argument, known, n=1)
+            hint = f"did you mean '{near[0]}'?" if near else f"it takes: {', '.join(known)}"
+            raise RecipeError(f"model '{name}' has no argument '{argument}'; {hint}")
+    missing = [argument for argument in known if argument not in arguments]
+    if missing:
+        raise RecipeError(f"model '{name}' lacks {', '.join(missing)}; add to 'model'")
+    try:
+        return MODELS[name](input_shape, num_classes, **arguments)
+    except (ValueError, TypeError) as error:
+        raise RecipeError(f"model '{name}': {error}") from error

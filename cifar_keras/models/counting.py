@@ -1,0 +1,32 @@
+"""What can be counted of a network: parameters, and multiply-adds from its own graph."""
+
+from math import prod
+
+import keras
+import tensorflow as tf
+
+
+def trainable_parameters(model: keras.Model) -> int:
+    """The number of trainable numbers, shared ones once."""
+    return sum(prod(variable.shape) for variable in model.trainable_variables)
+
+
+def multiply_adds(model: keras.Model, input_shape: tuple[int, ...]) -> int:
+    """Multiply-adds of convolutions and matrix products in one image's forward pass.
+
+    Counted in the graph that TensorFlow runs, so a layer that is applied twice counts twice.
+    """
+    function = tf.function(lambda images: model(images, training=False))
+    graph = function.get_concrete_function(tf.TensorSpec((1, *input_shape))).graph
+    return sum(_multiply_adds(operation) for operation in graph.get_operations())
+
+
+def _multiply_adds(operation: tf.Operation) -> int:
+    if operation.type not in ("Conv2D", "DepthwiseConv2dNative", "MatMul", "BatchMatMulV2"):
+        return 0
+    outputs = operation.outputs[0].shape.num_elements()
+    if operation.type == "Conv2D":
+        return int(outputs * prod(operation.inputs[1].shape[:3]))
+    if operation.type == "DepthwiseConv2dNative":
+        return int(outputs * prod(operation.inputs[1].shape[:2]))
+    return int(outputs * operation.inputs[0].shape[-1])

@@ -1,0 +1,149 @@
+"""Residual networks of 6n + 2 layers for CIFAR: neon's, and He et al.'s own."""
+
+import keras
+from keras import layers
+
+from cifar_keras.initializers import initializer
+from cifar_keras.layers import BatchNormalization
+
+FILTERS = (16, 32, 64)
+
+
+def resnet_neon(
+    input_shape: tuple[int, int, int],
+    num_classes: int,
+    depth: int,
+    kernel_initializer: str,
+    bn_momentum: float,
+    bn_epsilon: float,
+    final_batch_norm: bool,
+) -> keras.Model:
+    """Returns the ResNet of apark263/cfmz, from images (H, W, 3) to logits (num_classes,).
+
+    Where the number of maps changes, the shortcut is a 1x1 convolution of stride 2 without batch
+    norm, which begins as the identity and is trained (neon's side path). The linear layer has no
+    bias; a batch norm over the logits follows it where `final_batch_norm`.
+
+    With 10 classes 272,292 / 466,724 / 855,588 / 1,730,532 trainable parameters at depth
+    20 / 32 / 56 / 110.
+
+    Raises:
+        ValueError: depth is not 6n + 2.
+
+    Reference:
+        https://github.com/apark263/cfmz, commit 19babe0, cifar10_msra.py, on neon v1.2.1.
+    """
+    net = _Net(kernel_initializer, bn_momentum, bn_epsilon, projection="identity")
+    inputs, x = net.trunk(input_shape, depth)
+    x = layers.Dense(
+        num_classes,
+        use_bias=False,
+        kernel_initializer=initializer(kernel_initializer),
+        name="logits",
+    )(x)
+    if final_batch_norm:
+        x = net.batch_norm(x, "logits_bn")
+    return keras.Model(inputs, x, name=f"resnet{depth}_neon")
+
+
+def resnet_he(
+    input_shape: tuple[int, int, int],
+    num_classes: int,
+    depth: int,
+    kernel_initializer: str,
+    bn_momentum: float,
+    bn_epsilon: float,
+) -> keras.Model:
+    """Returns the ResNet of He et al. for CIFAR, from images (H, W, 3) to logits (num_classes,).
+
+    Shortcuts are option A: where the number of maps changes, every other pixel, and zeros for the
+    new maps; no parameters.
+
+    With 10 classes 269,722 / 464,154 / 853,018 / 1,727,962 trainable parameters at depth
+    20 / 32 / 56 / 110.
+
+    Raises:
+        ValueError: depth is not 6n + 2.
+
+    Reference:
+        Deep Residual Learning for Image Recognition, section 4.2, arXiv 1512.03385.
+    """
+    net = _Net(kernel_initializer, bn_momentum, bn_epsilon, projection="subsample")
+    inputs, x = net.trunk(input_shape, depth)
+    x = layers.Dense(
+        num_classes, kernel_initializer=initializer(kernel_initializer), name="logits"
+    )(x)
+    return keras.Model(inputs, x, name=f"resnet{depth}_he")
+
+
+class _Net:
+    """What the layers of one network share."""
+
+    def __init__(
+        self, kernel_initializer: str, bn_momentum: float, bn_epsilon: float, projection: str
+    ) -> None:
+        self.kernel_initializer = kernel_initializer
+        self.bn = {"momentum": bn_momentum, "epsilon": bn_epsilon}
+        self.projection = projection
+
+    def trunk(
+        self, input_shape: tuple[int, int, int], depth: int
+    ) -> tuple[keras.KerasTensor, keras.KerasTensor]:
+        blocks, rest = divmod(depth - 2, 6)
+        if rest or blocks < 1:
+            raise ValueError(f"`depth` must be 6n + 2, as 20, 32, 56, 110. Received: depth={depth}")
+        inputs = keras.Input(input_shape, name="images")
+        x = self.conv(inputs, FILTERS[0], 3, 1, "stem_conv")
+        x = layers.ReLU(name="stem_relu")(self.batch_norm(x, "stem_bn"))
+        for stage, filters in enumerate(FILTERS, start=1):
+            for block in range(1, blocks + 1):
+                strides = 2 if stage > 1 and block == 1 else 1
+                x = self.block(x, filters, strides, f"stage{stage}_block{block}")
+        return inputs, layers.GlobalAveragePooling2D(name="pool")(x)
+
+    def block(
+        self, x: keras.KerasTensor, filters: int, strides: int, name: str
+    ) -> keras.KerasTensor:
+        shortcut = x
+        if strides == 2 and self.projection == "identity":
+            shortcut = layers.Conv2D(
+                filters,
+                1,
+                strides,
+                use_bias=False,
+                kernel_initializer=initializer("identity"),
+                name=f"{name}_shortcut_conv",
+            )(x)
+        elif strides == 2:
+            shortcut = layers.AveragePooling2D(1, strides, name=f"{name}_shortcut_pool")(x)
+            # Read as channels first, the last axis of the padding is our channels.
+            shortcut = layers.ZeroPadding2D(
+                ((0, 0), (0, filters - x.shape[-1])),
+                data_format="channels_first",
+                name=f"{name}_shortcut_pad",
+            )(shortcut)
+        x = self.conv(x, filters, 3, strides, f"{name}_1_conv")
+        x = layers.ReLU(name=f"{name}_1_relu")(self.batch_norm(x, f"{name}_1_bn"))
+        x = self.conv(x, filters, 3, 1, f"{name}_2_conv")
+        x = self.batch_norm(x, f"{name}_2_bn")
+        x = layers.Add(name=f"{name}_add")([x, shortcut])
+        return layers.ReLU(name=f"{name}_relu")(x)
+
+    def conv(
+        self, x: keras.KerasTensor, filters: int, size: int, strides: int, name: str
+    ) -> keras.KerasTensor:
+        if strides == 2:
+            # "same" at stride 2 pads only below and right; the originals pad all round.
+            x = layers.ZeroPadding2D(size // 2, name=f"{name}_pad")(x)
+        return layers.Conv2D(
+            filters,
+            size,
+            strides,
+            padding="valid" if strides == 2 else "same",
+            use_bias=False,
+            kernel_initializer=initializer(self.kernel_initializer),
+            name=name,
+        )(x)
+
+    def batch_norm(self, x: keras.KerasTensor, name: str) -> keras.KerasTensor:
+        return BatchNormalization(**self.bn, name=name)(x)

@@ -1,0 +1,81 @@
+"""What a run was made from: code, versions, machine. The data's own record comes from `data`."""
+
+import os
+import platform
+import subprocess
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+PACKAGES = ("cifar_keras", "tensorflow", "keras", "numpy")
+
+
+def provenance(data: dict[str, Any], devices: list[str]) -> dict[str, Any]:
+    """The record that goes into run.json: plain data, without any path of this machine."""
+    return {
+        "versions": {"python": platform.python_version(), **versions()},
+        "git": git_state(),
+        "hardware": hardware(devices),
+        "devices": devices,
+        "onednn": os.environ.get("TF_ENABLE_ONEDNN_OPTS") != "0",
+        "data": data,
+    }
+
+
+def versions() -> dict[str, str]:
+    """The installed versions of what a run's figures depend on."""
+    found = {}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "not installed"
+    return found
+
+
+def git_state() -> dict[str, Any]:
+    """The revision of the checkout that this package runs from; nulls outside of one."""
+    checkout = Path(__file__).resolve().parent.parent
+
+    def git(*arguments: str) -> str | None:
+        command = ["git", "-C", str(checkout), *arguments]
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=True)
+        except (OSError, subprocess.SubprocessError):
+            return None
+        return done.stdout.strip()
+
+    top = git("rev-parse", "--show-toplevel")
+    if top is None or Path(top).resolve() != checkout:
+        return {"revision": None, "dirty": None}
+    # Reports are outputs: writing one does not make the code another.
+    changed = git("status", "--porcelain", "--untracked-files=no", "--", ".", ":!reports")
+    return {"revision": git("rev-parse", "HEAD"), "dirty": bool(changed)}
+
+
+def hardware(devices: list[str]) -> dict[str, Any]:
+    """The processor's name, its usable cores, the memory in GiB, and the GPUs in use."""
+    return {
+        "cpu": _cpu_name(),
+        "cores": len(os.sched_getaffinity(0))
+        if hasattr(os, "sched_getaffinity")
+        else os.cpu_count(),
+        "memory_gib": _memory_gib(),
+        "gpus": [device for device in devices if not device.startswith("CPU")],
+    }
+
+
+def _cpu_name() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()
+
+
+def _memory_gib() -> float | None:
+    try:
+        return round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1)
+    except (ValueError, OSError):
+        return None

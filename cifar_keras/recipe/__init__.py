@@ -1,0 +1,17 @@
+"""Recipes: the frozen schema, and how one is found, read and overridden."""
+
+from cifar_keras.recipe.files import load_recipe, recipe_names, recipe_path, recipes_folder
+from cifar_keras.recipe.schema import NUM_CLASSES, Curve, Data, Recipe, Reference, Stage
+
+__all__ = [
+    "NUM_CLASSES",
+    "Curve",
+    "Data",
+    "Recipe",
+    "Reference",
+    "Stage",
+    "load_recipe",
+    "recipe_names",
+    "recipe_path",
+    "recipes_folder",
+]

@@ -1,0 +1,105 @@
+"""How a recipe is found, read and overridden."""
+
+import difflib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from cifar_keras.errors import RecipeError
+from cifar_keras.recipe.mistakes import mistake
+from cifar_keras.recipe.schema import Recipe
+from cifar_keras.recipe.strict_yaml import load_yaml, parse_value
+
+_PACKAGE = Path(__file__).resolve().parent.parent
+
+
+def recipes_folder() -> Path:
+    """The folder of the shipped recipes: of the checkout, or of the installed package."""
+    checkout = _PACKAGE.parent / "recipes"
+    return checkout if checkout.is_dir() else _PACKAGE / "recipes"
+
+
+def recipe_names() -> list[str]:
+    """The names of the shipped recipes, sorted with numbers in their natural order."""
+    return sorted((path.stem for path in recipes_folder().glob("*.yaml")), key=_natural)
+
+
+def _natural(name: str) -> list[tuple[int, int, str]]:
+    digits = "".join(c if c.isdigit() else " " for c in name).split()
+    letters = "".join(" " if c.isdigit() else c for c in name).split()
+    key = [(0, 0, letters[0] if letters else "")]
+    return key + [(1, int(number), "") for number in digits] + [(2, 0, name)]
+
+
+def recipe_path(name_or_file: str) -> Path:
+    """The file of a shipped recipe's name, or the path itself if it is one.
+
+    Raises:
+        RecipeError: there is no such recipe; the nearest name is told.
+    """
+    if name_or_file.endswith((".yaml", ".yml")) or "/" in name_or_file:
+        path = Path(name_or_file)
+        if not path.is_file():
+            raise RecipeError(f"recipe file '{name_or_file}' is not there")
+        return path
+    path = recipes_folder() / f"{name_or_file}.yaml"
+    if path.is_file():
+        return path
+    near = difflib.get_close_matches(name_or_file, recipe_names(), n=1)
+    hint = f"did you mean '{near[0]}'?" if near else "see 'cifar-keras recipes'"
+    raise RecipeError(f"unknown recipe '{name_or_file}'; {hint}")
+
+
+def load_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
+    """The recipe of a file, with `KEY=VALUE` overrides such as `optimizer.momentum=0.8` applied.
+
+    Raises:
+        RecipeError: the file or an override has mistakes; all are told, one a line, each with
+            file, key, value and remedy.
+    """
+    path = Path(path)
+    try:
+        tree = load_yaml(path.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise RecipeError(f"{path.name}: not YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(tree, dict):
+        raise RecipeError(f"{path.name}: holds no keys; see the shipped recipes for the form")
+    for override in overrides:
+        _override(tree, override)
+    try:
+        return Recipe.model_validate(tree)
+    except ValidationError as error:
+        lines = [mistake(path.name, tree, each) for each in error.errors()]
+        raise RecipeError("\n".join(lines)) from None
+
+
+def _override(tree: dict[str, Any], override: str) -> None:
+    key, equals, text = override.partition("=")
+    if not equals:
+        raise RecipeError(f"--set '{override}': write KEY=VALUE, as in optimizer.momentum=0.8")
+    *parents, last = key.split(".")
+    node: Any = tree
+    for part in parents:
+        node = _child(node, part, key)
+    if isinstance(node, list):
+        _child(node, last, key)
+        node[int(last)] = parse_value(text)
+    elif isinstance(node, dict):
+        # A key of `model` may be an argument that the recipe leaves out; any other is a mistake.
+        if node is not tree.get("model"):
+            _child(node, last, key)
+        node[last] = parse_value(text)
+    else:
+        raise RecipeError(f"--set '{key}': '{'.'.join(parents)}' has no keys")
+
+
+def _child(node: Any, part: str, key: str) -> Any:
+    names = [str(i) for i in range(len(node))] if isinstance(node, list) else list(node or ())
+    if part in names:
+        return node[int(part)] if isinstance(node, list) else node[part]
+    near = difflib.get_close_matches(part, names, n=1)
+    hint = f"did you mean '{near[0]}'?" if near else f"there are: {', '.join(names)}"
+    raise RecipeError(f"--set '{key}': unknown key '{part}'; {hint}")

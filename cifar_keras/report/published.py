@@ -1,0 +1,45 @@
+"""Published curves: the CSV files of reports/published."""
+
+import csv
+from pathlib import Path
+
+from cifar_keras.errors import RecipeError
+from cifar_keras.recipe import Curve
+
+_PACKAGE = Path(__file__).resolve().parent.parent
+
+
+def published_folder() -> Path:
+    """The folder of the published curves: of the checkout, or of the installed package."""
+    checkout = _PACKAGE.parent / "reports" / "published"
+    return checkout if checkout.is_dir() else _PACKAGE / "published"
+
+
+def published_curve(curve: Curve, folder: Path | None = None) -> list[tuple[float, float]]:
+    """(epochs finished, test error in percent), by rising epoch; the files hold fractions.
+
+    Raises:
+        RecipeError: the file, a column or the rows that the recipe names are not there.
+    """
+    path = (folder or published_folder()) / curve.file
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+    except OSError as error:
+        raise RecipeError(f"published curve '{curve.file}': {error.strerror}") from None
+    try:
+        chosen = [row for row in rows if all(row[k] == str(v) for k, v in curve.where.items())]
+        points = [(float(row[curve.epoch]), float(row[curve.value])) for row in chosen]
+    except KeyError as error:
+        known = ", ".join(rows[0])
+        raise RecipeError(
+            f"published curve '{curve.file}': no column {error}; there are: {known}"
+        ) from None
+    except ValueError as error:
+        raise RecipeError(f"published curve '{curve.file}': {error}") from None
+    if not points:
+        raise RecipeError(f"published curve '{curve.file}': no rows where {curve.where}")
+    return sorted(
+        (epoch - curve.first_epoch + 1, 100 * (value if curve.quantity == "error" else 1 - value))
+        for epoch, value in points
+    )

@@ -1,0 +1,212 @@
+"""Every file name of a run folder, and how its files are read and written: whole or not at all."""
+
+import csv
+import errno
+import hashlib
+import io
+import json
+import os
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from cifar_keras.errors import RunError
+from cifar_keras.recipe import Recipe
+
+RUN = "run.json"
+HISTORY = "history.csv"
+RESULT = "result.json"
+WEIGHTS = "final.weights.h5"
+
+
+Fraction = Annotated[float, Field(ge=0, le=1)]
+
+
+class Record(BaseModel):
+    """A JSON file of a run folder."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Run(Record):
+    """run.json: what the run is made from, written before its first step."""
+
+    name: str
+    recipe: Recipe
+    recipe_sha256: str
+    seed: int
+    budget: str
+    overrides: list[str]
+    command: list[str]
+    started: str
+    provenance: dict[str, Any]
+
+    @property
+    def scaled(self) -> bool:
+        """Whether the epochs are not those of the recipe."""
+        return self.budget != "1"
+
+    @property
+    def altered(self) -> bool:
+        """Whether keys of the recipe were overridden."""
+        return bool(self.overrides)
+
+
+class Epoch(Record):
+    """A row of history.csv: the state after `epoch` epochs (the last may be a part of one).
+
+    Accuracies are fractions; `loss` is the mean training loss without penalties, over the epoch, in
+    training mode; `test_*` are over all test images, in inference mode.
+    """
+
+    epoch: float
+    step: int
+    learning_rate: float
+    loss: float
+    accuracy: Fraction
+    test_loss: float
+    test_accuracy: Fraction
+    seconds: float
+    images_per_second: float
+
+
+class BestOnTest(Record):
+    """The best epoch, chosen by looking at the test set: never the headline."""
+
+    test_accuracy: Fraction
+    epoch: float
+    note: str = "chosen on the test set"
+
+
+class Result(Record):
+    """result.json: what came out; `test_accuracy` is the LAST epoch's, on all test images."""
+
+    test_accuracy: Fraction
+    test_correct: int
+    test_images: int
+    test_loss: Annotated[float, Field(allow_inf_nan=False)]
+    epoch: Literal["last"] = "last"
+    epochs: float
+    steps: int
+    best_on_test: BestOnTest
+    parameters: int
+    macs: int
+    seconds: float
+    images_per_second: float
+    peak_memory_mib: int
+    weights_sha256: str
+    finished: str
+
+
+def run_name(recipe_name: str, seed: int, budget: str, overrides: Sequence[str]) -> Path:
+    """The folder of a run below the folder of runs.
+
+    A scaled or altered run has its budget and a hash of its overrides in the name, so that it never
+    meets the full run.
+    """
+    name = f"seed-{seed}"
+    if budget != "1":
+        name += f"-budget-{budget}"
+    if overrides:
+        text = json.dumps(sorted(overrides))
+        name += f"-set-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+    return Path(recipe_name) / name
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file whole: to a temporary name, flushed to disk, renamed.
+
+    Raises:
+        RunError: the folder is not writable or the disk is full; the file is as it was before.
+    """
+    scratch = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, scratch = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(scratch, 0o644)
+        os.replace(scratch, path)
+    except OSError as error:
+        if scratch and os.path.exists(scratch):
+            os.unlink(scratch)
+        raise unwritable(path, error) from None
+
+
+def unwritable(path: Path, error: OSError) -> RunError:
+    """The error for a file that cannot be written, with what to do."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return RunError(f"no space left to write '{path}'; free some, then run the command again")
+    reason = os.strerror(error.errno) if error.errno else str(error)
+    return RunError(f"cannot write '{path}': {reason}; choose another folder")
+
+
+def write_record(folder: Path, name: str, record: Record) -> None:
+    """Write one of the folder's JSON files."""
+    text = json.dumps(record.model_dump(mode="json"), indent=1) + "\n"
+    write_bytes(folder / name, text.encode())
+
+
+def write_history(folder: Path, rows: Sequence[Epoch]) -> None:
+    """Write history.csv: a header and one row an epoch."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(Epoch.model_fields), lineterminator="\n")
+    writer.writeheader()
+    for row in rows:
+        writer.writerow({k: f"{v:.9g}" for k, v in row.model_dump().items()})
+    write_bytes(folder / HISTORY, text.getvalue().encode())
+
+
+def _read(folder: Path, name: str) -> str:
+    try:
+        return (folder / name).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise RunError(f"'{folder}' has no {name}: not a run folder, or unfinished") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise RunError(f"cannot read '{folder / name}': {error}") from None
+
+
+def _read_record(folder: Path, name: str, kind: type[Record]) -> Any:
+    try:
+        return kind.model_validate_json(_read(folder, name))
+    except ValidationError as error:
+        raise RunError(f"'{folder / name}' is damaged: {_first(error)}") from None
+
+
+def _first(error: ValidationError) -> str:
+    first = error.errors()[0]
+    return f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"
+
+
+def read_run(folder: Path) -> Run:
+    """The folder's run.json."""
+    run: Run = _read_record(folder, RUN, Run)
+    return run
+
+
+def read_result(folder: Path) -> Result:
+    """The folder's result.json."""
+    result: Result = _read_record(folder, RESULT, Result)
+    return result
+
+
+def read_history(folder: Path) -> list[Epoch]:
+    """The folder's history.csv."""
+    rows = []
+    for number, cells in enumerate(csv.DictReader(io.StringIO(_read(folder, HISTORY))), start=2):
+        try:
+            rows.append(Epoch.model_validate({str(key): value for key, value in cells.items()}))
+        except ValidationError as error:
+            place = f"'{folder / HISTORY}' is damaged at line {number}"
+            raise RunError(f"{place}: {_first(error)}") from None
+    return rows
+
+
+def find_runs(roots: Sequence[Path]) -> list[Path]:
+    """The run folders below the given ones, sorted."""
+    return sorted({path.parent for root in roots for path in root.glob(f"*/*/{RUN}")})

@@ -1,0 +1,1 @@
+"""Training: devices, callbacks, and the run itself."""

@@ -1,0 +1,167 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from cifar_keras.data.pipeline import TrainingBatches, evaluation_batches, permuted
+from cifar_keras.data.statistics import Normalization, normalization
+from cifar_keras.recipe import load_recipe, recipe_path
+
+RANDOM = np.random.RandomState(0)
+IMAGES = RANDOM.randint(0, 256, (50, 32, 32, 3)).astype(np.uint8)
+LABELS = np.arange(50)  # the label tells which image it was
+RAW = ("data.mean=none", "data.padding=none", "data.pad=0", "data.flip=none")
+
+
+def batches(*overrides, seed=1, batch_size=16):
+    overrides = [f"data.batch_size={batch_size}", *overrides]
+    data = load_recipe(recipe_path("resnet20"), overrides).data
+    return TrainingBatches(IMAGES, LABELS, data, normalization(data, IMAGES), seed)
+
+
+def epoch(source, number):
+    begin = number * source.steps_per_epoch
+    pairs = list(source.dataset(begin, begin + source.steps_per_epoch).as_numpy_iterator())
+    return [images for images, _ in pairs], [labels for _, labels in pairs]
+
+
+def labels_of(source, first, last):
+    return [y.tolist() for _, y in source.dataset(first, last).as_numpy_iterator()]
+
+
+def test_a_batch_is_a_function_of_seed_and_step_alone():
+    whole = list(batches().dataset(0, 12).as_numpy_iterator())
+    rest = list(batches().dataset(7, 12).as_numpy_iterator())
+
+    for (images, labels), (again, labels_again) in zip(whole[7:], rest, strict=True):
+        np.testing.assert_array_equal(images, again)
+        np.testing.assert_array_equal(labels, labels_again)
+
+
+def test_another_seed_gives_another_order_and_other_crops():
+    one, other = batches(seed=1), batches(seed=2)
+
+    assert labels_of(one, 0, 1) != labels_of(other, 0, 1)
+    assert not np.array_equal(one.batch(tf.constant(0, tf.int64))[0], other.batch(0)[0])
+
+
+@pytest.mark.parametrize(("last_batch", "sizes"), [("keep", [16, 16, 16, 2]), ("drop", [16] * 3)])
+def test_an_epoch_shows_each_image_at_most_once(last_batch, sizes):
+    _, labels = epoch(batches(f"data.last_batch={last_batch}"), 0)
+
+    seen = np.concatenate(labels)
+    assert [len(batch) for batch in labels] == sizes
+    assert len(set(seen)) == len(seen)
+
+
+def test_epochs_have_different_orders():
+    source = batches("data.last_batch=keep")
+
+    assert (
+        np.concatenate(epoch(source, 0)[1]).tolist() != np.concatenate(epoch(source, 1)[1]).tolist()
+    )
+
+
+def test_carried_batches_are_full_and_show_every_image_once_a_pass():
+    # 25 batches of 16 are 400 images: 8 passes of 50 without a gap.
+    labels = np.concatenate(labels_of(batches("data.last_batch=carry"), 0, 25))
+
+    passes = labels.reshape(8, 50)
+    assert all(sorted(each) == list(range(50)) for each in passes.tolist())
+    assert len({tuple(each) for each in passes.tolist()}) == 8
+
+
+@pytest.mark.parametrize("count", [10, 1000, 50_000])
+def test_a_pass_is_a_permutation(count):
+    positions = tf.range(count, dtype=tf.int64)
+
+    order = permuted(positions, tf.zeros(count, tf.int64), 3, count).numpy()
+
+    assert sorted(order) == list(range(count))
+
+
+def test_an_image_is_as_likely_at_any_place_of_a_pass():
+    places = np.array(
+        [permuted(tf.range(20, dtype=tf.int64), tf.fill([20], tf.constant(p, tf.int64)), 1, 20)
+         for p in range(2000)]
+    )  # fmt: skip
+
+    counts = np.stack([(places == image).sum(axis=0) for image in range(20)])
+    chi_square = ((counts - 100) ** 2 / 100).sum()
+    # 19 * 19 degrees of freedom: 361 +- 27; five deviations.
+    assert 361 - 135 < chi_square < 361 + 135
+
+
+def test_without_augmentation_images_pass_through():
+    images, labels = epoch(batches(*RAW), 0)
+
+    for batch, which in zip(images, labels, strict=True):
+        np.testing.assert_array_equal(batch, IMAGES[which])
+
+
+@pytest.mark.parametrize("mode", ["zeros", "reflect", "mean"])
+def test_crops_are_windows_of_the_padded_image(mode):
+    source = batches("data.mean=none", f"data.padding={mode}", "data.flip=none")
+    numpy_mode = {"zeros": "constant"}.get(mode, mode)
+    images, labels = epoch(source, 0)
+    corners = set()
+
+    for image, which in zip(np.concatenate(images), np.concatenate(labels), strict=True):
+        padded = np.pad(IMAGES[which], ((4, 4), (4, 4), (0, 0)), mode=numpy_mode)
+        windows = np.lib.stride_tricks.sliding_window_view(padded, (32, 32, 3))[:, :, 0]
+        found = np.argwhere((windows == image).all(axis=(2, 3, 4)))
+        assert len(found) == 1
+        corners.add(tuple(found[0]))
+
+    assert len(corners) > 20
+
+
+def test_zeros_are_put_in_after_the_normalisation():
+    source = batches("data.padding=zeros", "data.mean=[200, 200, 200]", "data.flip=none")
+
+    images = np.concatenate(epoch(source, 0)[0])
+
+    # A black border would be -200.
+    borders = images[:, 0].reshape(len(images), -1)
+    assert sum(not border.any() for border in borders) > 10
+
+
+def test_half_of_the_images_are_mirrored():
+    source = batches(*RAW[:3])
+    flips = []
+    for number in range(20):
+        images, labels = epoch(source, number)
+        for image, which in zip(np.concatenate(images), np.concatenate(labels), strict=True):
+            straight = np.array_equal(image, IMAGES[which])
+            assert straight or np.array_equal(image, IMAGES[which][:, ::-1])
+            flips.append(not straight)
+
+    # 1,280 coins: five deviations of 0.014.
+    assert abs(np.mean(flips) - 0.5) < 0.07
+
+
+def test_the_mean_image_is_subtracted_before_the_flip():
+    mean = RANDOM.uniform(0, 255, (32, 32, 3)).astype(np.float32)
+    data = load_recipe(recipe_path("resnet20"), RAW[1:3]).data
+    norm = Normalization(mean, np.ones(3, np.float32))
+    images, labels = TrainingBatches(IMAGES, LABELS, data, norm, 1).batch(tf.constant(0, tf.int64))
+    centred = IMAGES.astype(np.float32) - mean
+    straight = 0
+
+    for image, which in zip(images.numpy(), labels.numpy(), strict=True):
+        straight += np.array_equal(image, centred[which])
+        assert np.array_equal(image, centred[which]) or np.array_equal(
+            image, centred[which][:, ::-1]
+        )
+
+    assert 0 < straight < len(labels)
+
+
+def test_all_test_images_are_shown_once_in_order_and_centre_cropped():
+    data = load_recipe(recipe_path("resnet20"), [*RAW, "data.crop=28"]).data
+    norm = normalization(data, IMAGES)
+
+    pairs = list(evaluation_batches(IMAGES, LABELS, data, norm, batch_size=16).as_numpy_iterator())
+
+    assert [len(y) for _, y in pairs] == [16, 16, 16, 2]
+    assert np.concatenate([y for _, y in pairs]).tolist() == list(range(50))
+    np.testing.assert_array_equal(np.concatenate([x for x, _ in pairs]), IMAGES[:, 2:30, 2:30])

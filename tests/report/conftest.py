@@ -1,0 +1,113 @@
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cifar_keras.recipe import Recipe, load_recipe, recipes_folder
+from cifar_keras.runs import (
+    RESULT,
+    RUN,
+    BestOnTest,
+    Epoch,
+    Result,
+    Run,
+    run_name,
+    write_history,
+    write_record,
+)
+
+PROVENANCE = {
+    "versions": {"python": "3.12.1", "tensorflow": "2.20.0", "keras": "3.12.0"},
+    "git": {"revision": "0123456789abcdef0123456789abcdef01234567", "dirty": False},
+    "hardware": {"cpu": "Example CPU", "cores": 2, "memory_gib": 8.0, "gpus": []},
+    "data": {"name": "cifar10", "synthetic": False, "official": True},
+}
+
+MakeRun = Callable[..., Path]
+
+
+@pytest.fixture
+def resnet20() -> Recipe:
+    return load_recipe(recipes_folder() / "resnet20.yaml")
+
+
+@pytest.fixture
+def synthetic() -> Recipe:
+    overrides = ["dataset=synthetic10", "reference=null"]
+    return load_recipe(recipes_folder() / "resnet20.yaml", overrides)
+
+
+def history(epochs: int, boundaries: list[int], accuracies: list[float]) -> list[Epoch]:
+    """One row an epoch; the last test accuracies are those given, the ones before rise to them."""
+    rise = [accuracies[0] * (i + 1) / epochs for i in range(epochs - len(accuracies))]
+    return [
+        Epoch(
+            epoch=i + 1,
+            step=391 * (i + 1),
+            learning_rate=0.1 * 0.1 ** sum(i >= b for b in boundaries),
+            loss=1.0,
+            accuracy=min(1.0, test + 0.05),
+            test_loss=1.1,
+            test_accuracy=test,
+            seconds=200.0,
+            images_per_second=250.0,
+        )
+        for i, test in enumerate(rise + accuracies)
+    ]
+
+
+@pytest.fixture
+def make_run() -> MakeRun:
+    """Write a finished run: `accuracies` are the test accuracies of its last epochs."""
+
+    def make(
+        root: Path,
+        recipe: Recipe,
+        *,
+        accuracies: list[float],
+        name: str = "resnet20",
+        seed: int = 1,
+        budget: str = "1",
+        overrides: list[str] | None = None,
+        started: str = "2026-01-01T00:00:00+00:00",
+        provenance: dict[str, Any] | None = None,
+    ) -> Path:
+        folder = root / run_name(name, seed, budget, overrides or [])
+        epochs = round(float(recipe.epochs) * float(budget))
+        boundaries = [epochs // 2, 3 * epochs // 4]
+        rows = history(epochs, boundaries, accuracies)
+        best = max(rows, key=lambda row: row.test_accuracy)
+        run = Run(
+            name=name,
+            recipe=recipe,
+            recipe_sha256=recipe.sha256(),
+            seed=seed,
+            budget=budget,
+            overrides=overrides or [],
+            command=["cifar-keras", "train"],
+            started=started,
+            provenance=PROVENANCE if provenance is None else provenance,
+        )
+        result = Result(
+            test_accuracy=accuracies[-1],
+            test_correct=round(accuracies[-1] * 10000),
+            test_images=10000,
+            test_loss=1.1,
+            epochs=epochs,
+            steps=391 * epochs,
+            best_on_test=BestOnTest(test_accuracy=best.test_accuracy, epoch=best.epoch),
+            parameters=272292,
+            macs=40_800_000,
+            seconds=200.0 * epochs,
+            images_per_second=250.0,
+            peak_memory_mib=2000,
+            weights_sha256="0" * 64,
+            finished="2026-01-01T10:00:00+00:00",
+        )
+        write_record(folder, RUN, run)
+        write_history(folder, rows)
+        write_record(folder, RESULT, result)
+        return folder
+
+    return make

@@ -1,0 +1,231 @@
+import json
+import logging
+from pathlib import Path
+
+import pytest
+
+from cifar_keras.recipe import load_recipe, recipes_folder
+from cifar_keras.report.results import collect
+from cifar_keras.report.samples import LeftOut
+
+
+def test_the_last_epoch_and_not_the_best_is_the_headline(tmp_path, resnet20, make_run):
+    make_run(tmp_path, resnet20, accuracies=[0.93, 0.91])
+
+    [row] = collect([("resnet20", resnet20)], [tmp_path]).rows
+
+    assert row.mean == pytest.approx(91.0)
+    assert row.best_on_test == (pytest.approx(93.0), None)
+
+
+def test_a_recipe_without_runs_is_a_row(tmp_path, resnet20):
+    [row] = collect([("resnet20", resnet20)], [tmp_path / "absent"]).rows
+
+    assert (row.full, row.mean, row.deviation, row.difference) == (True, None, None, None)
+    assert (row.epochs, row.parameters, row.hardware) == (180, 272292, "—")
+
+
+def test_three_runs_give_mean_and_sample_deviation(tmp_path, resnet20, make_run):
+    for seed, accuracy in enumerate([0.915, 0.917, 0.919]):
+        make_run(tmp_path, resnet20, accuracies=[accuracy], seed=seed)
+
+    [row] = collect([("resnet20", resnet20)], [tmp_path]).rows
+
+    assert row.mean == pytest.approx(91.7)
+    assert row.deviation == pytest.approx(0.2)
+    # 91.71 is published.
+    assert row.difference == pytest.approx(-0.01)
+
+
+def test_one_run_has_no_deviation(tmp_path, resnet20, make_run):
+    make_run(tmp_path, resnet20, accuracies=[0.91])
+
+    [row] = collect([("resnet20", resnet20)], [tmp_path]).rows
+
+    assert row.deviation is None
+
+
+def test_a_scaled_run_is_a_row_of_its_own_without_a_difference(tmp_path, resnet20, make_run):
+    make_run(tmp_path, resnet20, accuracies=[0.86], budget="0.1")
+
+    full, scaled = collect([("resnet20", resnet20)], [tmp_path]).rows
+
+    assert (full.full, full.samples) == (True, ())
+    assert (scaled.full, scaled.mean, scaled.difference) == (False, pytest.approx(86.0), None)
+    assert (scaled.epochs, scaled.full_epochs) == (18, 180)
+    assert scaled.slug == "resnet20-budget-0.1"
+
+
+def test_an_overridden_run_is_a_row_of_its_own_without_a_difference(tmp_path, resnet20, make_run):
+    overrides = ["optimizer.momentum=0.8"]
+    altered = load_recipe(recipes_folder() / "resnet20.yaml", overrides)
+    make_run(tmp_path, altered, accuracies=[0.92], overrides=overrides)
+
+    full, other = collect([("resnet20", resnet20)], [tmp_path]).rows
+
+    assert full.samples == ()
+    assert (other.full, other.difference) == (False, None)
+    assert other.note == "optimizer.momentum=0.8"
+    assert other.slug == "resnet20-set-4e91d62d"
+
+
+def test_a_run_of_a_recipe_changed_since_is_no_full_run_of_it(tmp_path, resnet20, make_run):
+    before = resnet20.model_copy(update={"label_smoothing": 0.1})
+    make_run(tmp_path, before, accuracies=[0.92])
+
+    full, other = collect([("resnet20", resnet20)], [tmp_path]).rows
+
+    assert full.samples == ()
+    assert (other.full, other.difference) == (False, None)
+    assert other.note == f"another version of the recipe, {before.sha256()[:8]}"
+    assert other.slug == f"resnet20-recipe-{before.sha256()[:8]}"
+
+
+def test_a_recipe_file_that_is_not_shipped_gets_a_row(tmp_path, resnet20, make_run):
+    make_run(tmp_path, resnet20, accuracies=[0.9], name="mine")
+
+    shipped, mine = collect([("resnet20", resnet20)], [tmp_path]).rows
+
+    assert shipped.samples == ()
+    assert (mine.name, mine.full, mine.note) == ("mine", True, "recipe not shipped")
+
+
+def test_rows_keep_the_order_of_the_recipes_and_full_ones_come_first(tmp_path, resnet20, make_run):
+    make_run(tmp_path, resnet20, accuracies=[0.8], name="b", budget="0.1")
+    make_run(tmp_path, resnet20, accuracies=[0.9], name="a")
+
+    rows = collect([("b", resnet20), ("a", resnet20)], [tmp_path]).rows
+
+    assert [(row.name, row.full) for row in rows] == [("b", True), ("a", True), ("b", False)]
+
+
+def test_the_same_run_under_two_roots_counts_once(tmp_path, resnet20, make_run):
+    make_run(tmp_path / "runs", resnet20, accuracies=[0.91])
+    make_run(tmp_path / "committed", resnet20, accuracies=[0.91])
+
+    results = collect([("resnet20", resnet20)], [tmp_path / "runs", tmp_path / "committed"])
+
+    assert len(results.rows[0].samples) == 1
+    assert results.left_out == []
+
+
+@pytest.mark.parametrize("roots", [["older", "newer"], ["newer", "older"]])
+def test_of_two_runs_of_one_seed_the_newer_counts(tmp_path, resnet20, make_run, roots):
+    older, newer = "2026-01-01T00:00:00+00:00", "2026-01-02T00:00:00+00:00"
+    make_run(tmp_path / "older", resnet20, accuracies=[0.93], started=older)
+    make_run(tmp_path / "newer", resnet20, accuracies=[0.91], started=newer)
+
+    results = collect([("resnet20", resnet20)], [tmp_path / root for root in roots])
+
+    assert results.rows[0].mean == pytest.approx(91.0)
+    reason = "started 2026-01-01T00:00:00+00:00; the same seed was run again later"
+    assert results.left_out == [LeftOut("resnet20/seed-1", reason)]
+
+
+def test_a_run_without_result_is_unfinished_and_not_counted(tmp_path, resnet20, make_run):
+    folder = make_run(tmp_path, resnet20, accuracies=[0.91])
+    (folder / "result.json").unlink()
+
+    results = collect([("resnet20", resnet20)], [tmp_path])
+
+    assert (results.rows[0].samples, results.left_out) == ((), [])
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "reason"),
+    [
+        ("run.json", "{", "'resnet20/seed-2/run.json' is damaged: "),
+        ("result.json", '{"test_accuracy": 1}', "'resnet20/seed-2/result.json' is damaged: "),
+        (
+            "history.csv",
+            "epoch,step\n1,nothing\n",
+            "'resnet20/seed-2/history.csv' is damaged at line 2: ",
+        ),
+        ("history.csv", "", "'resnet20/seed-2' is damaged: its history has no rows"),
+    ],
+)
+def test_a_damaged_folder_is_skipped_with_one_warning(
+    tmp_path, resnet20, make_run, caplog, file, content, reason
+):
+    make_run(tmp_path, resnet20, accuracies=[0.91])
+    folder = make_run(tmp_path, resnet20, accuracies=[0.92], seed=2)
+    (folder / file).write_text(content)
+
+    with caplog.at_level(logging.WARNING, "cifar_keras"):
+        results = collect([("resnet20", resnet20)], [tmp_path])
+
+    assert [sample.run.seed for sample in results.rows[0].samples] == [1]
+    [left_out] = results.left_out
+    assert left_out.name == "resnet20/seed-2"
+    assert left_out.reason.startswith(reason)
+    [message] = caplog.messages
+    assert message.startswith(f"run folder '{folder}' is left out of the report: ")
+    assert "\n" not in message
+
+
+def test_missing_provenance_is_a_dash(tmp_path, resnet20, make_run):
+    make_run(tmp_path, resnet20, accuracies=[0.91], provenance={"git": None})
+
+    [row] = collect([("resnet20", resnet20)], [tmp_path]).rows
+
+    [sample] = row.samples
+    assert (row.hardware, row.dataset) == ("—", "cifar10")
+    assert (sample.revision, sample.data_copy) == ("—", "—")
+
+
+@pytest.mark.parametrize(
+    ("hardware", "text"),
+    [
+        ({"cpu": "Example CPU", "cores": 2, "gpus": []}, "Example CPU (2 cores)"),
+        (
+            {"cpu": "Example CPU", "cores": 8, "gpus": ["GPU A", "GPU A"]},
+            "GPU A, GPU A, Example CPU (8 cores)",
+        ),
+        ({"cpu": "Example CPU"}, "Example CPU"),
+    ],
+)
+def test_hardware_names_gpus_then_processor(tmp_path, resnet20, make_run, hardware, text):
+    make_run(tmp_path, resnet20, accuracies=[0.91], provenance={"hardware": hardware})
+
+    [row] = collect([("resnet20", resnet20)], [tmp_path]).rows
+
+    assert row.hardware == text
+
+
+@pytest.mark.parametrize(
+    ("data", "text"),
+    [
+        ({"official": True}, "cifar10"),
+        ({"official": False}, "cifar10 (unofficial copy)"),
+        (
+            {"official": False, "content_official": True},
+            "cifar10 (unofficial copy, contents official)",
+        ),
+    ],
+)
+def test_an_unofficial_copy_of_the_data_is_named(tmp_path, resnet20, make_run, data, text):
+    make_run(tmp_path, resnet20, accuracies=[0.91], provenance={"data": data})
+
+    [row] = collect([("resnet20", resnet20)], [tmp_path]).rows
+
+    assert row.dataset == text
+
+
+def test_synthetic_data_are_named(tmp_path, synthetic, make_run):
+    make_run(tmp_path, synthetic, accuracies=[0.9], name="demo")
+
+    [row] = collect([("demo", synthetic)], [tmp_path]).rows
+
+    assert row.dataset == "synthetic10 (synthetic, not CIFAR)"
+
+
+def test_a_length_that_is_no_whole_number_of_steps_is_still_the_full_one(
+    tmp_path, resnet20, make_run
+):
+    folder = make_run(tmp_path, resnet20, accuracies=[0.91])
+    result = json.loads((folder / "result.json").read_text())
+    (folder / "result.json").write_text(json.dumps({**result, "epochs": 180.002}))
+
+    [row] = collect([("resnet20", resnet20)], [Path(tmp_path)]).rows
+
+    assert (row.epochs, row.length_differs) == (180, False)

@@ -1,0 +1,193 @@
+import csv
+import io
+
+import pytest
+
+from cifar_keras.recipe import load_recipe, recipes_folder
+from cifar_keras.report import write_report
+from cifar_keras.report.csv_table import comparison_csv
+from cifar_keras.report.results import collect
+from cifar_keras.report.table import comparison_markdown
+
+
+def cells(markdown, heading, recipe):
+    """The cells of the first line about `recipe` after `heading`."""
+    lines = markdown[markdown.index(heading) :].splitlines()
+    line = next(line for line in lines if line.startswith(f"| {recipe} "))
+    return [cell.strip() for cell in line.strip("|").split("|")]
+
+
+FULL = "# Published figures and ours"
+OTHER = "## Scaled or altered runs"
+
+
+def test_no_run_is_a_dash_and_not_a_missing_row(tmp_path, resnet20):
+    markdown = comparison_markdown(collect([("resnet20", resnet20)], [tmp_path]))
+
+    row = ["resnet20", "cifar10", "91.71 (last, 1 run)", "—", "—", "180", "—", "—", "—"]
+    assert cells(markdown, FULL, "resnet20") == row
+    assert "from 0 full runs and 0 scaled or altered runs." in markdown
+    assert markdown.count("cifar-keras train --recipe NAME") == 1
+    assert OTHER not in markdown
+
+
+def test_one_run_has_no_plus_minus(tmp_path, resnet20, make_run):
+    make_run(tmp_path, resnet20, accuracies=[0.925, 0.9182])
+
+    markdown = comparison_markdown(collect([("resnet20", resnet20)], [tmp_path]))
+
+    assert cells(markdown, FULL, "resnet20")[3:] == [
+        "91.82 (1)",
+        "+0.11",
+        "180",
+        "200",
+        "Example CPU (2 cores)",
+        "92.50",
+    ]
+    assert "from 1 full run and" in markdown
+
+
+def test_three_runs_are_mean_and_sample_deviation(tmp_path, resnet20, make_run):
+    for seed, accuracy in enumerate([0.915, 0.917, 0.919]):
+        make_run(tmp_path, resnet20, accuracies=[accuracy], seed=seed)
+
+    markdown = comparison_markdown(collect([("resnet20", resnet20)], [tmp_path]))
+
+    assert cells(markdown, FULL, "resnet20")[3:5] == ["91.70 ± 0.20 (3)", "-0.01"]
+
+
+def test_a_scaled_run_never_enters_the_table_of_full_runs(tmp_path, resnet20, make_run):
+    make_run(tmp_path, resnet20, accuracies=[0.86], budget="0.1")
+
+    markdown = comparison_markdown(collect([("resnet20", resnet20)], [tmp_path]))
+
+    assert "86.00" not in markdown[: markdown.index(OTHER)]
+    assert cells(markdown, FULL, "resnet20")[3:5] == ["—", "—"]
+    assert cells(markdown, OTHER, "resnet20")[1:] == [
+        "length",
+        "cifar10",
+        "91.71 (last, 1 run)",
+        "86.00 (1)",
+        "—",
+        "18 of 180 (budget 0.1)",
+        "200",
+        "Example CPU (2 cores)",
+        "86.00",
+    ]
+
+
+def test_an_overridden_run_is_told_by_its_overrides(tmp_path, resnet20, make_run):
+    overrides = ["optimizer.momentum=0.8"]
+    altered = load_recipe(recipes_folder() / "resnet20.yaml", overrides)
+    make_run(tmp_path, altered, accuracies=[0.92], overrides=overrides)
+
+    markdown = comparison_markdown(collect([("resnet20", resnet20)], [tmp_path]))
+
+    row = cells(markdown, OTHER, "resnet20")
+    assert (row[1], row[5], row[6]) == ("optimizer.momentum=0.8", "—", "180")
+
+
+def test_a_recipe_without_published_figure_has_dashes(tmp_path, synthetic, make_run):
+    make_run(tmp_path, synthetic, accuracies=[0.9], name="demo")
+
+    markdown = comparison_markdown(collect([("demo", synthetic)], [tmp_path]))
+
+    assert cells(markdown, FULL, "demo")[1:5] == [
+        "synthetic10 (synthetic, not CIFAR)",
+        "—",
+        "90.00 (1)",
+        "—",
+    ]
+
+
+def test_the_source_of_the_published_figure_stands_there(tmp_path, resnet20):
+    markdown = comparison_markdown(collect([("resnet20", resnet20)], [tmp_path]))
+
+    assert cells(markdown, "## Recipes", "resnet20")[1:] == [
+        "ResNet-20, neon",
+        "C",
+        "272,292",
+        "91.71 (last, 1 run)",
+        "apark263/cfmz README, error 8.29 %",
+    ]
+
+
+def test_evidence_lists_each_run(tmp_path, resnet20, make_run):
+    provenance = {
+        "git": {"revision": "fedcba9876543210", "dirty": True},
+        "versions": {"tensorflow": "2.20.0", "keras": "3.12.0"},
+        "data": {"official": True},
+    }
+    make_run(tmp_path, resnet20, accuracies=[0.91], seed=7, provenance=provenance)
+
+    markdown = comparison_markdown(collect([("resnet20", resnet20)], [tmp_path]))
+
+    assert cells(markdown, "## Evidence", "resnet20/seed-7") == [
+        "resnet20/seed-7",
+        "7",
+        "91.00",
+        "fedcba98 dirty",
+        "2.20.0",
+        "3.12.0",
+        "official",
+        "2026-01-01T00:00:00+00:00",
+    ]
+    assert "](curves/resnet20.svg)" in markdown
+
+
+def test_a_damaged_folder_is_named_without_the_machines_paths(tmp_path, resnet20, make_run):
+    folder = make_run(tmp_path, resnet20, accuracies=[0.91])
+    (folder / "run.json").write_text("{")
+
+    markdown = comparison_markdown(collect([("resnet20", resnet20)], [tmp_path]))
+
+    assert "- `resnet20/seed-1`: 'resnet20/seed-1/run.json' is damaged: " in markdown
+    assert str(tmp_path) not in markdown
+
+
+def test_columns_are_aligned_and_bars_escaped(tmp_path, resnet20):
+    recipe = resnet20.model_copy(update={"title": "one | two"})
+
+    markdown = comparison_markdown(collect([("resnet20", recipe)], [tmp_path]))
+
+    assert "one \\| two" in markdown
+    table = [line for line in markdown.splitlines() if line.startswith("|")]
+    assert len({len(line) for line in table[:3]}) == 1
+
+
+def test_a_difference_that_rounds_to_nothing_has_no_minus(tmp_path, resnet20, make_run):
+    make_run(tmp_path, resnet20, accuracies=[0.917099])
+
+    markdown = comparison_markdown(collect([("resnet20", resnet20)], [tmp_path]))
+
+    assert cells(markdown, FULL, "resnet20")[4] == "+0.00"
+
+
+def test_csv_keeps_full_and_scaled_figures_in_columns_of_their_own(tmp_path, resnet20, make_run):
+    make_run(tmp_path, resnet20, accuracies=[0.915], seed=1)
+    make_run(tmp_path, resnet20, accuracies=[0.919], seed=2)
+    make_run(tmp_path, resnet20, accuracies=[0.86], budget="0.1")
+
+    text = comparison_csv(collect([("resnet20", resnet20)], [tmp_path]).rows)
+
+    full, scaled = csv.DictReader(io.StringIO(text))
+    assert (full["full_n"], full["seeds"]) == ("2", "1 2")
+    assert full["full_accuracy_mean_percent"] == "91.7"
+    assert full["full_accuracy_sd_percent"] == "0.2828"
+    assert full["full_accuracy_min_percent"] == "91.5"
+    assert full["full_accuracy_max_percent"] == "91.9"
+    assert full["full_difference_points"] == "-0.01"
+    assert full["scaled_or_altered_accuracy_mean_percent"] == ""
+    assert (scaled["full_accuracy_mean_percent"], scaled["full_difference_points"]) == ("", "")
+    assert scaled["scaled_or_altered_accuracy_mean_percent"] == "86.0"
+    assert (scaled["epochs"], scaled["full_epochs"], scaled["budget"]) == ("18", "180", "0.1")
+
+
+@pytest.mark.parametrize("file", ["comparison.md", "comparison.csv"])
+def test_unchanged_runs_give_the_same_bytes(tmp_path, resnet20, make_run, file):
+    make_run(tmp_path / "runs", resnet20, accuracies=[0.91])
+
+    for out in ("first", "second"):
+        write_report([("resnet20", resnet20)], [tmp_path / "runs"], tmp_path / out)
+
+    assert (tmp_path / "first" / file).read_bytes() == (tmp_path / "second" / file).read_bytes()

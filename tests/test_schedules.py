@@ -1,0 +1,90 @@
+from fractions import Fraction
+
+import pytest
+
+from cifar_keras import schedules
+from cifar_keras.recipe import load_recipe, recipe_path
+from cifar_keras.recipe.schema import Constant, Linear, Steps
+
+
+def data(last_batch):
+    override = [f"data.last_batch={last_batch}"]
+    return load_recipe(recipe_path("resnet20"), override).data
+
+
+@pytest.mark.parametrize(("last_batch", "expected"), [("keep", 391), ("drop", 390), ("carry", 391)])
+def test_steps_per_epoch_of_cifar(last_batch, expected):
+    assert schedules.steps_per_epoch(data(last_batch), 50_000) == expected
+
+
+@pytest.mark.parametrize(
+    ("epoch", "per_epoch", "budget", "expected"),
+    [
+        (9.9, 48, "1", 476),  # SPEC G: 475.2 steps round up
+        (8.75, 48, "1", 420),
+        (11.5, 48, "1", 552),
+        (135, 391, "0.1", 5279),  # 5,278.5
+        (180, 391, "0.1", 7038),  # exact: 0.1 is decimal text and not a float
+        (Fraction(1, 3), 300, "1", 100),
+    ],
+)
+def test_steps_before_an_epoch(epoch, per_epoch, budget, expected):
+    assert schedules.step_of(epoch, per_epoch, budget) == expected
+
+
+def test_steps_change_at_their_boundary_and_not_before():
+    rate = schedules.steps([0.1, 0.01, 0.001], [100, 200])
+
+    assert [rate(step) for step in (0, 99, 100, 199, 200, 10**6)] == [
+        0.1,
+        0.1,
+        0.01,
+        0.01,
+        0.001,
+        0.001,
+    ]
+
+
+def test_linear_meets_its_knots_and_is_straight_between():
+    # SPEC G: from 0.2 to 1.0 over 23 % of the steps, then to 0.07.
+    rate = schedules.linear(2.0, [[0, 0.2], [0.23, 1.0], [1, 0.07]], 1000)
+
+    assert rate(0) == pytest.approx(0.4)
+    assert rate(115) == pytest.approx(1.2)
+    assert rate(230) == pytest.approx(2.0)
+    assert rate(615) == pytest.approx(1.07)
+    assert rate(1000) == pytest.approx(0.14)
+
+
+def test_constant_is_constant():
+    rate, by_epoch = schedules.build(Constant(kind="constant", learning_rate=0.05), 39, 781)
+
+    assert (rate(0), rate(10**6), by_epoch) == (0.05, 0.05, True)
+
+
+def test_whole_epoch_boundaries_are_an_epoch_schedule():
+    schedule = Steps(kind="steps", learning_rates=[0.1, 0.01, 0.001], boundaries=[90, 135])
+
+    rate, by_epoch = schedules.build(schedule, 180, 391)
+
+    assert by_epoch
+    assert [rate(e * 391) for e in (89, 90, 134, 135)] == [0.1, 0.01, 0.01, 0.001]
+    assert rate(90 * 391 - 1) == 0.1
+
+
+def test_a_budget_scales_boundaries_to_steps_inside_epochs():
+    schedule = Steps(kind="steps", learning_rates=[0.1, 0.01, 0.001], boundaries=[90, 135])
+
+    rate, by_epoch = schedules.build(schedule, 180, 391, "0.1")
+
+    assert not by_epoch
+    assert [rate(s) for s in (3518, 3519, 5278, 5279)] == [0.1, 0.01, 0.01, 0.001]
+
+
+def test_a_linear_schedule_ends_with_its_stage_under_a_budget():
+    schedule = Linear(kind="linear", learning_rate=1.0, knots=[[0, 0], [0.5, 1], [1, 0]])
+
+    rate, by_epoch = schedules.build(schedule, 10, 48, "0.5")
+
+    assert not by_epoch
+    assert (rate(120), rate(240)) == (1.0, 0.0)
