@@ -1,5 +1,6 @@
 """Layers that Keras lacks, or has in a slower or different form."""
 
 from cifar_keras.layers.batch_normalization import BatchNormalization
+from cifar_keras.layers.rrelu import RReLU
 
-__all__ = ["BatchNormalization"]
+__all__ = ["BatchNormalization", "RReLU"]

@@ -1,0 +1,85 @@
+"""Randomised leaky rectified linear unit."""
+
+from typing import Any
+
+import keras
+
+
+@keras.saving.register_keras_serializable(package="cifar_keras")
+class RReLU(keras.layers.Layer):
+    """Leaky ReLU whose slope is drawn anew for every element in training, and fixed at test.
+
+    `y = x` where x > 0, else `slope * x`, with `slope ~ U(lower, upper)` per element and call in
+    training, and `(lower + upper) / 2` at test. MXNet and PyTorch use U(1/8, 1/3); system A
+    U(0.125, 0.334). The paper draws the divisor instead: see `RReLU.from_divisors`, which is
+    another distribution (the mean of 1/U(3, 8) is 0.196, its slope at test 0.182).
+
+    Args:
+        lower: the smallest slope, or divisor.
+        upper: the largest.
+        divisors: whether `lower` and `upper` bound `a` in `x / a`.
+        seed: an integer; without one, of Keras' global seed.
+        **kwargs: as of `keras.layers.Layer`.
+
+    Call arguments:
+        inputs: a float tensor of any shape.
+        training: whether to draw.
+
+    Returns:
+        A tensor shaped like `inputs`.
+
+    Raises:
+        ValueError: the bounds are not in order, or a divisor is not positive.
+
+    Reference:
+        Xu, Wang, Chen and Li, arXiv 1505.00853.
+    """
+
+    def __init__(
+        self,
+        lower: float,
+        upper: float,
+        divisors: bool = False,
+        seed: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        if not lower <= upper or (divisors and lower <= 0):
+            raise ValueError(
+                "`lower` must not exceed `upper`, and divisors must be positive. "
+                f"Received: lower={lower}, upper={upper}, divisors={divisors}"
+            )
+        self.lower, self.upper, self.divisors = lower, upper, divisors
+        self.seed = seed
+        self.seed_generator = keras.random.SeedGenerator(seed)
+        self.supports_masking = True
+
+    @classmethod
+    def from_divisors(cls, lower: float, upper: float, **kwargs: Any) -> "RReLU":
+        """The paper's form: `x / a` with `a ~ U(lower, upper)`, `2x / (lower + upper)` at test."""
+        return cls(lower, upper, divisors=True, **kwargs)
+
+    def call(self, inputs: keras.KerasTensor, training: bool = False) -> keras.KerasTensor:
+        if training:
+            drawn = keras.random.uniform(
+                keras.ops.shape(inputs),
+                self.lower,
+                self.upper,
+                dtype=self.compute_dtype,
+                seed=self.seed_generator,
+            )
+        else:
+            drawn = keras.ops.cast((self.lower + self.upper) / 2, self.compute_dtype)
+        leaked = inputs / drawn if self.divisors else inputs * drawn
+        return keras.ops.where(inputs > 0, inputs, leaked)
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        return input_shape
+
+    def get_config(self) -> dict[str, Any]:
+        return super().get_config() | {
+            "lower": self.lower,
+            "upper": self.upper,
+            "divisors": self.divisors,
+            "seed": self.seed,
+        }
