@@ -23,3 +23,11 @@ class RunError(CifarKerasError):
 
 class DeviceError(CifarKerasError):
     """A device that was asked for and is not there."""
+
+
+class Interrupted(CifarKerasError):
+    """A run that a signal has stopped, its state saved; `signal` is the signal's number."""
+
+    def __init__(self, message: str, signal: int) -> None:
+        super().__init__(message)
+        self.signal = signal

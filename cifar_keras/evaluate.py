@@ -2,9 +2,12 @@
 
 import hashlib
 import logging
+import warnings
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 
+import h5py
 import numpy as np
 from numpy.typing import NDArray
 
@@ -63,9 +66,7 @@ def evaluate(folder: Path, run: runs.Run, dataset: Dataset) -> Evaluation:
     """
     weights = folder / runs.WEIGHTS
     if not weights.is_file():
-        raise RunError(
-            f"'{folder}' has no {runs.WEIGHTS}: the run is unfinished, or they were left"
-        )
+        raise RunError(f"'{folder}' has no {runs.WEIGHTS}: finish the run with `cifar-keras train`")
     _warn_of_differences(folder, run, dataset)
     recipe = run.recipe
     size = recipe.data.crop
@@ -73,7 +74,13 @@ def evaluate(folder: Path, run: runs.Run, dataset: Dataset) -> Evaluation:
         recipe.model.name, (size, size, 3), recipe.num_classes, recipe.model.arguments
     )
     try:
-        model.load_weights(weights)
+        with warnings.catch_warnings():
+            # What Keras warns of here it refuses in the end.
+            warnings.simplefilter("ignore")
+            model.load_weights(weights)
+        # Keras passes over what the file has and the network has not.
+        if _numbers_in(weights) != sum(prod(variable.shape) for variable in model.variables):
+            raise ValueError("it holds more than the network has")
     except (OSError, ValueError) as error:
         reason = str(error).splitlines()[0]
         raise RunError(f"'{weights}' does not fit the run's network: {reason}") from None
@@ -84,6 +91,13 @@ def evaluate(folder: Path, run: runs.Run, dataset: Dataset) -> Evaluation:
     places = dataset.test.labels * classes + predicted
     confusion = np.bincount(places, minlength=classes**2).reshape(classes, classes)
     return Evaluation(confusion, dataset.class_names)
+
+
+def _numbers_in(weights: Path) -> int:
+    sizes: list[int] = []
+    with h5py.File(weights) as file:
+        file.visititems(lambda _, node: sizes.append(getattr(node, "size", 0)))
+    return sum(sizes)
 
 
 def _warn_of_differences(folder: Path, run: runs.Run, dataset: Dataset) -> None:

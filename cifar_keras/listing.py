@@ -1,7 +1,7 @@
-"""The recipes as a table, and one recipe in full, for reading in a terminal."""
+"""What is read in a terminal: tables, durations, and a recipe's rate as a picture."""
 
 from collections.abc import Iterable
-from math import log10
+from math import ceil, log10
 
 from cifar_keras.recipe import Recipe, load_recipe, recipe_names, recipe_path
 from cifar_keras.schedules import build, step_of
@@ -20,7 +20,8 @@ def recipes_table() -> str:
 def _row(name: str, recipe: Recipe) -> tuple[str, ...]:
     published = "-"
     if recipe.reference:
-        published = f"{recipe.reference.accuracy:.2f} % ({recipe.reference.epoch})"
+        memory = "" if recipe.reference.verified else ", from memory"
+        published = f"{recipe.reference.accuracy:.2f} % ({recipe.reference.epoch}{memory})"
     epochs = f"{float(recipe.epochs):g}"
     return name, recipe.dataset, f"{recipe.parameters:,}", epochs, published, recipe.title
 
@@ -36,6 +37,14 @@ def table(header: tuple[str, ...], rows: Iterable[tuple[str, ...]], right: tuple
         ).rstrip()
         for line in lines
     )
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people say them, rounded up: 45 s, 3 min, 2 h 05 min."""
+    if seconds <= 59:
+        return f"{ceil(seconds)} s"
+    minutes = ceil(seconds / 60)
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
 
 
 def draw_rate(recipe: Recipe, width: int = 60, height: int = 8) -> str:

@@ -46,10 +46,15 @@ class CoupledSGD(keras.optimizers.SGD):
         variable: keras.Variable,
         learning_rate: keras.KerasTensor,
     ) -> None:
-        if self.coupled_decay and (self.decayed == "all" or variable.name == "kernel"):
+        if self.coupled_decay and (self.decayed == "all" or self._is_kernel(variable)):
             decay = keras.ops.cast(self.coupled_decay, variable.dtype)
             gradient = keras.ops.cast(gradient, variable.dtype) + decay * variable
         super().update_step(gradient, variable, learning_rate)
+
+    def _is_kernel(self, variable: keras.Variable) -> bool:
+        # TensorFlow's own variable comes in here, its name a path; Keras' has the plain one.
+        name = self._trainable_variables[self._get_variable_index(variable)].name
+        return bool(name == "kernel")
 
     def get_config(self) -> dict[str, Any]:
         return super().get_config() | {

@@ -17,9 +17,20 @@ def provenance(data: dict[str, Any], devices: list[str]) -> dict[str, Any]:
         "git": git_state(),
         "hardware": hardware(devices),
         "devices": devices,
-        "onednn": os.environ.get("TF_ENABLE_ONEDNN_OPTS") != "0",
+        "onednn": onednn(),
         "data": data,
     }
+
+
+def machine(devices: list[str]) -> dict[str, Any]:
+    """What decides the rounding of a run, besides the versions."""
+    facts = hardware(devices)
+    return {key: facts[key] for key in ("cpu", "cores", "gpus")} | {"onednn": onednn()}
+
+
+def onednn() -> bool:
+    """Whether oneDNN's kernels are on, which round otherwise than TensorFlow's own."""
+    return os.environ.get("TF_ENABLE_ONEDNN_OPTS", "1").lower() not in ("0", "false")
 
 
 def versions() -> dict[str, str]:
@@ -50,7 +61,10 @@ def git_state() -> dict[str, Any]:
         return {"revision": None, "dirty": None}
     # Reports are outputs: writing one does not make the code another.
     changed = git("status", "--porcelain", "--untracked-files=no", "--", ".", ":!reports")
-    return {"revision": git("rev-parse", "HEAD"), "dirty": bool(changed)}
+    return {
+        "revision": git("rev-parse", "HEAD"),
+        "dirty": None if changed is None else bool(changed),
+    }
 
 
 def hardware(devices: list[str]) -> dict[str, Any]:

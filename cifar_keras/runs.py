@@ -1,34 +1,50 @@
 """Every file name of a run folder, and how its files are read and written: whole or not at all."""
 
 import csv
-import errno
 import hashlib
 import io
 import json
-import os
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from cifar_keras.errors import RunError
-from cifar_keras.recipe import Recipe
+from cifar_keras.files import write_bytes
+from cifar_keras.recipe import Recipe, upgrade
 
 RUN = "run.json"
 HISTORY = "history.csv"
 RESULT = "result.json"
 WEIGHTS = "final.weights.h5"
+CHECKPOINTS = "checkpoints"
+LOCK = ".lock"
+# A folder that --fresh has put aside carries this in its name.
+ASIDE = ".old-"
 
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class Record(BaseModel):
     """A JSON file of a run folder."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Event(Record):
+    """Something that happened to a run, at which step, and what the code and machine then were."""
+
+    kind: Literal["started", "resumed", "interrupted", "failed", "finished"]
+    time: str
+    stage: int
+    step: int
+    git: dict[str, Any]
+    versions: dict[str, str]
+    machine: dict[str, Any]
+    note: str | None
 
 
 class Run(Record):
@@ -38,11 +54,17 @@ class Run(Record):
     recipe: Recipe
     recipe_sha256: str
     seed: int
-    budget: str
+    budget: Annotated[str, Field(pattern=r"^\d+(\.\d+)?$")]
     overrides: list[str]
     command: list[str]
     started: str
     provenance: dict[str, Any]
+    events: list[Event] = []
+
+    @field_validator("recipe", mode="before")
+    @classmethod
+    def _of_an_earlier_version(cls, recipe: Any) -> Any:
+        return upgrade(recipe)
 
     @property
     def scaled(self) -> bool:
@@ -58,18 +80,21 @@ class Run(Record):
 class Epoch(Record):
     """A row of history.csv: the state after `epoch` epochs (the last may be a part of one).
 
+    Epochs are counted through all stages, `step` within its stage, stages from 1.
+
     Accuracies are fractions; `loss` is the mean training loss without penalties, over the epoch, in
     training mode; `test_*` are over all test images, in inference mode.
     """
 
-    epoch: float
-    step: int
+    epoch: Positive
+    stage: int = 1
+    step: Annotated[int, Field(gt=0)]
     learning_rate: float
     loss: float
     accuracy: Fraction
     test_loss: float
     test_accuracy: Fraction
-    seconds: float
+    seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)]
     images_per_second: float
 
 
@@ -87,7 +112,7 @@ class Result(Record):
     test_accuracy: Fraction
     test_correct: int
     test_images: int
-    test_loss: Annotated[float, Field(allow_inf_nan=False)]
+    test_loss: Annotated[float, Field(allow_inf_nan=False)] | None
     epoch: Literal["last"] = "last"
     epochs: float
     steps: int
@@ -116,36 +141,6 @@ def run_name(recipe_name: str, seed: int, budget: str, overrides: Sequence[str])
     return Path(recipe_name) / name
 
 
-def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file whole: to a temporary name, flushed to disk, renamed.
-
-    Raises:
-        RunError: the folder is not writable or the disk is full; the file is as it was before.
-    """
-    scratch = None
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, scratch = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(scratch, 0o644)
-        os.replace(scratch, path)
-    except OSError as error:
-        if scratch and os.path.exists(scratch):
-            os.unlink(scratch)
-        raise unwritable(path, error) from None
-
-
-def unwritable(path: Path, error: OSError) -> RunError:
-    """The error for a file that cannot be written, with what to do."""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return RunError(f"no space left to write '{path}'; free some, then run the command again")
-    reason = os.strerror(error.errno) if error.errno else str(error)
-    return RunError(f"cannot write '{path}': {reason}; choose another folder")
-
-
 def write_record(folder: Path, name: str, record: Record) -> None:
     """Write one of the folder's JSON files."""
     text = json.dumps(record.model_dump(mode="json"), indent=1) + "\n"
@@ -165,8 +160,10 @@ def write_history(folder: Path, rows: Sequence[Epoch]) -> None:
 def _read(folder: Path, name: str) -> str:
     try:
         return (folder / name).read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise RunError(f"'{folder}' has no {name}: not a run folder, or unfinished") from None
+    except (FileNotFoundError, NotADirectoryError):
+        raise RunError(
+            f"'{folder}' has no {name}: not a run folder, or unfinished; see 'cifar-keras runs'"
+        ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise RunError(f"cannot read '{folder / name}': {error}") from None
 
@@ -180,7 +177,8 @@ def _read_record(folder: Path, name: str, kind: type[Record]) -> Any:
 
 def _first(error: ValidationError) -> str:
     first = error.errors()[0]
-    return f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"
+    place = ".".join(str(part) for part in first["loc"])
+    return f"{place}: {first['msg']}" if place else first["msg"]
 
 
 def read_run(folder: Path) -> Run:
@@ -197,8 +195,12 @@ def read_result(folder: Path) -> Result:
 
 def read_history(folder: Path) -> list[Epoch]:
     """The folder's history.csv."""
+    try:
+        lines = list(csv.DictReader(io.StringIO(_read(folder, HISTORY))))
+    except csv.Error as error:
+        raise RunError(f"'{folder / HISTORY}' is damaged: {error}") from None
     rows = []
-    for number, cells in enumerate(csv.DictReader(io.StringIO(_read(folder, HISTORY))), start=2):
+    for number, cells in enumerate(lines, start=2):
         try:
             rows.append(Epoch.model_validate({str(key): value for key, value in cells.items()}))
         except ValidationError as error:
@@ -208,5 +210,6 @@ def read_history(folder: Path) -> list[Epoch]:
 
 
 def find_runs(roots: Sequence[Path]) -> list[Path]:
-    """The run folders below the given ones, sorted."""
-    return sorted({path.parent for root in roots for path in root.glob(f"*/*/{RUN}")})
+    """The run folders below the given ones, sorted, without those that --fresh put aside."""
+    found = {path.parent for root in roots for path in root.glob(f"*/*/{RUN}")}
+    return sorted(folder for folder in found if ASIDE not in folder.name)

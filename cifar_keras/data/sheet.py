@@ -1,6 +1,6 @@
 """A sheet of labelled sample images, for the eye."""
 
-import os
+import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from cifar_keras.errors import DataError
+from cifar_keras.files import write_bytes
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -28,14 +28,14 @@ def write_sheet(
     The file appears whole or not at all.
 
     Args:
-        path: Where to write; its folder must exist.
+        path: Where to write; its folder is made if it is not there.
         rows: Titles and images, uint8 of shape (n, height, width, 3), the same n in every row.
         labels: n names, written above the columns.
         caption: One line at the top: the data set, and "synthetic" where it is.
 
     Raises:
         ValueError: If a row has more or fewer images than there are labels.
-        DataError: If the file cannot be written.
+        RunError: If the file cannot be written.
     """
     for title, images in rows:
         if len(images) != len(labels):
@@ -43,18 +43,10 @@ def write_sheet(
                 f"row {title!r} must have {len(labels)} images, one a label. "
                 f"Received: {len(images)}"
             )
-    path = Path(path)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        # No software version in the file: unchanged images give unchanged bytes.
-        _draw(rows, labels, caption).savefig(partial, format="png", metadata={"Software": None})
-        os.replace(partial, path)
-    except OSError as error:
-        raise DataError(
-            f"cannot write {path} ({error.strerror}); name a file in a folder you may write to"
-        ) from error
-    finally:
-        partial.unlink(missing_ok=True)
+    picture = io.BytesIO()
+    # No software version in the file: unchanged images give unchanged bytes.
+    _draw(rows, labels, caption).savefig(picture, format="png", metadata={"Software": None})
+    write_bytes(Path(path), picture.getvalue())
 
 
 def _draw(

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import keras
+from pydantic import TypeAdapter, ValidationError
 
 from cifar_keras.errors import RecipeError
 from cifar_keras.models.counting import multiply_adds, trainable_parameters
@@ -34,16 +35,21 @@ def build_model(
         near = difflib.get_close_matches(name, MODELS, n=1)
         hint = f"did you mean '{near[0]}'?" if near else f"there are: {', '.join(MODELS)}"
         raise RecipeError(f"unknown model '{name}'; {hint}")
-    known = list(inspect.signature(MODELS[name]).parameters)[2:]
-    for argument in arguments:
+    known = dict(list(inspect.signature(MODELS[name]).parameters.items())[2:])
+    for argument, value in arguments.items():
         if argument not in known:
             near = difflib.get_close_matches(argument, known, n=1)
             hint = f"did you mean '{near[0]}'?" if near else f"it takes: {', '.join(known)}"
             raise RecipeError(f"model '{name}' has no argument '{argument}'; {hint}")
+        try:
+            TypeAdapter(known[argument].annotation).validate_python(value, strict=True)
+        except ValidationError as error:
+            reason = error.errors()[0]["msg"]
+            raise RecipeError(f"model '{name}': {argument}={value!r}: {reason}") from None
     missing = [argument for argument in known if argument not in arguments]
     if missing:
         raise RecipeError(f"model '{name}' lacks {', '.join(missing)}; add to 'model'")
     try:
         return MODELS[name](input_shape, num_classes, **arguments)
-    except (ValueError, TypeError) as error:
+    except ValueError as error:
         raise RecipeError(f"model '{name}': {error}") from error

@@ -17,7 +17,13 @@ def multiply_adds(model: keras.Model, input_shape: tuple[int, ...]) -> int:
     Counted in the graph that TensorFlow runs, so a layer that is applied twice counts twice.
     """
     function = tf.function(lambda images: model(images, training=False))
-    graph = function.get_concrete_function(tf.TensorSpec((1, *input_shape))).graph
+    # Keras puts a grouped convolution into a function of its own; "eagerly" opens it into ours.
+    before = tf.config.functions_run_eagerly()
+    tf.config.run_functions_eagerly(True)
+    try:
+        graph = function.get_concrete_function(tf.TensorSpec((1, *input_shape))).graph
+    finally:
+        tf.config.run_functions_eagerly(before)
     return sum(_multiply_adds(operation) for operation in graph.get_operations())
 
 

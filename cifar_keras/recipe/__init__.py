@@ -2,6 +2,7 @@
 
 from cifar_keras.recipe.files import load_recipe, recipe_names, recipe_path, recipes_folder
 from cifar_keras.recipe.schema import NUM_CLASSES, Curve, Data, Recipe, Reference, Stage
+from cifar_keras.recipe.upgrades import upgrade
 
 __all__ = [
     "NUM_CLASSES",
@@ -14,4 +15,5 @@ __all__ = [
     "recipe_names",
     "recipe_path",
     "recipes_folder",
+    "upgrade",
 ]

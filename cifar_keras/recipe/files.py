@@ -43,7 +43,7 @@ def recipe_path(name_or_file: str) -> Path:
     if name_or_file.endswith((".yaml", ".yml")) or "/" in name_or_file:
         path = Path(name_or_file)
         if not path.is_file():
-            raise RecipeError(f"recipe file '{name_or_file}' is not there")
+            raise RecipeError(f"recipe file '{name_or_file}' is not there; correct the path")
         return path
     path = recipes_folder() / f"{name_or_file}.yaml"
     if path.is_file():
@@ -65,6 +65,10 @@ def load_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
         tree = load_yaml(path.read_text(encoding="utf-8"))
     except yaml.YAMLError as error:
         raise RecipeError(f"{path.name}: not YAML: {' '.join(str(error).split())}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise RecipeError(f"{path.name}: cannot be read as UTF-8 text: {error}") from None
+    except RecipeError as error:
+        raise RecipeError(f"{path.name}: {error}") from None
     if not isinstance(tree, dict):
         raise RecipeError(f"{path.name}: holds no keys; see the shipped recipes for the form")
     for override in overrides:

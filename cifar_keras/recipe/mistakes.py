@@ -1,6 +1,7 @@
 """One line for each mistake that pydantic finds: file, key, value, remedy."""
 
 import difflib
+from math import isfinite
 from typing import Any
 
 from pydantic import BaseModel
@@ -36,6 +37,8 @@ def _remedy(value: Any, error: Any) -> str:
             number = float(value)
         except ValueError:
             return "this is text where a number belongs"
+        if not isfinite(number):
+            return "no number is that large"
         return (
             f"'{value}' is text to YAML; write {number!r}"
             if "." in repr(number)
@@ -56,6 +59,7 @@ def _known_keys(loc: tuple[Any, ...]) -> list[str]:
         "steps": schema.Steps,
         "linear": schema.Linear,
         "stages": schema.Stage,
+        "Start": schema.Start,
         "reference": schema.Reference,
         "curve": schema.Curve,
     }

@@ -136,10 +136,21 @@ class Linear(Section):
 Schedule = Annotated[Constant | Steps | Linear, Field(discriminator="kind")]
 
 
+class Start(Section):
+    """The weights after `epoch` epochs of an earlier stage; stages are counted from 1.
+
+    The optimizer starts anew, its momentum at zero; batch norm keeps its statistics.
+    """
+
+    stage: int = Field(ge=1)
+    epoch: float = Field(gt=0)
+
+
 class Stage(Section):
     """A part of the training with a schedule of its own; `epochs` may be fractional."""
 
     epochs: float = Field(gt=0)
+    start: Literal["scratch"] | Start
     schedule: Schedule
 
     @model_validator(mode="after")
@@ -168,11 +179,12 @@ class Reference(Section):
     """The published figure: test accuracy in percent, where it stands, and what it is.
 
     `epoch` says whether it is the last epoch's or the best on test; `statistic` how it comes from
-    several `runs`.
+    several `runs`. `verified` is false for a figure that was not seen in its source.
     """
 
     accuracy: float = Field(gt=0, lt=100)
     source: str
+    verified: bool
     runs: int = Field(ge=1)
     statistic: Literal["single", "mean", "median", "best"]
     epoch: Literal["last", "best"]
@@ -196,8 +208,29 @@ class Recipe(Section):
     data: Data
     optimizer: Optimizer
     label_smoothing: float = Field(ge=0, lt=1)
-    stages: list[Stage] = Field(min_length=1, max_length=1)
+    stages: list[Stage] = Field(min_length=1)
     reference: Reference | None
+
+    @model_validator(mode="after")
+    def _starts_exist(self) -> "Recipe":
+        for number, stage in enumerate(self.stages, start=1):
+            start = stage.start
+            if (number == 1) != (start == "scratch"):
+                raise ValueError(
+                    f"stage {number} starts from {start!r}: the first, and no other, "
+                    "starts from scratch"
+                )
+            if isinstance(start, Start):
+                if start.stage >= number:
+                    raise ValueError(
+                        f"stage {number} starts from stage {start.stage}, not before it"
+                    )
+                if start.epoch > self.stages[start.stage - 1].epochs:
+                    raise ValueError(
+                        f"stage {number} starts after epoch {start.epoch:g} of stage "
+                        f"{start.stage}, which has fewer"
+                    )
+        return self
 
     @property
     def epochs(self) -> Fraction:
@@ -216,6 +249,9 @@ class Recipe(Section):
 
     def sha256(self) -> str:
         """A hash of everything that can move a number; comments and published figures do not."""
-        moving = self.model_dump(exclude={"title", "system", "parameters", "reference"})
-        text = json.dumps(moving, sort_keys=True, separators=(",", ":"))
+        text = json.dumps(self.moving(), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
+
+    def moving(self) -> dict[str, Any]:
+        """What can move a number, as plain data."""
+        return self.model_dump(exclude={"title", "system", "parameters", "reference"})

@@ -18,7 +18,9 @@ class _Loader(yaml.SafeLoader):
         for key in keys:
             if keys.count(key) > 1:
                 line = node.start_mark.line + 1
-                raise RecipeError(f"key '{key}' stands twice in the section at line {line}")
+                raise RecipeError(
+                    f"key '{key}' stands twice in the section at line {line}; keep one"
+                )
         return super().construct_mapping(node, deep)
 
 

@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from cifar_keras.files import write_bytes
 from cifar_keras.recipe import Recipe
 from cifar_keras.report.csv_table import comparison_csv
 from cifar_keras.report.own import remove_stale
 from cifar_keras.report.results import Results, Row, collect
 from cifar_keras.report.samples import LeftOut
 from cifar_keras.report.table import comparison_markdown
-from cifar_keras.runs import write_bytes
 
 __all__ = ["LeftOut", "Results", "Row", "collect", "write_report"]
 

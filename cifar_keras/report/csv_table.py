@@ -34,6 +34,8 @@ def _csv_cells(row: Row) -> dict[str, object]:
         "published_accuracy_percent": reference and reference.accuracy,
         "published_epoch": reference and reference.epoch,
         "published_runs": reference and reference.runs,
+        "published_statistic": reference and reference.statistic,
+        "published_verified": reference and reference.verified,
         "published_source": reference and reference.source,
         **_accuracies("full", row if row.full else None),
         "full_difference_points": _rounded(row.difference),

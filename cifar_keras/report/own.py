@@ -3,7 +3,7 @@
 from collections.abc import Container
 from pathlib import Path
 
-from cifar_keras.runs import unwritable
+from cifar_keras.files import unwritable
 
 # Written into the head of every picture.
 CREATOR = "cifar-keras report"

@@ -13,7 +13,7 @@ Written by `cifar-keras report` from {full} and {other}. Do not edit.
 
 _COLUMNS = """\
 - **published**: test accuracy in percent, and in brackets whether it is that of the last or of the
-  best epoch, and of how many runs.
+  best epoch, and of how many runs; "from memory" where we have not seen it in its source.
 - **ours**: test accuracy in percent after the LAST epoch, on all test images: mean ± sample
   deviation (number of runs). One run has no deviation. A dash stands where there is no run yet:
   `cifar-keras train --recipe NAME`, then `cifar-keras report` fills the row.
@@ -175,7 +175,8 @@ def _published(row: Row) -> str:
     runs = _count(reference.runs, "run")
     if reference.statistic != "single":
         runs = f"{reference.statistic} of {runs}"
-    return f"{reference.accuracy:.2f} ({reference.epoch}, {runs})"
+    unverified = "" if reference.verified else ", from memory"
+    return f"{reference.accuracy:.2f} ({reference.epoch}, {runs}{unverified})"
 
 
 def _signed(points: float | None) -> str:

@@ -1,18 +1,61 @@
 """The callbacks of a run, in the order in which they must be called."""
 
 import math
-import sys
 import time
 from pathlib import Path
-from typing import TextIO
 
 import keras
 import numpy as np
 
 from cifar_keras.runs import Epoch, write_history
 from cifar_keras.schedules import Rate
+from cifar_keras.training.checkpoint import Arrays, Snapshot, Store, put_back, take
+from cifar_keras.training.position import Position
+from cifar_keras.training.signals import Signals
 
 Logs = dict[str, float] | None
+
+
+class Stopped(Exception):
+    """Raised between two steps when a signal has come and the state is saved."""
+
+
+class Diverged(Exception):
+    """Raised at the step whose loss, or after which a variable, is no finite number."""
+
+
+class Clock(keras.callbacks.Callback):
+    """Keeps the position's step and times; the first to be called, so that the others may read."""
+
+    def __init__(self, position: Position, batch_size: int) -> None:
+        super().__init__()
+        self.position, self.batch_size = position, batch_size
+
+    def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
+        self.seen = 0
+        self.last = time.perf_counter()
+
+    def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
+        self.position.step += batch + 1 - self.seen
+        self.seen = batch + 1
+        self.position.trained += self._lap()
+
+    def on_test_begin(self, logs: Logs = None) -> None:
+        self.last = time.perf_counter()
+
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        assert logs is not None
+        self._lap()
+        steps = self.position.step - self.position.tested_step
+        logs["seconds"] = self.position.seconds
+        logs["images_per_second"] = steps * self.batch_size / self.position.trained
+        self.position.seconds = self.position.trained = 0.0
+
+    def _lap(self) -> float:
+        now = time.perf_counter()
+        lap, self.last = now - self.last, now
+        self.position.seconds += lap
+        return lap
 
 
 class StepRateScheduler(keras.callbacks.LearningRateScheduler):
@@ -27,7 +70,6 @@ class StepRateScheduler(keras.callbacks.LearningRateScheduler):
         self.rate = rate
 
     def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
-        # The rate of an epoch's first step, so that there is one before the first batch.
         self._set()
 
     def on_train_batch_begin(self, batch: int, logs: Logs = None) -> None:
@@ -38,56 +80,37 @@ class StepRateScheduler(keras.callbacks.LearningRateScheduler):
         self.model.optimizer.learning_rate = self.rate(step)
 
 
-class Stopwatch(keras.callbacks.Callback):
-    """Measures an epoch's seconds and its training steps' rate."""
-
-    def __init__(self, batch_size: int) -> None:
-        super().__init__()
-        self.batch_size = batch_size
-
-    def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
-        self.begin = time.perf_counter()
-        self.steps, self.trained = 0, 0.0
-
-    def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
-        self.steps = batch + 1
-        self.trained = time.perf_counter() - self.begin
-
-    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
-        assert logs is not None
-        logs["seconds"] = time.perf_counter() - self.begin
-        logs["images_per_second"] = self.steps * self.batch_size / self.trained
-
-
 class HistoryLog(keras.callbacks.Callback):
-    """Writes history.csv after each epoch, whole and atomically.
+    """Adds a row to history.csv after each epoch; the file is replaced whole.
 
     Keras' CSVLogger loses the learning rate when it stands before the scheduler, fixes its columns
     by the first epoch, and can leave half a row.
     """
 
-    def __init__(self, folder: Path, steps_per_epoch: int) -> None:
+    def __init__(
+        self, position: Position, folder: Path, steps_before: int, steps_per_epoch: int
+    ) -> None:
         super().__init__()
-        self.folder, self.steps_per_epoch = folder, steps_per_epoch
-        self.rows: list[Epoch] = []
+        self.position, self.folder = position, folder
+        self.steps_before, self.steps_per_epoch = steps_before, steps_per_epoch
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         assert logs is not None
-        step = int(self.model.optimizer.iterations.numpy())
-        self.rows.append(
-            Epoch(
-                epoch=step / self.steps_per_epoch,
-                step=step,
-                learning_rate=_shortest(logs["learning_rate"]),
-                loss=_shortest(logs["loss"]),
-                accuracy=_shortest(logs["accuracy"]),
-                test_loss=_shortest(logs["val_loss"]),
-                test_accuracy=_shortest(logs["val_accuracy"]),
-                seconds=logs["seconds"],
-                images_per_second=logs["images_per_second"],
-            )
+        position = self.position
+        row = Epoch(
+            epoch=(self.steps_before + position.step) / self.steps_per_epoch,
+            stage=position.stage + 1,
+            step=position.step,
+            learning_rate=_shortest(logs["learning_rate"]),
+            loss=_shortest(logs["loss"]),
+            accuracy=_shortest(logs["accuracy"]),
+            test_loss=_shortest(logs["val_loss"]),
+            test_accuracy=_shortest(logs["val_accuracy"]),
+            seconds=logs["seconds"],
+            images_per_second=logs["images_per_second"],
         )
-        write_history(self.folder, self.rows)
+        position.rows.append(row)
+        write_history(self.folder, position.rows)
 
 
 def _shortest(value: float) -> float:
@@ -95,96 +118,84 @@ def _shortest(value: float) -> float:
     return float(str(np.float32(value)))
 
 
-class Progress(keras.callbacks.Callback):
-    """A line an epoch on stderr with the time left; before the first epoch ends, an estimate.
+class Checkpointer(keras.callbacks.Callback):
+    """Saves the state, stops the run for a signal, and stops it where it diverges.
 
-    Within an epoch the line moves, on a terminal only.
+    States are saved after each epoch, where a later stage will start, and inside epochs as asked.
+    The last to be called, so that what it saves is complete.
+
+    Args:
+        every_steps: also after so many steps of an epoch.
+        every_seconds: also after so many seconds.
+        finite_every: how many steps apart the loss is looked at; on a GPU each look waits for the
+            device.
     """
 
-    # The first steps compile and warm up; the estimate is taken from those after them.
-    TIMED_FROM, TIMED_TO = 5, 15
-
-    def __init__(self, name: str, total_steps: int, steps_per_epoch: int) -> None:
+    def __init__(
+        self,
+        position: Position,
+        store: Store,
+        signals: Signals,
+        every_steps: int | None,
+        every_seconds: float | None,
+        finite_every: int = 1,
+    ) -> None:
         super().__init__()
-        self.name, self.total, self.per_epoch = name, total_steps, steps_per_epoch
-        self.stream: TextIO = sys.stderr
-        self.begin_step = self.seen = 0
-        self.estimated = False
-        self.epoch_seconds = 0.0
+        self.position, self.store, self.signals = position, store, signals
+        self.every_steps, self.every_seconds = every_steps, every_seconds
+        self.finite_every = finite_every
+        self.unfinished_metrics: Arrays | None = None
+        self.saved_at = time.monotonic()
+        self.before_test: Snapshot | None = None
 
     def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
-        self.begin_step = int(self.model.optimizer.iterations.numpy())
-        self.begin = self.shown = time.perf_counter()
+        # `fit` has just reset the metrics: an epoch that is resumed goes on with its sums.
+        if self.unfinished_metrics is not None:
+            put_back(self.model, self.unfinished_metrics, ["metrics"])
+            self.unfinished_metrics = None
 
     def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
-        now = time.perf_counter()
-        if batch + 1 == self.TIMED_FROM:
-            self.timed = now
-        if batch + 1 == self.TIMED_TO and not self.estimated:
-            self.estimated = True
-            pace = (now - self.timed) / (self.TIMED_TO - self.TIMED_FROM)
-            left = pace * (self.total - self.begin_step)
-            epochs = (self.total - self.begin_step) / self.per_epoch
-            self._line(
-                f"{epochs:g} epochs to go, about {duration(left)} and the time to test after each"
-            )
-        if self.stream.isatty() and now - self.shown > 0.5:
-            self.shown = now
-            step = self.begin_step + batch + 1
-            left = (now - self.begin) / (batch + 1) * (self.total - step)
-            self.stream.write(
-                f"\r\x1b[K{self.name}: step {step} of {self.total}, {duration(left)} left"
-            )
-            self.stream.flush()
+        assert logs is not None
+        stopping = self.signals.received is not None
+        due = stopping or self._due()
+        if (due or (batch + 1) % self.finite_every == 0) and not math.isfinite(logs["loss"]):
+            raise Diverged("the loss is no finite number")
+        if due:
+            self.store.save(self._take())
+            self.saved_at = time.monotonic()
+        if stopping:
+            raise Stopped
+
+    def on_test_begin(self, logs: Logs = None) -> None:
+        # Testing resets the metrics, and may last for minutes: a signal then saves this state.
+        if self.before_test is None:
+            self.before_test = self._take()
+
+    def on_test_batch_end(self, batch: int, logs: Logs = None) -> None:
+        if self.signals.received is not None and self.before_test is not None:
+            self.store.save(self.before_test)
+            raise Stopped
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
-        assert logs is not None
-        step = int(self.model.optimizer.iterations.numpy())
-        pace = (time.perf_counter() - self.begin) / (step - self.begin_step)
-        self._line(
-            f"epoch {step / self.per_epoch:g} of {self.total / self.per_epoch:g}, "
-            f"rate {logs['learning_rate']:.3g}, loss {logs['loss']:.4f}, "
-            f"train {100 * logs['accuracy']:.2f} %, test {100 * logs['val_accuracy']:.2f} %, "
-            f"{logs['images_per_second']:.0f} images/s, "
-            f"{duration(pace * (self.total - step))} left"
-        )
+        self.before_test = None
+        self.store.save(self._take())
+        self.saved_at = time.monotonic()
+        if self.signals.received is not None:
+            raise Stopped
 
-    def _line(self, text: str) -> None:
-        clear = "\r\x1b[K" if self.stream.isatty() else ""
-        self.stream.write(f"{clear}{self.name}: {text}\n")
-        self.stream.flush()
+    def _due(self) -> bool:
+        if (self.position.stage, self.position.step) in self.store.starts:
+            return True
+        if self.every_steps and self.position.step % self.every_steps == 0:
+            return True
+        waited = time.monotonic() - self.saved_at
+        return self.every_seconds is not None and waited > self.every_seconds
 
-
-def duration(seconds: float) -> str:
-    """Seconds as people say them: 45 s, 3 min, 2 h 05 min."""
-    minutes = math.ceil(seconds / 60)
-    if seconds < 60:
-        return f"{math.ceil(seconds)} s"
-    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
-
-
-def make_callbacks(
-    rate: Rate,
-    by_epoch: bool,
-    folder: Path,
-    name: str,
-    batch_size: int,
-    total_steps: int,
-    steps_per_epoch: int,
-) -> list[keras.callbacks.Callback]:
-    """The callbacks in calling order.
-
-    The scheduler comes first, since it puts the rate into the logs that the others read; then the
-    stopwatch, which adds the times; then the history, so that a row is on disk before it is shown.
-    """
-
-    def at_epoch(epoch: int, _: float) -> float:
-        return rate(epoch * steps_per_epoch)
-
-    schedule = keras.callbacks.LearningRateScheduler
-    return [
-        schedule(at_epoch) if by_epoch else StepRateScheduler(rate),
-        Stopwatch(batch_size),
-        HistoryLog(folder, steps_per_epoch),
-        Progress(name, total_steps, steps_per_epoch),
-    ]
+    def _take(self) -> Snapshot:
+        results = self.model.get_metrics_result()
+        self.position.logs = {name: float(value) for name, value in results.items()}
+        snapshot = take(self.model, self.position)
+        for key, array in snapshot.arrays.items():
+            if array.dtype.kind == "f" and not np.isfinite(array).all():
+                raise Diverged(f"{key.split(':')[-1]} holds what is no finite number")
+        return snapshot

@@ -1,13 +1,6 @@
-"""One run: a recipe, a seed, a folder."""
+"""One run: a recipe, a seed, a folder; begun, continued or found finished."""
 
-import datetime
-import hashlib
-import resource
-import sys
-import time
-from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import keras
 import tensorflow as tf
@@ -16,200 +9,216 @@ from cifar_keras import runs
 from cifar_keras.data import Dataset
 from cifar_keras.data.pipeline import TrainingBatches, evaluation_batches
 from cifar_keras.data.statistics import normalization
-from cifar_keras.errors import RunError
-from cifar_keras.models import build_model, multiply_adds, trainable_parameters
-from cifar_keras.optimizers import CoupledSGD
-from cifar_keras.provenance import provenance
-from cifar_keras.recipe import Recipe
-from cifar_keras.recipe.schema import Sgd
-from cifar_keras.schedules import build as build_schedule
-from cifar_keras.schedules import step_of
-from cifar_keras.training.callbacks import HistoryLog, make_callbacks
-from cifar_keras.training.devices import device_names
-from cifar_keras.training.losses import SmoothedCrossEntropy
+from cifar_keras.errors import CifarKerasError, Interrupted, RunError
+from cifar_keras.files import remove_leftovers
+from cifar_keras.schedules import steps_per_epoch
+from cifar_keras.training.callbacks import (
+    Checkpointer,
+    Clock,
+    Diverged,
+    HistoryLog,
+    StepRateScheduler,
+    Stopped,
+)
+from cifar_keras.training.checkpoint import Snapshot, Store, put_back, read, take
+from cifar_keras.training.compiled import compiled_model
+from cifar_keras.training.devices import device_names, feed
+from cifar_keras.training.folder import Job, check_folder, locked, open_run, record
+from cifar_keras.training.plan import StagePlan, legs, plan
+from cifar_keras.training.position import Position
+from cifar_keras.training.progress import Progress
+from cifar_keras.training.result import write_result
+from cifar_keras.training.signals import Signals
 
 
 @dataclass(frozen=True)
-class Job:
-    """What was asked for: everything that decides a run's figures, and where they go."""
+class Every:
+    """When to save inside an epoch, besides at its end: after steps, or after seconds."""
 
-    name: str
-    recipe: Recipe
-    seed: int
-    budget: str
-    overrides: tuple[str, ...]
-    folder: Path
-    command: tuple[str, ...]
+    steps: int | None = None
+    seconds: float | None = None
 
 
-@dataclass(frozen=True)
-class Leg:
-    """Consecutive epochs of the same number of steps: one call of `fit`."""
-
-    first_step: int
-    steps_per_epoch: int
-    first_epoch: int
-    last_epoch: int
-
-
-def legs(first_step: int, total_steps: int, per_epoch: int) -> list[Leg]:
-    """The calls of `fit` that lead from `first_step` to `total_steps`.
-
-    A whole run is one leg; what is left of an interrupted epoch, and a last epoch that is a
-    fraction, are legs of their own.
-    """
-    plan: list[Leg] = []
-    step = first_step
-    while step < total_steps:
-        epoch, inside = divmod(step, per_epoch)
-        whole = (total_steps - step) // per_epoch
-        if inside or not whole:
-            length, last = min(per_epoch - inside, total_steps - step), epoch + 1
-            plan.append(Leg(step, length, epoch, last))
-            step += length
-        else:
-            plan.append(Leg(step, per_epoch, epoch, epoch + whole))
-            step += whole * per_epoch
-    return plan
-
-
-def train(job: Job, dataset: Dataset, strategy: tf.distribute.Strategy) -> runs.Result:
-    """Train, evaluate after each epoch, and write the run folder.
+def train(
+    job: Job, dataset: Dataset, strategy: tf.distribute.Strategy, every: Every
+) -> runs.Result:
+    """Train to the end, from wherever the folder's run stands; a finished run is only read.
 
     Raises:
-        RunError: the folder holds a run already, or cannot be written.
+        Interrupted: SIGINT or SIGTERM came; the state is saved.
+        RunError: the folder is another run's or another process', cannot be written, or the
+            training diverged.
         RecipeError: the recipe's network cannot be built.
     """
-    if (job.folder / runs.RUN).exists():
-        raise RunError(f"'{job.folder}' holds a run already; move it away, or take another --seed")
-    recipe, data = job.recipe, job.recipe.data
-    model = compiled_model(recipe, job.seed, strategy)
-    norm = normalization(data, dataset.train.images)
-    batches = TrainingBatches(dataset.train.images, dataset.train.labels, data, norm, seed=job.seed)
-    tests = evaluation_batches(dataset.test.images, dataset.test.labels, data, norm)
-    per_epoch = batches.steps_per_epoch
-    total = step_of(recipe.stages[0].epochs, per_epoch, job.budget)
-    if total < 1:
-        raise RunError(f"--budget {job.budget} leaves not one step; take a larger one")
-    rate, by_epoch = build_schedule(
-        recipe.stages[0].schedule, recipe.stages[0].epochs, per_epoch, job.budget
-    )
-    _write_run(job, dataset, strategy)
-    label = f"{job.name} seed {job.seed}{' (synthetic data)' if recipe.synthetic else ''}"
-    callbacks = make_callbacks(rate, by_epoch, job.folder, label, data.batch_size, total, per_epoch)
-    begin = time.perf_counter()
-    for leg in legs(0, total, per_epoch):
-        model.fit(
-            batches.dataset(leg.first_step, total),
-            steps_per_epoch=leg.steps_per_epoch,
-            initial_epoch=leg.first_epoch,
-            epochs=leg.last_epoch,
-            validation_data=tests,
-            callbacks=callbacks,
-            shuffle=False,
-            verbose=0,
+    devices = device_names(strategy)
+    with locked(job.folder):
+        check_folder(job, dataset.provenance)
+        if (job.folder / runs.RESULT).exists():
+            return runs.read_result(job.folder)
+        run = _Run(job, dataset, strategy, every)
+        open_run(job, dataset.provenance, devices)
+        try:
+            record(job.folder, "resumed" if run.restore() else "started", run.position, devices)
+            with run.signals.noted():
+                run.go()
+            result = write_result(
+                job.folder, run.model, run.position.rows, len(dataset.test.labels)
+            )
+            record(job.folder, "finished", run.position, devices)
+            run.store.clear()
+            return result
+        except Stopped:
+            record(job.folder, "interrupted", run.position, devices)
+            raise Interrupted(
+                f"interrupted after step {run.position.step} of stage {run.position.stage + 1}; "
+                "the state is saved",
+                run.signals.received or 0,
+            ) from None
+        except Diverged as error:
+            message = run.diverged(str(error))
+            record(job.folder, "failed", run.position, devices, message)
+            raise RunError(message) from None
+        except CifarKerasError:
+            raise
+        except Exception as error:
+            record(job.folder, "failed", run.position, devices, f"{type(error).__name__}: {error}")
+            raise
+
+
+class _Run:
+    """The parts of one run and how they work together."""
+
+    def __init__(
+        self, job: Job, dataset: Dataset, strategy: tf.distribute.Strategy, every: Every
+    ) -> None:
+        data = job.recipe.data
+        self.job, self.every = job, every
+        self.per_epoch = steps_per_epoch(data, len(dataset.train.labels))
+        self.stages = plan(job.recipe, self.per_epoch, job.budget)
+        starts = [stage.start for stage in self.stages if stage.start]
+        self.store = Store(job.folder / runs.CHECKPOINTS, starts)
+        self.model = compiled_model(job.recipe, job.seed, strategy)
+        norm = normalization(data, dataset.train.images)
+        self.batches = TrainingBatches(
+            dataset.train.images, dataset.train.labels, data, norm, job.seed
         )
-    history = next(each.rows for each in callbacks if isinstance(each, HistoryLog))
-    return _write_result(job, dataset, model, history, time.perf_counter() - begin)
+        tests = evaluation_batches(dataset.test.images, dataset.test.labels, data, norm)
+        self.strategy = strategy
+        self.tests, self.test_steps = feed(strategy, tests), int(tests.cardinality())
+        self.position = Position()
+        self.restored: Snapshot | None = None
+        self.signals = Signals()
+        # On a GPU each look at the loss would hold up the device.
+        on_gpu = any("GPU" in name for name in strategy.extended.worker_devices)
+        self.finite_every = 50 if on_gpu else 1
 
+    def restore(self) -> bool:
+        """Take up the newest checkpoint; whether there was one."""
+        remove_leftovers(self.job.folder)
+        self.restored = snapshot = self.store.newest()
+        if snapshot is None:
+            return False
+        put_back(self.model, snapshot.arrays, ["model", "optimizer"])
+        self.position = Position.from_json(snapshot.position)
+        runs.write_history(self.job.folder, self.position.rows)
+        return True
 
-def compiled_model(recipe: Recipe, seed: int, strategy: tf.distribute.Strategy) -> keras.Model:
-    """The recipe's network with its initial weights of this seed, ready for `fit`."""
-    keras.utils.set_random_seed(seed)
-    gpus = [name for name in strategy.extended.worker_devices if "GPU" in name]
-    with strategy.scope():
-        model = build_model(
-            recipe.model.name,
-            (recipe.data.crop, recipe.data.crop, 3),
-            recipe.num_classes,
-            recipe.model.arguments,
+    def go(self) -> None:
+        """From the position to the end of the last stage."""
+        while True:
+            self._stage(self.stages[self.position.stage])
+            if self.position.stage + 1 == len(self.stages):
+                return
+            self.position.stage += 1
+            self.position.step = 0
+            self._begin_stage(self.stages[self.position.stage])
+
+    def _begin_stage(self, stage: StagePlan) -> None:
+        # Weights and statistics come from the earlier state; the optimizer starts from nothing, and
+        # random states go on, so that no noise is seen twice.
+        assert stage.start is not None
+        arrays = read(self.store.path(*stage.start)).arrays
+        now = take(self.model, self.position).arrays
+        seeds = {key: now[key] for key in now if "seed_generator" in key}
+        put_back(self.model, arrays | seeds, ["model"])
+        for variable in self.model.optimizer.variables:
+            variable.assign(keras.ops.zeros_like(variable))
+
+    def _stage(self, stage: StagePlan) -> None:
+        position = self.position
+        checkpointer = Checkpointer(
+            position,
+            self.store,
+            self.signals,
+            self.every.steps,
+            self.every.seconds,
+            self.finite_every,
         )
-        model.compile(
-            optimizer=_optimizer(recipe),
-            loss=SmoothedCrossEntropy(recipe.label_smoothing),
-            metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
-            # XLA is slower than oneDNN on CPUs and fails on several replicas.
-            jit_compile=len(gpus) == 1,
+        callbacks = self._callbacks(stage, checkpointer)
+        if self.restored and position.step > position.tested_step:
+            # The run was stopped inside this epoch, or between its last step and its test.
+            if position.step % self.per_epoch and position.step < stage.steps:
+                checkpointer.unfinished_metrics = self.restored.arrays
+            else:
+                checkpointer.before_test = self.restored
+                self._test_alone(callbacks)
+        self.restored = None
+        for leg in legs(position.step, stage.steps, self.per_epoch):
+            first = stage.steps_before + leg.first_step
+            self.model.fit(
+                feed(self.strategy, self.batches.dataset(first, stage.steps_before + stage.steps)),
+                steps_per_epoch=leg.steps_per_epoch,
+                initial_epoch=leg.first_epoch,
+                epochs=leg.last_epoch,
+                validation_data=self.tests,
+                validation_steps=self.test_steps,
+                callbacks=callbacks,
+                shuffle=False,
+                verbose=0,
+            )
+
+    def _callbacks(
+        self, stage: StagePlan, checkpointer: Checkpointer
+    ) -> list[keras.callbacks.Callback]:
+        """In calling order.
+
+        The clock first, since the others read the position; then the scheduler, which puts the rate
+        into the logs; the history before the progress, so that a row is on disk before it is shown;
+        the checkpointer last, so that what it saves is complete.
+        """
+        recipe, position, per_epoch = self.job.recipe, self.position, self.per_epoch
+        before, total = stage.steps_before, sum(stage.steps for stage in self.stages)
+
+        def at_epoch(epoch: int, _: float) -> float:
+            return stage.rate(epoch * per_epoch)
+
+        by_epoch = keras.callbacks.LearningRateScheduler(at_epoch)
+        name = f"{self.job.name} seed {self.job.seed}"
+        name += " (synthetic data)" if recipe.synthetic else ""
+        return [
+            Clock(position, recipe.data.batch_size),
+            by_epoch if stage.by_epoch else StepRateScheduler(stage.rate),
+            HistoryLog(position, self.job.folder, before, per_epoch),
+            Progress(name, position, before, total, per_epoch),
+            checkpointer,
+        ]
+
+    def _test_alone(self, callbacks: list[keras.callbacks.Callback]) -> None:
+        """Test an epoch whose training was finished before the interruption, and end it."""
+        logs = dict(self.position.logs)
+        tested = self.model.evaluate(
+            self.tests, steps=self.test_steps, callbacks=callbacks, return_dict=True, verbose=0
         )
-    return model
+        logs |= {f"val_{name}": value for name, value in tested.items()}
+        for callback in callbacks:
+            callback.on_epoch_end((self.position.step - 1) // self.per_epoch, logs)
 
-
-def _optimizer(recipe: Recipe) -> keras.optimizers.Optimizer:
-    chosen = recipe.optimizer
-    if isinstance(chosen, Sgd):
-        return CoupledSGD(
-            momentum=chosen.momentum,
-            nesterov=chosen.nesterov,
-            coupled_decay=chosen.weight_decay,
-            decayed=chosen.decayed,
+    def diverged(self, reason: str) -> str:
+        """What to tell of a run that came to no finite number."""
+        epoch, step = divmod(self.position.step - 1, self.per_epoch)
+        rate = float(self.model.optimizer.learning_rate.numpy())
+        return (
+            f"{reason} after epoch {epoch}, step {step + 1} (stage {self.position.stage + 1}), at "
+            f"learning rate {rate:.4g}; the last good checkpoint is kept; lower the rate, or look "
+            "at the data"
         )
-    return keras.optimizers.Adadelta(rho=chosen.rho, epsilon=chosen.epsilon)
-
-
-def _write_run(job: Job, dataset: Dataset, strategy: tf.distribute.Strategy) -> None:
-    run = runs.Run(
-        name=job.name,
-        recipe=job.recipe,
-        recipe_sha256=job.recipe.sha256(),
-        seed=job.seed,
-        budget=job.budget,
-        overrides=list(job.overrides),
-        command=list(job.command),
-        started=_now(),
-        provenance=provenance(dataset.provenance, device_names(strategy)),
-    )
-    runs.write_record(job.folder, runs.RUN, run)
-
-
-def _write_result(
-    job: Job,
-    dataset: Dataset,
-    model: keras.Model,
-    history: Sequence[runs.Epoch],
-    seconds: float,
-) -> runs.Result:
-    weights_sha256 = _save_weights(model, job.folder)
-    last = history[-1]
-    best = max(history, key=lambda row: row.test_accuracy)
-    images = len(dataset.test.labels)
-    result = runs.Result(
-        test_accuracy=last.test_accuracy,
-        test_correct=round(last.test_accuracy * images),
-        test_images=images,
-        test_loss=last.test_loss,
-        epochs=last.epoch,
-        steps=last.step,
-        best_on_test=runs.BestOnTest(test_accuracy=best.test_accuracy, epoch=best.epoch),
-        parameters=trainable_parameters(model),
-        macs=multiply_adds(model, model.input_shape[1:]),
-        seconds=seconds,
-        images_per_second=sum(row.images_per_second for row in history) / len(history),
-        peak_memory_mib=_peak_memory_mib(),
-        weights_sha256=weights_sha256,
-        finished=_now(),
-    )
-    runs.write_record(job.folder, runs.RESULT, result)
-    return result
-
-
-def _save_weights(model: keras.Model, folder: Path) -> str:
-    scratch = folder / f".saving.{runs.WEIGHTS}"
-    try:
-        model.save_weights(scratch)
-        content = scratch.read_bytes()
-    except OSError as error:
-        raise runs.unwritable(folder / runs.WEIGHTS, error) from None
-    finally:
-        scratch.unlink(missing_ok=True)
-    runs.write_bytes(folder / runs.WEIGHTS, content)
-    return hashlib.sha256(content).hexdigest()
-
-
-def _peak_memory_mib() -> int:
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    # Bytes on macOS, KiB elsewhere.
-    return peak // (2**20 if sys.platform == "darwin" else 2**10)
-
-
-def _now() -> str:
-    return datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from cifar_keras.data.sheet import write_sheet
-from cifar_keras.errors import DataError
+from cifar_keras.errors import RunError
 
 
 def _red(count: int) -> np.ndarray:
@@ -46,6 +46,11 @@ def test_a_row_of_another_length_is_refused(tmp_path: Path) -> None:
         write_sheet(tmp_path / "sheet.png", [("plain", _red(3))], ["a", "b"], "caption")
 
 
-def test_a_folder_that_is_not_there_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"cannot write .*sheet.png \(No such file or directory\)"):
-        write_sheet(tmp_path / "nowhere" / "sheet.png", [("plain", _red(1))], ["a"], "caption")
+def test_a_file_in_the_way_is_an_error_and_stays(tmp_path: Path) -> None:
+    way = tmp_path / "way"
+    way.write_text("mine")
+
+    with pytest.raises(RunError, match=r"cannot write .*sheet.png"):
+        write_sheet(way / "sheet.png", [("plain", _red(1))], ["a"], "caption")
+
+    assert way.read_text() == "mine"

@@ -58,7 +58,9 @@ def test_an_unknown_recipe_names_the_nearest():
 
 
 def test_a_missing_file_is_named():
-    with pytest.raises(RecipeError, match=r"^recipe file 'no/such.yaml' is not there$"):
+    with pytest.raises(
+        RecipeError, match=r"^recipe file 'no/such.yaml' is not there; correct the path$"
+    ):
         recipe_path("no/such.yaml")
 
 
@@ -123,8 +125,9 @@ def test_the_published_figure_does_not_enter_the_hash():
         ),
         (
             "stages.0.schedule.boundaries=[90, 200]",
-            "resnet20.yaml: key 'stages.0' = {'epochs': 180, 'schedule': {'kind': 'steps', "
-            "'learning_rates': [0.1, 0.01, 0.001], 'boundaries': [90, 200]}}: "
+            "resnet20.yaml: key 'stages.0' = {'epochs': 180, 'start': 'scratch', "
+            "'schedule': {'kind': 'steps', 'learning_rates': [0.1, 0.01, 0.001], "
+            "'boundaries': [90, 200]}}: "
             "boundaries [200.0] lie beyond the stage's 180 epochs",
         ),
     ],
@@ -164,7 +167,10 @@ def test_all_mistakes_are_told_at_once(tmp_path):
 def test_a_key_that_stands_twice_is_refused(tmp_path):
     path = broken(tmp_path, "title:", "title: other\ntitle:")
 
-    with pytest.raises(RecipeError, match=r"key 'title' stands twice in the section at line 8"):
+    with pytest.raises(
+        RecipeError,
+        match=r"^broken.yaml: key 'title' stands twice in the section at line 8; keep one$",
+    ):
         load_recipe(path)
 
 

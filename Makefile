@@ -1,0 +1,93 @@
+# The commands of cifar_keras. Everything is installed into $(VENV), nothing outside of it.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+# An exact set of versions, for runs that are to be reported: make CONSTRAINTS=constraints.txt ...
+CONSTRAINTS ?=
+BUDGET ?= 1
+RUN_DIR ?= runs
+KILLS ?= 50
+# NVIDIA's libraries come along only where there is a GPU for them.
+comma := ,
+EXTRAS := cv$(if $(shell command -v nvidia-smi),$(comma)and-cuda)
+
+PIP := $(BIN)/python -m pip install --quiet $(if $(CONSTRAINTS),--constraint $(CONSTRAINTS))
+PROJECT_FILES := setup.cfg pyproject.toml $(CONSTRAINTS)
+
+.PHONY: help install demo test check lint types imports reproduce-cifar10 reproduce-cifar100 report \
+	kills bench clean
+
+help: ## list the commands
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | \
+		awk -F '\t' '{ printf "make %-20s %s\n", $$1, $$2 }'
+
+$(VENV)/.made:
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	@touch $@
+
+$(VENV)/.installed: $(VENV)/.made $(PROJECT_FILES)
+	$(PIP) --editable '.[$(EXTRAS)]'
+	@touch $@
+
+$(VENV)/.installed-test: $(VENV)/.installed
+	$(PIP) --editable '.[$(EXTRAS),test]'
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed-test
+	$(PIP) --editable '.[$(EXTRAS),dev]'
+	@touch $@
+
+install: $(VENV)/.installed ## make a virtual environment and install cifar-keras into it
+
+demo: $(VENV)/.installed ## train a small network on drawn images and report it: two minutes, no data
+	$(BIN)/cifar-keras train --recipe demo --run-dir demo/runs
+	$(BIN)/cifar-keras evaluate demo/runs/demo/seed-1
+	$(BIN)/cifar-keras report --run-dir demo/runs --output demo/reports
+
+test: $(VENV)/.installed-test ## run the fast tests
+	$(BIN)/python -m pytest
+
+check: lint types imports test ## lint, types, import contracts and the fast tests
+
+lint: $(VENV)/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.installed-dev
+	$(BIN)/mypy
+
+imports: $(VENV)/.installed-dev
+	$(BIN)/lint-imports
+
+# $(call reproduce,recipes): train, evaluate and report each; stop at the first that fails.
+define reproduce
+	@set -e; for recipe in $(1); do \
+		folder=$$($(BIN)/cifar-keras train --recipe $$recipe --budget $(BUDGET) --run-dir $(RUN_DIR)); \
+		$(BIN)/cifar-keras evaluate "$$folder"; \
+	done
+	$(BIN)/cifar-keras report --run-dir $(RUN_DIR)
+endef
+
+reproduce-cifar10: $(VENV)/.installed ## system C on CIFAR-10 [RECIPES="resnet20 ..."] [BUDGET=0.1]
+	$(call reproduce,$(or $(RECIPES),resnet20 resnet32 resnet56 resnet110))
+
+reproduce-cifar100: $(VENV)/.installed ## system A on CIFAR-100 [RECIPES="..."] [BUDGET=0.1]
+	@test -n "$(RECIPES)" -o -f recipes/inception_rrelu.yaml || { \
+		echo "the recipe of CIFAR-100, inception_rrelu, is not written yet" >&2; exit 1; }
+	$(call reproduce,$(or $(RECIPES),inception_rrelu))
+
+report: $(VENV)/.installed ## write reports/ from the runs
+	$(BIN)/cifar-keras report --run-dir $(RUN_DIR)
+
+kills: $(VENV)/.installed-test ## kill a run KILLS times (default 50) and compare with an unbroken one
+	CIFAR_KERAS_KILLS=$(KILLS) $(BIN)/python -m pytest -m slow -s tests/training/test_kills.py
+
+bench: $(VENV)/.installed ## measure speed on this machine, into reports/benchmarks.md
+	$(BIN)/python -m benchmarks
+
+clean: ## remove what these commands made, but not runs/
+	rm -rf $(VENV) demo build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

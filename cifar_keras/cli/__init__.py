@@ -1,0 +1,45 @@
+"""The commands: parse, call, print.
+
+Nothing heavy is imported here: TensorFlow only where a command trains or evaluates, pydantic only
+where one reads a recipe or a run. `--help` answers at once.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+from collections.abc import Sequence
+
+from cifar_keras.cli.parser import parse
+from cifar_keras.cli.say import say
+from cifar_keras.errors import CifarKerasError, Interrupted
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; returns the exit code.
+
+    0, 1 for what the user can mend, 2 for misuse, 128 and the signal's number for a signal.
+    """
+    logging.basicConfig(format="cifar-keras: %(levelname)s: %(message)s", level=logging.WARNING)
+    logging.addLevelName(logging.WARNING, "warning")
+    options = parse(sys.argv[1:] if arguments is None else arguments)
+    try:
+        code = int(options.function(options) or 0)
+        sys.stdout.flush()
+        return code
+    except Interrupted as stop:
+        say(str(stop))
+        return 128 + stop.signal
+    except KeyboardInterrupt:
+        say("interrupted")
+        return 128 + signal.SIGINT
+    except CifarKerasError as error:
+        for line in str(error).splitlines():
+            say(f"error: {line}")
+        return 1
+    except BrokenPipeError:
+        # Who read our output has gone. Python would say so once more when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE

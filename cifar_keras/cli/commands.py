@@ -1,0 +1,113 @@
+"""All commands but `train`: each calls one thing and prints what it returns."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from cifar_keras.quiet import import_tensorflow
+
+
+def evaluate(options: argparse.Namespace) -> None:
+    """Print what a run's saved network says of all test images."""
+    from cifar_keras import runs
+    from cifar_keras.data import load
+
+    run = runs.read_run(options.run)
+    dataset = load(run.recipe.dataset, options.data_dir)
+
+    import_tensorflow()
+    from cifar_keras.evaluate import evaluate
+
+    done = evaluate(options.run, run, dataset)
+    named = " (synthetic, not CIFAR)" if dataset.synthetic else ""
+    print(f"{run.name} seed {run.seed} on {dataset.name}{named}")
+    print(f"test accuracy {100 * done.accuracy:.2f} % ({done.correct:,} of {done.images:,})")
+    print("\naccuracy by class, lowest first")
+    for name, accuracy in done.class_accuracies():
+        print(f"  {100 * accuracy:6.2f} %  {name}")
+    print("\nmost confused")
+    for true, taken_for, images in done.most_confused():
+        print(f"  {images:4d}  {true} taken for {taken_for}")
+
+
+def report(options: argparse.Namespace) -> None:
+    """Write the comparison and the curves; print their paths."""
+    from cifar_keras.recipe import load_recipe, recipe_names, recipe_path
+    from cifar_keras.report import write_report
+
+    recipes = [(name, load_recipe(recipe_path(name))) for name in recipe_names()]
+    roots = [options.output / "runs", *(options.run_dir or [Path("runs")])]
+    for path in write_report(recipes, roots, options.output):
+        print(path)
+
+
+def list_runs(options: argparse.Namespace) -> None:
+    """Print the run folders, or that there are none."""
+    from cifar_keras.run_list import runs_table
+    from cifar_keras.runs import find_runs
+
+    roots = options.run_dir or [Path("runs")]
+    if folders := find_runs(roots):
+        print(runs_table(folders))
+    else:
+        print(f"no run folders in {', '.join(str(root) for root in roots)}")
+
+
+def recipes(options: argparse.Namespace) -> None:
+    """Print the shipped recipes."""
+    from cifar_keras.listing import recipes_table
+
+    print(recipes_table())
+
+
+def show_recipe(options: argparse.Namespace) -> None:
+    """Print a recipe, its overrides, its network and its rate."""
+    from cifar_keras.listing import draw_rate
+    from cifar_keras.recipe import load_recipe, recipe_path
+
+    path = recipe_path(options.name)
+    recipe = load_recipe(path, options.set)
+    print(path.read_text(encoding="utf-8"))
+    for override in options.set:
+        print(f"--set {override}")
+
+    import_tensorflow()
+    from cifar_keras.models import build_model, multiply_adds
+
+    shape = (recipe.data.crop, recipe.data.crop, 3)
+    model = build_model(recipe.model.name, shape, recipe.num_classes, recipe.model.arguments)
+    model.summary(line_length=100)
+    print(f"multiply-adds an image: {multiply_adds(model, shape) / 1e6:.1f} M\n")
+    print("learning rate over epochs")
+    print(draw_rate(recipe))
+
+
+def fetch_data(options: argparse.Namespace) -> None:
+    """Print where the data set lies, downloading it if need be."""
+    from cifar_keras.data.sources import fetch
+
+    print(fetch(options.dataset, options.data_dir))
+
+
+def verify_data(options: argparse.Namespace) -> None:
+    """Print of each file whether it is the official one."""
+    from cifar_keras.data.sources import verify
+
+    for file in verify(options.dataset, options.data_dir):
+        state = "official" if file.official else "NOT official"
+        print(f"{file.file}: {state}{f' ({file.note})' if file.note else ''}")
+
+
+def show_data(options: argparse.Namespace) -> None:
+    """Write a sheet of samples; print its path."""
+    from cifar_keras.data import load
+    from cifar_keras.recipe import load_recipe, recipe_path
+
+    recipe = load_recipe(recipe_path(options.recipe))
+    dataset = load(options.dataset, options.data_dir)
+
+    import_tensorflow()
+    from cifar_keras.data.samples import write_samples
+
+    print(write_samples(options.output, dataset, recipe.data, options.recipe, options.seed))

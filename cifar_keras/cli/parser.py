@@ -1,0 +1,188 @@
+"""The options of all commands."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from cifar_keras import __version__
+from cifar_keras.cli import commands, values
+from cifar_keras.cli.training import train
+
+# As data.DATASETS, which would bring in NumPy.
+PUBLISHED = ("cifar10", "cifar100")
+DATASETS = (*PUBLISHED, "synthetic10", "synthetic100")
+
+
+class _Parser(argparse.ArgumentParser):
+    """Options are written out, and misuse is told in one line."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(allow_abbrev=False, **kwargs)
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: error: {message}; see '{self.prog} --help'\n")
+
+
+_Commands = argparse._SubParsersAction
+
+
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """The options, with the `function` to call with them and the arguments as `argv`."""
+    options, unknown = _parser().parse_known_args(arguments)
+    if unknown:
+        # argparse itself would name the outermost command, whose help does not help.
+        options.parser.error(f"unknown argument '{unknown[0]}'")
+    options.argv = list(arguments)
+    return options
+
+
+def _parser() -> _Parser:
+    parser = _Parser(
+        prog="cifar-keras",
+        description="Run again, check and compare the published results of CIFAR-10 and CIFAR-100.",
+    )
+    parser.add_argument("--version", action="version", version=f"cifar_keras {__version__}")
+    actions = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    _add_train(actions)
+    _add_evaluate(actions)
+    _add_report(actions)
+    _add_runs(actions)
+    _add_recipes(actions)
+    _add_data(actions)
+    return parser
+
+
+def _add(actions: _Commands[_Parser], name: str, text: str, function: Any) -> _Parser:
+    parser = actions.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
+    parser.set_defaults(function=function, parser=parser)
+    return parser
+
+
+def _add_data_dir(parser: _Parser) -> None:
+    parser.add_argument(
+        "--data-dir",
+        type=Path,
+        metavar="DIR",
+        help="where CIFAR lies; else $CIFAR_KERAS_DATA, the caches, then a download",
+    )
+
+
+def _add_set(parser: _Parser) -> None:
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="override a key of the recipe, as optimizer.momentum=0.8; may be repeated",
+    )
+
+
+def _add_train(actions: _Commands[_Parser]) -> None:
+    text = "train a recipe and write its run folder, or go on with an unfinished one"
+    parser = _add(actions, "train", text, train)
+    parser.add_argument(
+        "--recipe", required=True, metavar="NAME|FILE", help="what 'cifar-keras recipes' lists"
+    )
+    seeds = parser.add_mutually_exclusive_group()
+    seeds.add_argument("--seed", type=values.seed, metavar="N", help="default: 1")
+    seeds.add_argument("--seeds", type=values.seeds, metavar="N,N,...", help="one after another")
+    parser.add_argument(
+        "--budget",
+        type=values.budget,
+        default="1",
+        metavar="F",
+        help="scale the epochs and all boundaries by F; the run is marked as scaled",
+    )
+    _add_set(parser)
+    parser.add_argument(
+        "--run-dir",
+        type=Path,
+        default=Path("runs"),
+        metavar="DIR",
+        help="the folder of run folders (default: runs)",
+    )
+    _add_data_dir(parser)
+    parser.add_argument(
+        "--devices", default="auto", metavar="D", help="auto (default), cpu, or gpu:0,1"
+    )
+    parser.add_argument(
+        "--checkpoint-every",
+        type=values.every,
+        default={"seconds": 900.0},
+        metavar="N[min]|Nsteps",
+        help="save inside an epoch, too, after so many minutes (default: 15) or steps",
+    )
+    parser.add_argument(
+        "--fresh",
+        action="store_true",
+        help="start over; an earlier run's folder is kept under another name",
+    )
+
+
+def _add_evaluate(actions: _Commands[_Parser]) -> None:
+    parser = _add(
+        actions, "evaluate", "show all test images to a run's saved network", commands.evaluate
+    )
+    parser.add_argument("run", type=Path, metavar="RUN", help="a run folder")
+    _add_data_dir(parser)
+
+
+def _add_report(actions: _Commands[_Parser]) -> None:
+    parser = _add(actions, "report", "write the comparison table and the curves", commands.report)
+    parser.add_argument(
+        "--run-dir",
+        type=Path,
+        action="append",
+        metavar="DIR",
+        help="a folder of run folders, beside the report's own; may be repeated (default: runs)",
+    )
+    parser.add_argument(
+        "--output",
+        type=Path,
+        default=Path("reports"),
+        metavar="DIR",
+        help="where the report goes (default: reports)",
+    )
+
+
+def _add_runs(actions: _Commands[_Parser]) -> None:
+    text = "list the run folders: how far each is, its accuracy, its time left"
+    parser = _add(actions, "runs", text, commands.list_runs)
+    parser.add_argument(
+        "--run-dir",
+        type=Path,
+        action="extend",
+        nargs="+",
+        metavar="DIR",
+        help="folders of run folders (default: runs)",
+    )
+
+
+def _add_recipes(actions: _Commands[_Parser]) -> None:
+    parser = _add(actions, "recipes", "list the recipes, or show one", commands.recipes)
+    below = parser.add_subparsers(title="actions", metavar="ACTION")
+    show = _add(below, "show", "show a recipe, its network and its rate", commands.show_recipe)
+    show.add_argument("name", metavar="NAME|FILE", help="what 'cifar-keras recipes' lists")
+    _add_set(show)
+
+
+def _add_data(actions: _Commands[_Parser]) -> None:
+    parser = actions.add_parser("data", help="fetch, verify or show a data set")
+    below = parser.add_subparsers(title="actions", required=True, metavar="ACTION")
+    fetch = _add(below, "fetch", "download from the publisher, hash-checked", commands.fetch_data)
+    text = "say of each file whether it is the official one"
+    verify = _add(below, "verify", text, commands.verify_data)
+    text = "write a sheet of sample images, plain and augmented"
+    show = _add(below, "show", text, commands.show_data)
+    for action in (fetch, verify, show):
+        choices = DATASETS if action is show else PUBLISHED
+        action.add_argument("dataset", choices=choices, help="which")
+        _add_data_dir(action)
+    show.add_argument(
+        "--recipe", default="resnet20", metavar="NAME|FILE", help="whose augmentation"
+    )
+    show.add_argument("--output", type=Path, default=Path("samples.png"), metavar="PNG")
+    show.add_argument("--seed", type=values.seed, default=1, metavar="N")

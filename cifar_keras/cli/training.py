@@ -1,0 +1,160 @@
+"""`train`: one run in this process, or one process for each of several seeds."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
+
+from cifar_keras.cli.say import say
+from cifar_keras.errors import Interrupted
+from cifar_keras.quiet import import_tensorflow
+
+
+def train(options: argparse.Namespace) -> int:
+    """Train the recipe with its seed, or with each of its seeds, and print the run folders."""
+    if options.seeds:
+        return _train_each(options)
+    try:
+        with _terminated_as_interrupted():
+            _train_one(options)
+    except Interrupted as stop:
+        raise _with_command(str(stop), stop.signal, options.argv) from None
+    except KeyboardInterrupt as stop:
+        number = signal.SIGTERM if isinstance(stop, _Terminated) else signal.SIGINT
+        raise _with_command("interrupted", number, options.argv) from None
+    return 0
+
+
+def _train_one(options: argparse.Namespace) -> None:
+    from cifar_keras import runs
+    from cifar_keras.data import load
+    from cifar_keras.recipe import load_recipe, recipe_path
+
+    path = recipe_path(options.recipe)
+    recipe = load_recipe(path, options.set)
+    seed = 1 if options.seed is None else options.seed
+    folder = options.run_dir / runs.run_name(path.stem, seed, options.budget, options.set)
+    dataset = load(recipe.dataset, options.data_dir)
+
+    import_tensorflow()
+    from cifar_keras.training.devices import make_strategy
+    from cifar_keras.training.folder import Job, put_aside
+    from cifar_keras.training.train import Every, train
+
+    job = Job(
+        name=path.stem,
+        recipe=recipe,
+        seed=seed,
+        budget=options.budget,
+        overrides=tuple(options.set),
+        folder=folder,
+        command=("cifar-keras", *options.argv),
+    )
+    strategy = make_strategy(options.devices)
+    if options.fresh and (aside := put_aside(folder)):
+        say(f"the earlier run is now '{aside}'")
+    done = (folder / runs.RESULT).exists()
+    result = train(job, dataset, strategy, Every(**options.checkpoint_every))
+    say(
+        f"{'finished before' if done else 'finished'}: {100 * result.test_accuracy:.2f} % of "
+        f"{result.test_images:,} test images after the last epoch ({result.epochs:.4g})"
+        + ("; --fresh starts over" if done else "")
+    )
+    print(folder)
+
+
+class _Terminated(KeyboardInterrupt):
+    """SIGTERM came where no state is to be saved: before the first step or after the last."""
+
+
+@contextmanager
+def _terminated_as_interrupted() -> Iterator[None]:
+    def stop(number: int, frame: FrameType | None) -> None:
+        raise _Terminated
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _with_command(message: str, number: int, arguments: Sequence[str]) -> Interrupted:
+    # --fresh would start over once more.
+    command = shlex.join(["cifar-keras", *(each for each in arguments if each != "--fresh")])
+    return Interrupted(f"{message}; go on with: {command}", number)
+
+
+def _train_each(options: argparse.Namespace) -> int:
+    # A process for each seed: nothing carries over, and its peak memory is its own.
+    received: list[int] = []
+    with _noted(received):
+        for seed in options.seeds:
+            arguments = [*_without_seeds(options.argv), "--seed", str(seed)]
+            code = _run_child([sys.executable, "-m", "cifar_keras", *arguments], received)
+            if received or code > 128:
+                number = code - 128 if code > 128 else received[0]
+                raise _with_command(f"stopped at seed {seed}", number, options.argv)
+            if code:
+                return code
+    return 0
+
+
+@contextmanager
+def _noted(received: list[int]) -> Iterator[None]:
+    def note(number: int, frame: FrameType | None) -> None:
+        received.append(number)
+
+    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _run_child(command: Sequence[str], received: Sequence[int]) -> int:
+    """The child's exit code, 128 and more for a signal; signals that come here go to it."""
+    child = subprocess.Popen(command)
+    passed_on = 0
+    while True:
+        try:
+            code = child.wait(timeout=0.2)
+            return code if code >= 0 else 128 - code
+        except subprocess.TimeoutExpired:
+            for number in received[passed_on:]:
+                passed_on += 1
+                if number == signal.SIGTERM or not _at_a_terminal():
+                    child.send_signal(number)
+
+
+def _at_a_terminal() -> bool:
+    """Whether Ctrl-C reaches this process and its child alike."""
+    try:
+        terminal = os.open(os.ctermid(), os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        return os.tcgetpgrp(terminal) == os.getpgrp()
+    except OSError:
+        return False
+    finally:
+        os.close(terminal)
+
+
+def _without_seeds(arguments: Sequence[str]) -> list[str]:
+    kept: list[str] = []
+    rest = iter(arguments)
+    for argument in rest:
+        if argument == "--seeds":
+            next(rest)
+        elif not argument.startswith("--seeds="):
+            kept.append(argument)
+    return kept

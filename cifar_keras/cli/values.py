@@ -1,0 +1,56 @@
+"""Text of the command line -> values; what cannot be meant is refused with what to write."""
+
+import math
+from argparse import ArgumentTypeError
+from decimal import Decimal, InvalidOperation
+
+_SMALLEST, _LARGEST = Decimal("1e-6"), Decimal(1000)
+
+
+def budget(text: str) -> str:
+    """A positive number as decimal text, the same for 0.1 and 0.10: it names the run folder."""
+    try:
+        number = Decimal(text)
+    except InvalidOperation:
+        number = Decimal(0)
+    if not (number.is_finite() and number > 0):
+        raise ArgumentTypeError(f"'{text}' is no positive number; write 0.1, say")
+    if not _SMALLEST <= number <= _LARGEST:
+        raise ArgumentTypeError(f"'{text}' is not from {_SMALLEST:f} to {_LARGEST}")
+    return f"{number.normalize():f}"
+
+
+def every(text: str) -> dict[str, float]:
+    """`10`, `10min` or `500steps` as seconds or steps."""
+    number, unit = text, "min"
+    for ending in ("steps", "min"):
+        if text.endswith(ending):
+            number, unit = text.removesuffix(ending).strip(), ending
+    if unit == "steps":
+        if _is_whole(number) and int(number) > 0:
+            return {"steps": int(number)}
+    else:
+        try:
+            minutes = float(number)
+        except ValueError:
+            minutes = 0
+        if 0 < minutes < math.inf:
+            return {"seconds": 60 * minutes}
+    raise ArgumentTypeError(f"'{text}' is no time and no number of steps; write 10min or 500steps")
+
+
+def seed(text: str) -> int:
+    """A whole number that TensorFlow takes as a seed."""
+    if not _is_whole(text) or int(text) >= 2**31:
+        raise ArgumentTypeError(f"'{text}' is no whole number from 0 to {2**31 - 1}")
+    return int(text)
+
+
+def seeds(text: str) -> list[int]:
+    """Seeds with commas between them."""
+    return [seed(part.strip()) for part in text.split(",")]
+
+
+def _is_whole(text: str) -> bool:
+    # isdigit alone holds for a superscript, too.
+    return text.isascii() and text.isdigit()

@@ -1,0 +1,54 @@
+"""Files written whole or not at all."""
+
+import errno
+import os
+import tempfile
+from pathlib import Path
+
+from cifar_keras.errors import RunError
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file whole: to a temporary name, flushed to disk, renamed.
+
+    Raises:
+        RunError: the folder is not writable or the disk is full; the file is as it was before.
+    """
+    scratch = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, scratch = tempfile.mkstemp(".tmp", f".{path.name}.", path.parent)
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(scratch, 0o644)
+        os.replace(scratch, path)
+        _flush_folder(path.parent)
+    except OSError as error:
+        if scratch and os.path.exists(scratch):
+            os.unlink(scratch)
+        raise unwritable(path, error) from None
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove what a killed process left half-written; only for who holds the folder alone."""
+    for path in folder.rglob(".*.tmp"):
+        path.unlink(missing_ok=True)
+
+
+def _flush_folder(folder: Path) -> None:
+    # A rename is on disk only once its folder is.
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def unwritable(path: Path, error: OSError) -> RunError:
+    """The error for a file that cannot be written, with what to do."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return RunError(f"no space left to write '{path}'; free some, then run the command again")
+    reason = os.strerror(error.errno) if error.errno else str(error)
+    return RunError(f"cannot write '{path}': {reason}; choose another folder")

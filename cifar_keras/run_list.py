@@ -1,0 +1,90 @@
+"""The run folders as a table: how far each has come, and whether something trains in it now."""
+
+import fcntl
+import logging
+import os
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
+
+from cifar_keras import runs
+from cifar_keras.errors import RunError
+from cifar_keras.listing import duration, table
+from cifar_keras.schedules import step_of
+
+HEADER = ("folder", "recipe", "seed", "epoch", "test accuracy", "time left", "state")
+
+_log = logging.getLogger("cifar_keras")
+
+
+def runs_table(folders: Sequence[Path]) -> str:
+    """A row a run folder, seeds in their order; a damaged one is left out with a warning."""
+    rows = []
+    for folder in folders:
+        try:
+            run = runs.read_run(folder)
+            rows.append((folder.parent, run.seed, folder.name, _row(folder, run)))
+        except RunError as error:
+            reason = " ".join(str(error).split())
+            _log.warning("run folder '%s' is not listed: %s; restore or remove it", folder, reason)
+    return table(HEADER, [row for *_, row in sorted(rows)], right=(2, 3, 4, 5))
+
+
+def _row(folder: Path, run: runs.Run) -> tuple[str, ...]:
+    history = runs.read_history(folder) if (folder / runs.HISTORY).exists() else []
+    state = _state(folder, run)
+    done, total = _epochs(run, history)
+    accuracy = left = "-"
+    if history:
+        accuracy = f"{100 * history[-1].test_accuracy:.2f} %"
+        if state != "done":
+            pace = sum(row.seconds for row in history) / done
+            left = duration(pace * max(0, total - done))
+    return (
+        _shown(folder),
+        f"{run.name} (synthetic)" if run.recipe.synthetic else run.name,
+        str(run.seed),
+        f"{done:.4g} of {total:.4g}",
+        accuracy,
+        left,
+        state,
+    )
+
+
+def _epochs(run: runs.Run, history: Sequence[runs.Epoch]) -> tuple[float, float]:
+    """The epochs tested, and those of all stages; in whole steps once an epoch's are known."""
+    if not history:
+        return 0.0, float(run.recipe.epochs * Fraction(run.budget))
+    per_epoch = max(1, round(history[0].step / history[0].epoch))
+    steps = sum(step_of(stage.epochs, per_epoch, run.budget) for stage in run.recipe.stages)
+    return round(history[-1].epoch * per_epoch) / per_epoch, steps / per_epoch
+
+
+def _state(folder: Path, run: runs.Run) -> str:
+    if _held(folder):
+        return "running"
+    if (folder / runs.RESULT).exists():
+        runs.read_result(folder)
+        return "done"
+    return "failed" if run.events and run.events[-1].kind == "failed" else "interrupted"
+
+
+def _held(folder: Path) -> bool:
+    """Whether a process holds the folder's lock."""
+    try:
+        handle = os.open(folder / runs.LOCK, os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        # Shared, so that two listings do not take each other for a training; let go at once.
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(handle)
+    return False
+
+
+def _shown(folder: Path) -> str:
+    here = Path.cwd()
+    return str(folder.relative_to(here) if folder.is_relative_to(here) else folder)

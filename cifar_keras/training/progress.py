@@ -1,0 +1,97 @@
+"""What a run says on stderr while it goes on."""
+
+import sys
+import time
+from contextlib import suppress
+from typing import TextIO
+
+import keras
+
+from cifar_keras.listing import duration
+from cifar_keras.training.position import Position
+
+Logs = dict[str, float] | None
+
+
+class Progress(keras.callbacks.Callback):
+    """A line an epoch with the time left; before the first epoch ends, an estimate of the whole.
+
+    On a terminal a line moves within the epoch, too.
+
+    Args:
+        name: what the lines begin with.
+        position: the run's.
+        steps_before: the steps of the stages before this one.
+        total_steps: those of all stages.
+        steps_per_epoch: as it says.
+    """
+
+    # The first steps compile and warm up; the estimate is taken from those after them.
+    TIMED_FROM, TIMED_TO = 5, 15
+
+    def __init__(
+        self,
+        name: str,
+        position: Position,
+        steps_before: int,
+        total_steps: int,
+        steps_per_epoch: int,
+    ) -> None:
+        super().__init__()
+        self.name, self.position = name, position
+        self.before, self.total, self.per_epoch = steps_before, total_steps, steps_per_epoch
+        self.stream: TextIO = sys.stderr
+        self.estimated = False
+
+    @property
+    def step(self) -> int:
+        """The steps done of all stages."""
+        return self.before + self.position.step
+
+    def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
+        self.begin_step = self.step
+        self.begin = self.shown = time.perf_counter()
+
+    def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
+        now = time.perf_counter()
+        if batch + 1 == self.TIMED_FROM:
+            self.timed = now
+        if batch + 1 == self.TIMED_TO and not self.estimated:
+            self.estimated = True
+            pace = (now - self.timed) / (self.TIMED_TO - self.TIMED_FROM)
+            epochs = (self.total - self.begin_step) / self.per_epoch
+            self._line(
+                f"{epochs:.4g} epochs to go, about {duration(pace * (self.total - self.step))} "
+                "and the time to test after each"
+            )
+        if self.stream.isatty() and now - self.shown > 0.5:
+            self.shown = now
+            pace = (now - self.begin) / (self.step - self.begin_step)
+            left = duration(pace * (self.total - self.step))
+            self._write(f"\r\x1b[K{self.name}: step {self.step} of {self.total}, {left} left")
+
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        assert logs is not None
+        row = self.position.rows[-1]
+        steps = self.step - (self.before + self._step_before(row.step))
+        left = row.seconds / steps * (self.total - self.step)
+        self._line(
+            f"epoch {row.epoch:.4g} of {self.total / self.per_epoch:.4g}, "
+            f"rate {row.learning_rate:.3g}, loss {row.loss:.4f}, "
+            f"train {100 * row.accuracy:.2f} %, test {100 * row.test_accuracy:.2f} %, "
+            f"{row.images_per_second:.0f} images/s"
+            + (f", {duration(left)} left" if self.step < self.total else "")
+        )
+
+    def _step_before(self, step: int) -> int:
+        return (step - 1) // self.per_epoch * self.per_epoch
+
+    def _line(self, text: str) -> None:
+        clear = "\r\x1b[K" if self.stream.isatty() else ""
+        self._write(f"{clear}{self.name}: {text}\n")
+
+    def _write(self, text: str) -> None:
+        # Whoever was reading may have gone; the run goes on.
+        with suppress(OSError):
+            self.stream.write(text)
+            self.stream.flush()

@@ -1,0 +1,64 @@
+"""What comes out of a run: its weights and result.json."""
+
+import datetime
+import hashlib
+import math
+import resource
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import keras
+
+from cifar_keras import runs
+from cifar_keras.files import unwritable, write_bytes
+from cifar_keras.models import multiply_adds, trainable_parameters
+
+
+def write_result(
+    folder: Path, model: keras.Model, rows: Sequence[runs.Epoch], test_images: int
+) -> runs.Result:
+    """Write the weights, then result.json; returns what it says.
+
+    Raises:
+        RunError: the folder cannot be written.
+    """
+    last, best = rows[-1], max(rows, key=lambda row: row.test_accuracy)
+    result = runs.Result(
+        test_accuracy=last.test_accuracy,
+        test_correct=round(last.test_accuracy * test_images),
+        test_images=test_images,
+        test_loss=last.test_loss if math.isfinite(last.test_loss) else None,
+        epochs=last.epoch,
+        steps=sum(max(r.step for r in rows if r.stage == s) for s in {r.stage for r in rows}),
+        best_on_test=runs.BestOnTest(test_accuracy=best.test_accuracy, epoch=best.epoch),
+        parameters=trainable_parameters(model),
+        macs=multiply_adds(model, model.input_shape[1:]),
+        seconds=sum(row.seconds for row in rows),
+        images_per_second=sum(row.images_per_second for row in rows) / len(rows),
+        peak_memory_mib=_peak_memory_mib(),
+        weights_sha256=_save_weights(model, folder),
+        finished=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+    )
+    runs.write_record(folder, runs.RESULT, result)
+    return result
+
+
+def _save_weights(model: keras.Model, folder: Path) -> str:
+    scratch = folder / f".saving.{runs.WEIGHTS}"
+    try:
+        # Of a compiled model Keras would save the optimizer's slots, too.
+        keras.Model(model.inputs, model.outputs).save_weights(scratch)
+        content = scratch.read_bytes()
+    except OSError as error:
+        raise unwritable(folder / runs.WEIGHTS, error) from None
+    finally:
+        scratch.unlink(missing_ok=True)
+    write_bytes(folder / runs.WEIGHTS, content)
+    return hashlib.sha256(content).hexdigest()
+
+
+def _peak_memory_mib() -> int:
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    # Bytes on macOS, KiB elsewhere.
+    return peak // (2**20 if sys.platform == "darwin" else 2**10)

@@ -1,0 +1,129 @@
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from cifar_keras import provenance
+
+
+def git(folder, *arguments):
+    identity = ("-c", "user.name=A", "-c", "user.email=a@example.org")
+    subprocess.run(["git", "-C", folder, *identity, *arguments], check=True, capture_output=True)
+
+
+@pytest.fixture
+def checkout(tmp_path, monkeypatch):
+    """A committed checkout that the package seems to run from."""
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", "/dev/null")
+    for name in ("cifar_keras/provenance.py", "reports/comparison.md"):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).write_text("as committed\n")
+    git(tmp_path, "init", "--quiet")
+    git(tmp_path, "add", ".")
+    git(tmp_path, "commit", "--quiet", "--message", "first")
+    monkeypatch.setattr(provenance, "__file__", str(tmp_path / "cifar_keras" / "provenance.py"))
+    return tmp_path
+
+
+def head(folder):
+    return (folder / ".git" / "refs" / "heads").glob("*").__next__().read_text().strip()
+
+
+def test_a_clean_checkout_is_its_revision(checkout):
+    assert provenance.git_state() == {"revision": head(checkout), "dirty": False}
+
+
+def test_a_changed_file_makes_it_dirty(checkout):
+    (checkout / "cifar_keras" / "provenance.py").write_text("changed\n")
+
+    assert provenance.git_state() == {"revision": head(checkout), "dirty": True}
+
+
+def test_a_staged_file_makes_it_dirty(checkout):
+    (checkout / "new.py").write_text("new\n")
+    git(checkout, "add", "new.py")
+
+    assert provenance.git_state()["dirty"] is True
+
+
+def test_reports_and_files_unknown_to_git_do_not_make_it_dirty(checkout):
+    (checkout / "reports" / "comparison.md").write_text("written anew\n")
+    (checkout / "notes.txt").write_text("mine\n")
+
+    assert provenance.git_state()["dirty"] is False
+
+
+def test_a_package_installed_inside_of_another_repository_has_no_revision(checkout, monkeypatch):
+    installed = checkout / "venv" / "site-packages" / "cifar_keras" / "provenance.py"
+    installed.parent.mkdir(parents=True)
+    monkeypatch.setattr(provenance, "__file__", str(installed))
+
+    assert provenance.git_state() == {"revision": None, "dirty": None}
+
+
+def test_without_git_there_is_no_revision(checkout, monkeypatch):
+    monkeypatch.setenv("PATH", "")
+
+    assert provenance.git_state() == {"revision": None, "dirty": None}
+
+
+def test_a_status_that_git_cannot_tell_is_not_called_clean(checkout, monkeypatch):
+    real = subprocess.run
+
+    def run(command, **arguments):
+        if "status" in command:
+            raise subprocess.TimeoutExpired(command, 20)
+        return real(command, **arguments)
+
+    monkeypatch.setattr(subprocess, "run", run)
+
+    assert provenance.git_state() == {"revision": head(checkout), "dirty": None}
+
+
+def test_versions_are_those_that_figures_depend_on():
+    versions = provenance.versions()
+
+    assert list(versions) == ["cifar_keras", "tensorflow", "keras", "numpy"]
+    assert int(versions["keras"].split(".")[0]) >= 3
+
+
+def test_a_package_that_is_not_there_is_said_to_be_so(monkeypatch):
+    monkeypatch.setattr(provenance, "PACKAGES", ("no-such-package",))
+
+    assert provenance.versions() == {"no-such-package": "not installed"}
+
+
+def test_hardware_names_processor_cores_memory_and_the_gpus_in_use():
+    hardware = provenance.hardware(["CPU:0", "Example GPU"])
+
+    assert list(hardware) == ["cpu", "cores", "memory_gib", "gpus"]
+    assert hardware["cpu"]
+    assert hardware["cores"] >= 1
+    assert hardware["memory_gib"] > 0
+    assert hardware["gpus"] == ["Example GPU"]
+
+
+# TensorFlow reads the variable in these words.
+@pytest.mark.parametrize(
+    ("value", "on"), [("1", True), ("true", True), ("0", False), ("false", False), ("False", False)]
+)
+def test_onednn_is_recorded_as_tensorflow_reads_it(monkeypatch, value, on):
+    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", value)
+
+    assert provenance.provenance({}, ["CPU:0"])["onednn"] is on
+
+
+def test_machine_is_what_decides_rounding():
+    assert list(provenance.machine(["CPU:0"])) == ["cpu", "cores", "gpus", "onednn"]
+
+
+def test_the_record_is_plain_data_without_paths_of_this_machine():
+    record = provenance.provenance({"name": "cifar10"}, ["CPU:0"])
+
+    text = json.dumps(record)
+    assert record["data"] == {"name": "cifar10"}
+    assert record["devices"] == ["CPU:0"]
+    assert set(record["versions"]) == {"python", "cifar_keras", "tensorflow", "keras", "numpy"}
+    assert str(Path.home()) not in text
+    assert str(Path(provenance.__file__).parent) not in text

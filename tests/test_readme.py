@@ -1,0 +1,82 @@
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cifar_keras.cli.parser import parse
+
+ROOT = Path(__file__).resolve().parent.parent
+README = (ROOT / "README.md").read_text()
+COMMANDS = [
+    line
+    for block in re.findall(r"```sh\n(.*?)```", README, flags=re.DOTALL)
+    for line in block.splitlines()
+]
+
+
+def test_the_readme_has_commands():
+    assert len(COMMANDS) > 10
+
+
+@pytest.mark.parametrize("line", [line for line in COMMANDS if line.startswith("cifar-keras ")])
+def test_every_command_of_the_readme_is_understood(line):
+    assert parse(shlex.split(line)[1:])
+
+
+@pytest.mark.parametrize("line", [line for line in COMMANDS if line.startswith("make ")])
+def test_every_make_target_of_the_readme_exists(line):
+    target = shlex.split(line)[1]
+
+    assert re.search(rf"^{target}:.*## ", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)
+
+
+def test_every_recipe_that_the_readme_names_is_shipped():
+    named = re.findall(r"`(resnet\d+(?:_he)?|demo)`", README)
+
+    assert {f"{name}.yaml" for name in named} <= {p.name for p in (ROOT / "recipes").iterdir()}
+
+
+@pytest.fixture
+def clone(tmp_path):
+    """The checkout's files in a folder of their own."""
+    tracked = subprocess.run(
+        ["git", "-C", str(ROOT), "ls-files", "-z"], capture_output=True, text=True, check=True
+    ).stdout
+    for name in filter(None, tracked.split("\0")):
+        if (ROOT / name).is_file():
+            copy = tmp_path / "clone" / name
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            copy.write_bytes((ROOT / name).read_bytes())
+    return tmp_path / "clone"
+
+
+def make(folder, target):
+    # The environment of these tests serves, as if `make install` had just made it.
+    command = ["make", "--old-file", f"{sys.prefix}/.installed", f"VENV={sys.prefix}", target]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True)
+
+
+@pytest.mark.slow
+def test_make_demo_makes_what_the_readme_says(clone):
+    done = make(clone, "demo")
+
+    assert done.returncode == 0, done.stderr
+    table = (clone / "demo" / "reports" / "comparison.md").read_text()
+    row = next(line for line in table.splitlines() if line.startswith("| demo "))
+    assert "synthetic" in row
+    accuracy = float(re.search(r"test accuracy ([\d.]+) %", done.stdout)[1])
+    assert accuracy > 90
+    assert f"{accuracy:.2f}" in row
+    picture = clone / "demo" / "reports" / "curves" / "demo.png"
+    assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.slow
+def test_make_reproduce_cifar100_says_that_its_recipe_is_to_come(clone):
+    done = make(clone, "reproduce-cifar100")
+
+    assert done.returncode != 0
+    assert "inception_rrelu, is not written yet" in done.stderr

@@ -1,0 +1,82 @@
+from dataclasses import replace
+
+import keras
+import numpy as np
+import pytest
+
+from cifar_keras.data import Dataset, Split
+from cifar_keras.layers import BatchNormalization, RReLU
+from cifar_keras.models import MODELS
+from cifar_keras.recipe import Recipe, load_recipe, recipes_folder
+from cifar_keras.training.folder import Job
+
+STAGES = (
+    "stages=["
+    "{epochs: 3, start: scratch, schedule: {kind: steps, learning_rates: [0.1, 0.05],"
+    " boundaries: [1.5]}},"
+    "{epochs: 1.5, start: {stage: 1, epoch: 2}, schedule: {kind: constant, learning_rate: 0.01}}]"
+)
+
+
+def noisy(input_shape: tuple[int, int, int], num_classes: int, width: int) -> keras.Model:
+    """Everything that has a state: batch norm, RReLU, dropout of elements and of channels."""
+    inputs = keras.Input(input_shape)
+    x = keras.layers.Conv2D(width, 3, 4, use_bias=False, name="conv")(inputs)
+    x = RReLU(1 / 8, 1 / 3, name="rrelu")(BatchNormalization(name="bn")(x))
+    x = keras.layers.SpatialDropout2D(0.2, name="channels")(x)
+    x = keras.layers.GlobalAveragePooling2D(name="pool")(x)
+    x = keras.layers.Dropout(0.3, name="elements")(x)
+    return keras.Model(inputs, keras.layers.Dense(num_classes, name="logits")(x))
+
+
+@pytest.fixture(autouse=True)
+def noisy_is_a_model(monkeypatch):
+    monkeypatch.setitem(MODELS, "noisy", noisy)
+
+
+@pytest.fixture
+def recipe() -> Recipe:
+    """Two stages of 6 steps an epoch, rates that change inside an epoch, crops and flips."""
+    overrides = [
+        "dataset=synthetic10",
+        "model={name: noisy, width: 8}",
+        "data.batch_size=16",
+        "reference=null",
+        STAGES,
+    ]
+    return load_recipe(recipes_folder() / "resnet20.yaml", overrides)
+
+
+@pytest.fixture
+def dataset() -> Dataset:
+    random = np.random.RandomState(0)
+
+    def split(count):
+        images = random.randint(0, 256, (count, 32, 32, 3)).astype(np.uint8)
+        return Split(images, random.randint(0, 10, count))
+
+    return Dataset(
+        name="synthetic10",
+        train=split(90),
+        test=split(30),
+        class_names=tuple("abcdefghij"),
+        provenance={"name": "synthetic10", "synthetic": True, "content_sha256": {"train": "1"}},
+    )
+
+
+@pytest.fixture
+def job(recipe, tmp_path) -> Job:
+    return Job(
+        name="noisy",
+        recipe=recipe,
+        seed=3,
+        budget="1",
+        overrides=(),
+        folder=tmp_path / "runs" / "noisy" / "seed-3",
+        command=("cifar-keras", "train"),
+    )
+
+
+@pytest.fixture
+def elsewhere(job, tmp_path):
+    return lambda name: replace(job, folder=tmp_path / name / "noisy" / "seed-3")

@@ -1,0 +1,104 @@
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from cifar_keras import runs
+from cifar_keras.recipe import recipe_path
+
+KILLS = int(os.environ.get("CIFAR_KERAS_KILLS", "5"))
+NOISY = Path(__file__).with_name("noisy.py")
+
+STAGES = """stages:
+  - epochs: {first}
+    start: scratch
+    schedule: {{kind: linear, learning_rate: 0.1, knots: [[0, 0.2], [0.3, 1.0], [1, 0.1]]}}
+  - epochs: {second}
+    start: {{stage: 1, epoch: {start}}}
+    schedule: {{kind: constant, learning_rate: 0.01}}
+"""
+
+
+def write_recipe(path, epochs):
+    text = recipe_path("demo").read_text()
+    head = text[text.index("title:") : text.index("model:")]
+    tail = text[text.index("parameters:") : text.index("stages:")]
+    model = "model: {name: noisy, width: 32}\n"
+    stages = STAGES.format(first=epochs, second=epochs / 2 + 0.5, start=epochs - 1)
+    path.write_text(head + model + tail + stages + "reference: null\n")
+
+
+def command(recipe, root):
+    arguments = ["train", "--recipe", str(recipe), "--run-dir", str(root), "--seed", "5"]
+    return [sys.executable, str(NOISY), *arguments, "--checkpoint-every", "5steps"]
+
+
+def finish(recipe, root):
+    subprocess.run(command(recipe, root), check=True, stdout=subprocess.DEVNULL)
+    return root / "noisy" / "seed-5"
+
+
+def kill(recipe, root, moment, delay):
+    """Start the run, kill it; whether it was killed and had not finished before."""
+    environment = os.environ | {"CIFAR_KERAS_KILL": moment}
+    folder = root / "noisy" / "seed-5"
+    events = len(runs.read_run(folder).events) if (folder / runs.RUN).exists() else 0
+    child = subprocess.Popen(command(recipe, root), env=environment, stdout=subprocess.DEVNULL)
+    while child.poll() is None and not moment:
+        begun = (folder / runs.RUN).exists() and len(runs.read_run(folder).events) > events
+        if begun:
+            time.sleep(delay)
+            child.send_signal(signal.SIGKILL)
+            break
+        time.sleep(0.02)
+    return child.wait() == -signal.SIGKILL
+
+
+def weights(folder):
+    arrays = {}
+    with h5py.File(folder / runs.WEIGHTS) as file:
+        file.visititems(
+            lambda name, node: arrays.update({name: node[()]}) if hasattr(node, "dtype") else None
+        )
+    return arrays
+
+
+def history(folder):
+    timing = {"seconds", "images_per_second"}
+    return [row.model_dump(exclude=timing) for row in runs.read_history(folder)]
+
+
+@pytest.mark.slow
+def test_a_run_killed_again_and_again_ends_with_the_bits_of_an_unbroken_one(tmp_path):
+    recipe = tmp_path / "noisy.yaml"
+    # Long enough that there is still something to kill.
+    write_recipe(recipe, epochs=max(8, KILLS))
+    unbroken = finish(recipe, tmp_path / "unbroken")
+    moments = ["write:2", "", "test", "", "write:1", "", "", "stage"]
+    draws = random.Random(11)
+    killed = 0
+
+    for number in range(KILLS):
+        # The last kill falls between the stages, wherever the others have left the run.
+        moment = moments[number % 7] if number < KILLS - 1 else "stage"
+        killed += kill(recipe, tmp_path / "broken", moment, draws.uniform(0, 4))
+    broken = finish(recipe, tmp_path / "broken")
+
+    kinds = [event.kind for event in runs.read_run(broken).events]
+    print(f"{killed} of {KILLS} kills struck; events: {kinds}")
+    assert killed == KILLS
+    assert kinds[-1] == "finished"
+    assert history(broken) == history(unbroken)
+    ours, theirs = weights(broken), weights(unbroken)
+    assert ours.keys() == theirs.keys()
+    assert len(ours) > 10
+    for name in ours:
+        np.testing.assert_array_equal(ours[name], theirs[name], err_msg=name)
+    assert not [path.name for path in broken.rglob("*.ckpt*")]

@@ -1,0 +1,397 @@
+import errno
+import json
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+
+import h5py
+import keras
+import numpy as np
+import pytest
+
+from cifar_keras import files, runs
+from cifar_keras.errors import Interrupted, RunError
+from cifar_keras.recipe import load_recipe, recipes_folder
+from cifar_keras.training import train as training
+from cifar_keras.training.callbacks import Checkpointer
+from cifar_keras.training.devices import make_strategy
+from cifar_keras.training.folder import locked, put_aside
+from cifar_keras.training.train import Every, train
+
+TIMING = {"seconds", "images_per_second"}
+
+
+def go(job, dataset, **every):
+    return train(job, dataset, make_strategy("cpu"), Every(**every))
+
+
+def history(folder):
+    return [row.model_dump(exclude=TIMING) for row in runs.read_history(folder)]
+
+
+def weights_of(folder):
+    arrays = {}
+    with h5py.File(folder / runs.WEIGHTS) as file:
+        file.visititems(
+            lambda name, node: arrays.update({name: node[()]}) if hasattr(node, "dtype") else None
+        )
+    return arrays
+
+
+def same(one, other):
+    assert history(one) == history(other)
+    a, b = weights_of(one), weights_of(other)
+    assert a.keys() == b.keys()
+    assert len(a) > 6
+    for name in a:
+        np.testing.assert_array_equal(a[name], b[name], err_msg=name)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """The uninterrupted run of each test's job, made once."""
+    return {"root": tmp_path_factory.mktemp("whole")}
+
+
+@pytest.fixture
+def uninterrupted(whole, job, dataset):
+    if "folder" not in whole:
+        folder = whole["root"] / "noisy" / "seed-3"
+        go(replace(job, folder=folder), dataset)
+        whole["folder"] = folder
+    return whole["folder"]
+
+
+def stop_at(monkeypatch, hook, count, number=signal.SIGTERM):
+    """Send a real signal to this process at the `count`th call of one of the callback's hooks."""
+    original, calls = getattr(Checkpointer, hook), [0]
+
+    def hooked(self, *args, **kwargs):
+        calls[0] += 1
+        if calls[0] == count:
+            os.kill(os.getpid(), number)
+        return original(self, *args, **kwargs)
+
+    monkeypatch.setattr(Checkpointer, hook, hooked)
+
+
+# 18 steps in stage 1, 9 in stage 2; three test epochs of one batch, then two.
+@pytest.mark.parametrize(
+    ("hook", "count"),
+    [
+        ("on_train_batch_end", 1),
+        ("on_train_batch_end", 6),  # the last step of an epoch, before its test
+        ("on_train_batch_end", 10),  # after the rate has changed inside an epoch
+        ("on_test_batch_end", 2),
+        ("on_epoch_end", 3),  # between the stages
+        ("on_train_batch_end", 20),
+        ("on_test_batch_end", 5),  # the test of the last, shorter epoch
+    ],
+)
+def test_a_run_stopped_anywhere_and_resumed_is_the_uninterrupted_one(
+    monkeypatch, job, dataset, uninterrupted, hook, count
+):
+    with monkeypatch.context() as patch:
+        stop_at(patch, hook, count)
+        with pytest.raises(Interrupted) as stopped:
+            go(job, dataset)
+    assert stopped.value.signal == signal.SIGTERM
+
+    go(job, dataset)
+
+    same(job.folder, uninterrupted)
+
+
+def test_a_run_stopped_at_random_steps_again_and_again_is_the_uninterrupted_one(
+    monkeypatch, job, dataset, uninterrupted
+):
+    random = np.random.RandomState(7)
+    stops = 0
+    while not (job.folder / runs.RESULT).exists():
+        with monkeypatch.context() as patch:
+            stop_at(patch, "on_train_batch_end", random.randint(1, 14), signal.SIGINT)
+            try:
+                go(job, dataset)
+            except Interrupted:
+                stops += 1
+
+    assert stops >= 2
+    same(job.folder, uninterrupted)
+
+
+class Killed(BaseException):
+    """Stands for SIGKILL: nothing of ours runs after it."""
+
+
+def kill_at_step(monkeypatch, count):
+    original, calls = Checkpointer.on_train_batch_end, [0]
+
+    def hooked(self, *args, **kwargs):
+        original(self, *args, **kwargs)
+        calls[0] += 1
+        if calls[0] == count:
+            raise Killed
+
+    monkeypatch.setattr(Checkpointer, "on_train_batch_end", hooked)
+
+
+def test_a_killed_run_goes_on_from_a_checkpoint_inside_the_epoch(
+    monkeypatch, job, dataset, uninterrupted
+):
+    with monkeypatch.context() as patch:
+        kill_at_step(patch, 11)
+        with pytest.raises(Killed):
+            go(job, dataset, steps=4)
+    kept = [path.name for path in sorted((job.folder / runs.CHECKPOINTS).iterdir())]
+    assert kept == ["stage-1-step-000000006.ckpt", "stage-1-step-000000008.ckpt"]
+
+    go(job, dataset)
+
+    same(job.folder, uninterrupted)
+
+
+def test_a_run_killed_before_its_first_checkpoint_begins_again(
+    monkeypatch, job, dataset, uninterrupted
+):
+    with monkeypatch.context() as patch:
+        kill_at_step(patch, 2)
+        with pytest.raises(Killed):
+            go(job, dataset)
+
+    go(job, dataset)
+
+    same(job.folder, uninterrupted)
+
+
+@pytest.fixture
+def killed(monkeypatch, job, dataset):
+    """A run with two checkpoints, after steps 6 and 12."""
+    with monkeypatch.context() as patch:
+        kill_at_step(patch, 14)
+        with pytest.raises(Killed):
+            go(job, dataset)
+    return sorted((job.folder / runs.CHECKPOINTS).iterdir())
+
+
+def truncate(path):
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+def flip_a_bit(path):
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(bytes(content))
+
+
+@pytest.mark.parametrize("damage", [truncate, flip_a_bit, lambda path: path.write_bytes(b"")])
+def test_a_damaged_newest_checkpoint_is_told_and_the_one_before_is_used(
+    job, dataset, killed, uninterrupted, caplog, damage
+):
+    damage(killed[-1])
+
+    go(job, dataset)
+
+    assert "step-000000012.ckpt' is damaged: its checksum does not agree; the one before it" in (
+        caplog.text
+    )
+    same(job.folder, uninterrupted)
+
+
+def test_an_absent_newest_checkpoint_leaves_the_one_before(job, dataset, killed, uninterrupted):
+    killed[-1].unlink()
+
+    go(job, dataset)
+
+    same(job.folder, uninterrupted)
+
+
+def test_when_all_checkpoints_are_damaged_nothing_is_overwritten(job, dataset, killed):
+    for path in killed:
+        truncate(path)
+
+    with pytest.raises(RunError, match=r"all checkpoints in .* are damaged; use --fresh"):
+        go(job, dataset)
+
+    assert all(path.exists() for path in killed)
+
+
+def test_a_full_disk_ends_the_run_and_keeps_the_checkpoint_before(
+    monkeypatch, job, dataset, uninterrupted
+):
+    fsync, calls = os.fsync, [0]
+
+    def full(handle):
+        name = os.readlink(f"/proc/self/fd/{handle}")
+        calls[0] += ".ckpt." in name
+        if ".ckpt." in name and calls[0] == 2:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        fsync(handle)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(files.os, "fsync", full)
+        with pytest.raises(RunError, match=r"^no space left to write '.*-000000012.ckpt'; free"):
+            go(job, dataset)
+    kept = [path.name for path in (job.folder / runs.CHECKPOINTS).iterdir()]
+    assert kept == ["stage-1-step-000000006.ckpt"]
+
+    go(job, dataset)
+
+    same(job.folder, uninterrupted)
+
+
+def test_a_second_process_in_the_same_folder_is_refused(job):
+    code = (
+        "import sys; from pathlib import Path; from cifar_keras.training.folder import locked\n"
+        "from cifar_keras.errors import RunError\n"
+        "try:\n    with locked(Path(sys.argv[1])): pass\n"
+        "except RunError as error: print(error)"
+    )
+
+    with locked(job.folder):
+        command = [sys.executable, "-c", code, str(job.folder)]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+
+    assert done.stdout == (
+        f"another process is training in '{job.folder}'; wait for it, or stop it\n"
+    )
+
+
+def test_a_lock_goes_with_its_process(job):
+    with locked(job.folder):
+        pass
+
+    with locked(job.folder):
+        pass
+
+
+def test_a_run_that_diverges_stops_and_says_where(job, dataset):
+    stages = (
+        "stages=[{epochs: 3, start: scratch, schedule: {kind: steps,"
+        " learning_rates: [0.01, 1.0e+30], boundaries: [1]}}]"
+    )
+    overrides = [
+        "dataset=synthetic10",
+        "model={name: noisy, width: 8}",
+        "data.batch_size=16",
+        "reference=null",
+        stages,
+    ]
+    wild = replace(job, recipe=load_recipe(recipes_folder() / "resnet20.yaml", overrides))
+
+    with pytest.raises(RunError, match=r"after epoch 1, step [123] \(stage 1\), at learning rate"):
+        go(wild, dataset)
+
+    assert [path.name for path in (job.folder / runs.CHECKPOINTS).iterdir()] == [
+        "stage-1-step-000000006.ckpt"
+    ]
+    assert runs.read_run(job.folder).events[-1].kind == "failed"
+
+
+def test_a_finished_run_is_read_and_not_trained_again(monkeypatch, job, dataset, uninterrupted):
+    monkeypatch.setattr(training, "_Run", None)
+
+    result = go(replace(job, folder=uninterrupted), dataset)
+
+    assert result == runs.read_result(uninterrupted)
+    assert not (uninterrupted / runs.CHECKPOINTS).exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"seed": 4}, "holds another run: seed is 3 there, 4 here; use --fresh"),
+        ({"budget": "0.5"}, "holds another run: budget is 1 there, 0.5 here; use --fresh"),
+    ],
+)
+def test_a_folder_of_another_run_is_refused(job, dataset, uninterrupted, change, message):
+    with pytest.raises(RunError, match=message):
+        go(replace(job, folder=uninterrupted, **change), dataset)
+
+
+def test_a_folder_of_another_recipe_is_refused_with_the_keys_named(job, dataset, uninterrupted):
+    tree = job.recipe.model_dump()
+    tree["optimizer"]["momentum"] = 0.8
+    tree["stages"][1]["epochs"] = 2.0
+    other = type(job.recipe).model_validate(tree)
+
+    with pytest.raises(RunError) as refused:
+        go(replace(job, recipe=other, folder=uninterrupted), dataset)
+
+    assert "optimizer.momentum is 0.9 there, 0.8 here; stages.1.epochs is 1.5 there, 2.0 here" in (
+        str(refused.value)
+    )
+
+
+def test_a_folder_of_other_data_is_refused(job, dataset, uninterrupted):
+    other = replace(dataset, provenance=dataset.provenance | {"content_sha256": {"train": "2"}})
+
+    with pytest.raises(RunError, match="holds another run: the data's content; use --fresh"):
+        go(replace(job, folder=uninterrupted), other)
+
+
+def test_fresh_keeps_the_old_folder_under_another_name(job, killed):
+    first = put_aside(job.folder)
+    (job.folder).mkdir()
+    (job.folder / runs.RUN).write_text("{}")
+    second = put_aside(job.folder)
+
+    assert (first.name, second.name) == ("seed-3.old-1", "seed-3.old-2")
+    assert (first / runs.CHECKPOINTS / killed[-1].name).exists()
+    assert runs.find_runs([job.folder.parent.parent]) == []
+
+
+def test_events_tell_what_happened(monkeypatch, job, dataset):
+    with monkeypatch.context() as patch:
+        stop_at(patch, "on_train_batch_end", 8)
+        with pytest.raises(Interrupted):
+            go(job, dataset)
+    go(job, dataset)
+
+    events = runs.read_run(job.folder).events
+
+    assert [(event.kind, event.stage, event.step) for event in events] == [
+        ("started", 1, 0),
+        ("interrupted", 1, 8),
+        ("resumed", 1, 8),
+        ("finished", 2, 9),
+    ]
+    assert all(event.versions["keras"] == keras.__version__ for event in events)
+
+
+def test_resuming_under_another_version_warns_that_identity_is_not_claimed(
+    job, dataset, killed, caplog
+):
+    path = job.folder / runs.RUN
+    run = json.loads(path.read_text())
+    run["events"][-1]["versions"]["keras"] = "3.0.0"
+    run["events"][-1]["machine"]["onednn"] = False
+    path.write_text(json.dumps(run))
+
+    go(job, dataset)
+
+    assert f"keras 3.0.0 -> {keras.__version__}" in caplog.text
+    assert "onednn False -> True" in caplog.text
+    assert "no longer claimed to be bit-identical" in caplog.text
+
+
+def test_the_second_stage_starts_from_the_epoch_it_names(job, dataset, uninterrupted, elsewhere):
+    # With a rate of nearly nothing the second stage ends where it started, but for the statistics.
+    def still(epoch):
+        tree = job.recipe.model_dump()
+        tree["stages"][1]["schedule"]["learning_rate"] = 1e-30
+        tree["stages"][1]["start"]["epoch"] = epoch
+        changed = replace(elsewhere(f"from-{epoch}"), recipe=type(job.recipe).model_validate(tree))
+        go(changed, dataset)
+        return changed.folder
+
+    one, two = still(1.0), still(2.0)
+    tree = job.recipe.model_dump()
+    tree["stages"] = [tree["stages"][0] | {"epochs": 2.0}]
+    short = replace(elsewhere("short"), recipe=type(job.recipe).model_validate(tree))
+    go(short, dataset)
+
+    name = next(name for name in weights_of(two) if "conv" in name)
+    np.testing.assert_array_equal(weights_of(two)[name], weights_of(short.folder)[name])
+    assert not np.array_equal(weights_of(one)[name], weights_of(two)[name])
