@@ -37,7 +37,8 @@ def report(options: argparse.Namespace) -> None:
     from cifar_keras.report import write_report
 
     recipes = [(name, load_recipe(recipe_path(name))) for name in recipe_names()]
-    roots = [options.output / "runs", *(options.run_dir or [Path("runs")])]
+    # The report's own runs come last: of a run that lies in both places it shows the committed one.
+    roots = [*(options.run_dir or [Path("runs")]), options.output / "runs"]
     for path in write_report(recipes, roots, options.output):
         print(path)
 

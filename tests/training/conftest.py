@@ -1,9 +1,11 @@
 from dataclasses import replace
 
+import h5py
 import keras
 import numpy as np
 import pytest
 
+from cifar_keras import runs
 from cifar_keras.data import Dataset, Split
 from cifar_keras.layers import BatchNormalization, RReLU
 from cifar_keras.models import MODELS
@@ -80,3 +82,37 @@ def job(recipe, tmp_path) -> Job:
 @pytest.fixture
 def elsewhere(job, tmp_path):
     return lambda name: replace(job, folder=tmp_path / name / "noisy" / "seed-3")
+
+
+@pytest.fixture
+def same_bits():
+    """Assert that two runs ended with the same weights and history, but for times."""
+
+    def history(folder):
+        timing = {"seconds", "images_per_second"}
+        return [row.model_dump(exclude=timing) for row in runs.read_history(folder)]
+
+    def assert_same(one, other):
+        assert history(one) == history(other)
+        ours, theirs = weights_of(one), weights_of(other)
+        assert ours.keys() == theirs.keys()
+        assert len(ours) > 6
+        for name in ours:
+            np.testing.assert_array_equal(ours[name], theirs[name], err_msg=name)
+
+    return assert_same
+
+
+def weights_of(folder):
+    arrays = {}
+    with h5py.File(folder / runs.WEIGHTS) as file:
+        file.visititems(
+            lambda name, node: arrays.update({name: node[()]}) if hasattr(node, "dtype") else None
+        )
+    return arrays
+
+
+@pytest.fixture(name="weights_of")
+def weights_of_fixture():
+    """A function from a run folder to its arrays by name."""
+    return weights_of

@@ -6,8 +6,6 @@ import sys
 import time
 from pathlib import Path
 
-import h5py
-import numpy as np
 import pytest
 
 from cifar_keras import runs
@@ -61,22 +59,8 @@ def kill(recipe, root, moment, delay):
     return child.wait() == -signal.SIGKILL
 
 
-def weights(folder):
-    arrays = {}
-    with h5py.File(folder / runs.WEIGHTS) as file:
-        file.visititems(
-            lambda name, node: arrays.update({name: node[()]}) if hasattr(node, "dtype") else None
-        )
-    return arrays
-
-
-def history(folder):
-    timing = {"seconds", "images_per_second"}
-    return [row.model_dump(exclude=timing) for row in runs.read_history(folder)]
-
-
 @pytest.mark.slow
-def test_a_run_killed_again_and_again_ends_with_the_bits_of_an_unbroken_one(tmp_path):
+def test_a_run_killed_again_and_again_ends_with_the_bits_of_an_unbroken_one(tmp_path, same_bits):
     recipe = tmp_path / "noisy.yaml"
     # Long enough that there is still something to kill.
     write_recipe(recipe, epochs=max(8, KILLS))
@@ -95,10 +79,5 @@ def test_a_run_killed_again_and_again_ends_with_the_bits_of_an_unbroken_one(tmp_
     print(f"{killed} of {KILLS} kills struck; events: {kinds}")
     assert killed == KILLS
     assert kinds[-1] == "finished"
-    assert history(broken) == history(unbroken)
-    ours, theirs = weights(broken), weights(unbroken)
-    assert ours.keys() == theirs.keys()
-    assert len(ours) > 10
-    for name in ours:
-        np.testing.assert_array_equal(ours[name], theirs[name], err_msg=name)
+    same_bits(broken, unbroken)
     assert not [path.name for path in broken.rglob("*.ckpt*")]

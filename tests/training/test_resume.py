@@ -6,7 +6,6 @@ import subprocess
 import sys
 from dataclasses import replace
 
-import h5py
 import keras
 import numpy as np
 import pytest
@@ -20,33 +19,9 @@ from cifar_keras.training.devices import make_strategy
 from cifar_keras.training.folder import locked, put_aside
 from cifar_keras.training.train import Every, train
 
-TIMING = {"seconds", "images_per_second"}
-
 
 def go(job, dataset, **every):
     return train(job, dataset, make_strategy("cpu"), Every(**every))
-
-
-def history(folder):
-    return [row.model_dump(exclude=TIMING) for row in runs.read_history(folder)]
-
-
-def weights_of(folder):
-    arrays = {}
-    with h5py.File(folder / runs.WEIGHTS) as file:
-        file.visititems(
-            lambda name, node: arrays.update({name: node[()]}) if hasattr(node, "dtype") else None
-        )
-    return arrays
-
-
-def same(one, other):
-    assert history(one) == history(other)
-    a, b = weights_of(one), weights_of(other)
-    assert a.keys() == b.keys()
-    assert len(a) > 6
-    for name in a:
-        np.testing.assert_array_equal(a[name], b[name], err_msg=name)
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +66,7 @@ def stop_at(monkeypatch, hook, count, number=signal.SIGTERM):
     ],
 )
 def test_a_run_stopped_anywhere_and_resumed_is_the_uninterrupted_one(
-    monkeypatch, job, dataset, uninterrupted, hook, count
+    monkeypatch, job, dataset, uninterrupted, hook, count, same_bits
 ):
     with monkeypatch.context() as patch:
         stop_at(patch, hook, count)
@@ -101,11 +76,11 @@ def test_a_run_stopped_anywhere_and_resumed_is_the_uninterrupted_one(
 
     go(job, dataset)
 
-    same(job.folder, uninterrupted)
+    same_bits(job.folder, uninterrupted)
 
 
 def test_a_run_stopped_at_random_steps_again_and_again_is_the_uninterrupted_one(
-    monkeypatch, job, dataset, uninterrupted
+    monkeypatch, job, dataset, uninterrupted, same_bits
 ):
     random = np.random.RandomState(7)
     stops = 0
@@ -118,7 +93,7 @@ def test_a_run_stopped_at_random_steps_again_and_again_is_the_uninterrupted_one(
                 stops += 1
 
     assert stops >= 2
-    same(job.folder, uninterrupted)
+    same_bits(job.folder, uninterrupted)
 
 
 class Killed(BaseException):
@@ -138,7 +113,7 @@ def kill_at_step(monkeypatch, count):
 
 
 def test_a_killed_run_goes_on_from_a_checkpoint_inside_the_epoch(
-    monkeypatch, job, dataset, uninterrupted
+    monkeypatch, job, dataset, uninterrupted, same_bits
 ):
     with monkeypatch.context() as patch:
         kill_at_step(patch, 11)
@@ -149,11 +124,11 @@ def test_a_killed_run_goes_on_from_a_checkpoint_inside_the_epoch(
 
     go(job, dataset)
 
-    same(job.folder, uninterrupted)
+    same_bits(job.folder, uninterrupted)
 
 
 def test_a_run_killed_before_its_first_checkpoint_begins_again(
-    monkeypatch, job, dataset, uninterrupted
+    monkeypatch, job, dataset, uninterrupted, same_bits
 ):
     with monkeypatch.context() as patch:
         kill_at_step(patch, 2)
@@ -162,7 +137,7 @@ def test_a_run_killed_before_its_first_checkpoint_begins_again(
 
     go(job, dataset)
 
-    same(job.folder, uninterrupted)
+    same_bits(job.folder, uninterrupted)
 
 
 @pytest.fixture
@@ -187,7 +162,7 @@ def flip_a_bit(path):
 
 @pytest.mark.parametrize("damage", [truncate, flip_a_bit, lambda path: path.write_bytes(b"")])
 def test_a_damaged_newest_checkpoint_is_told_and_the_one_before_is_used(
-    job, dataset, killed, uninterrupted, caplog, damage
+    job, dataset, killed, uninterrupted, caplog, damage, same_bits
 ):
     damage(killed[-1])
 
@@ -196,15 +171,17 @@ def test_a_damaged_newest_checkpoint_is_told_and_the_one_before_is_used(
     assert "step-000000012.ckpt' is damaged: its checksum does not agree; the one before it" in (
         caplog.text
     )
-    same(job.folder, uninterrupted)
+    same_bits(job.folder, uninterrupted)
 
 
-def test_an_absent_newest_checkpoint_leaves_the_one_before(job, dataset, killed, uninterrupted):
+def test_an_absent_newest_checkpoint_leaves_the_one_before(
+    job, dataset, killed, uninterrupted, same_bits
+):
     killed[-1].unlink()
 
     go(job, dataset)
 
-    same(job.folder, uninterrupted)
+    same_bits(job.folder, uninterrupted)
 
 
 def test_when_all_checkpoints_are_damaged_nothing_is_overwritten(job, dataset, killed):
@@ -218,7 +195,7 @@ def test_when_all_checkpoints_are_damaged_nothing_is_overwritten(job, dataset, k
 
 
 def test_a_full_disk_ends_the_run_and_keeps_the_checkpoint_before(
-    monkeypatch, job, dataset, uninterrupted
+    monkeypatch, job, dataset, uninterrupted, same_bits
 ):
     fsync, calls = os.fsync, [0]
 
@@ -238,7 +215,7 @@ def test_a_full_disk_ends_the_run_and_keeps_the_checkpoint_before(
 
     go(job, dataset)
 
-    same(job.folder, uninterrupted)
+    same_bits(job.folder, uninterrupted)
 
 
 def test_a_second_process_in_the_same_folder_is_refused(job):
@@ -376,7 +353,9 @@ def test_resuming_under_another_version_warns_that_identity_is_not_claimed(
     assert "no longer claimed to be bit-identical" in caplog.text
 
 
-def test_the_second_stage_starts_from_the_epoch_it_names(job, dataset, uninterrupted, elsewhere):
+def test_the_second_stage_starts_from_the_epoch_it_names(
+    job, dataset, uninterrupted, elsewhere, weights_of
+):
     # With a rate of nearly nothing the second stage ends where it started, but for the statistics.
     def still(epoch):
         tree = job.recipe.model_dump()
