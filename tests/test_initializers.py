@@ -2,7 +2,13 @@ import keras
 import numpy as np
 import pytest
 
-from cifar_keras.initializers import INITIALIZERS, Identity, initializer
+from cifar_keras.initializers import (
+    INITIALIZERS,
+    Identity,
+    XavierMxnet2015,
+    initializer,
+    torch_bias,
+)
 
 
 def kernel(shape):
@@ -38,6 +44,48 @@ def test_the_fan_in_of_a_dense_kernel_is_its_inputs():
 
     # sqrt(2 / 64), as SPEC C.1 has it for the last layer.
     assert values.std() == pytest.approx(0.176777, rel=0.01)
+
+
+def test_kaiming_normal_fan_out_is_a_normal_of_variance_2_over_fan_out():
+    keras.utils.set_random_seed(1)
+
+    values = np.asarray(initializer("kaiming_normal_fan_out")((3, 3, 256, 64)))
+
+    # 147,456 draws of sqrt(2 / (9 * 64)) = 0.058926 (SPEC D.2), not truncated.
+    count, deviation = 147_456, 0.058926
+    assert abs(values.std() - deviation) < 5 * deviation / (2 * count) ** 0.5
+    assert 1831 - 5 * 43 < np.sum(np.abs(values) > 2.5 * deviation) < 1831 + 5 * 43
+
+
+@pytest.mark.parametrize(
+    ("shape", "bound"),
+    [
+        # 1 / sqrt(9 * 64) and 1 / sqrt(512).
+        ((3, 3, 64, 128), 0.0416667),
+        ((512, 512), 0.0441942),
+    ],
+)
+def test_torch_default_is_uniform_up_to_one_over_the_root_of_fan_in(shape, bound):
+    keras.utils.set_random_seed(1)
+
+    values = np.asarray(initializer("torch_default")(shape))
+
+    assert 0.999 * bound < values.max() <= 1.00001 * bound
+    assert -1.00001 * bound <= values.min() < -0.999 * bound
+    # Of a uniform distribution a half lies in the inner half; five deviations.
+    inner = np.mean(np.abs(values) < bound / 2)
+    assert abs(inner - 0.5) < 5 * 0.5 / values.size**0.5
+
+
+def test_torch_bias_is_uniform_up_to_one_over_the_root_of_the_layers_fan_in():
+    keras.utils.set_random_seed(1)
+
+    values = np.asarray(torch_bias(9 * 64)((20_000,)))
+
+    # 1 / sqrt(576).
+    assert 0.999 * 0.0416667 < values.max() <= 1.00001 * 0.0416667
+    assert -1.00001 * 0.0416667 <= values.min() < -0.999 * 0.0416667
+    assert abs(np.mean(np.abs(values) < 0.0416667 / 2) - 0.5) < 5 * 0.5 / 20_000**0.5
 
 
 def test_each_layer_draws_its_own_values():
@@ -95,6 +143,28 @@ def test_a_3x3_identity_copies_an_image():
     assert not maps[..., 3].any()
 
 
+# SPEC A.1: s = sqrt(6 / (inputs + outputs)), the area of the kernel ignored.
+@pytest.mark.parametrize(
+    ("shape", "bound"),
+    [
+        # sqrt(6 / (64 + 96)), whatever the area.
+        ((3, 3, 64, 96), 0.193649),
+        ((1, 1, 64, 96), 0.193649),
+        # The first convolutions of module 3a, and the last layer of system A.
+        ((1, 1, 3, 64), 0.299253),
+        ((1024, 100), 0.073062),
+    ],
+)
+def test_xavier_of_mxnet_2015_is_uniform_within_its_bound(shape, bound):
+    values = np.asarray(XavierMxnet2015(seed=1)(shape)).ravel()
+
+    assert np.abs(values).max() <= bound * 1.00001
+    assert np.abs(values).max() > bound * (1 - 10 / values.size)
+    # The deviation of a uniform is bound / sqrt(3); that of its square's mean 2 / sqrt(5 n) of it.
+    assert abs(values.mean()) < 5 * bound / (3 * values.size) ** 0.5
+    assert np.mean(values**2) == pytest.approx(bound**2 / 3, rel=5 * 2 / (5 * values.size) ** 0.5)
+
+
 def test_the_dtype_is_the_one_asked_for():
     assert Identity()((1, 1, 2, 2), dtype="float16").dtype == "float16"
     assert Identity()((1, 1, 2, 2)).dtype == "float32"
@@ -110,10 +180,13 @@ def test_initializers_are_serialised(name):
     assert again.get_config() == made.get_config()
 
 
-def test_an_unknown_name_is_refused():
+def test_an_unknown_name_is_refused(monkeypatch):
+    for name in INITIALIZERS.keys() - {"identity", "kaiming_normal"}:
+        monkeypatch.delitem(INITIALIZERS, name)
+
     with pytest.raises(
         ValueError,
-        match=r"^`initializer` must be one of identity, kaiming_normal. "
+        match=rf"^`initializer` must be one of {', '.join(sorted(INITIALIZERS))}. "
         r"Received: initializer='he_normal'$",
     ):
         initializer("he_normal")

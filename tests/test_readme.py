@@ -34,7 +34,7 @@ def test_every_make_target_of_the_readme_exists(line):
 
 
 def test_every_recipe_that_the_readme_names_is_shipped():
-    named = re.findall(r"`(resnet\d+(?:_he)?|demo)`", README)
+    named = re.findall(r"`(resnet\d+(?:_he)?|inception_\w+|vgg_\w+|demo)`", README)
 
     assert {f"{name}.yaml" for name in named} <= {p.name for p in (ROOT / "recipes").iterdir()}
 
@@ -53,9 +53,9 @@ def clone(tmp_path):
     return tmp_path / "clone"
 
 
-def make(folder, target):
+def make(folder, *arguments):
     # The environment of these tests serves, as if `make install` had just made it.
-    command = ["make", "--old-file", f"{sys.prefix}/.installed", f"VENV={sys.prefix}", target]
+    command = ["make", "--old-file", f"{sys.prefix}/.installed", f"VENV={sys.prefix}", *arguments]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True)
 
 
@@ -74,9 +74,15 @@ def test_make_demo_makes_what_the_readme_says(clone):
     assert picture.read_bytes().startswith(b"\x89PNG")
 
 
-@pytest.mark.slow
-def test_make_reproduce_cifar100_says_that_its_recipe_is_to_come(clone):
-    done = make(clone, "reproduce-cifar100")
+@pytest.mark.parametrize(
+    ("arguments", "recipes"),
+    [([], "inception_rrelu"), (["RECIPES=inception_relu vgg_bn"], "inception_relu vgg_bn")],
+)
+def test_make_reproduce_cifar100_trains_system_a_or_the_recipes_given(arguments, recipes):
+    done = make(ROOT, "reproduce-cifar100", "--dry-run", "BUDGET=0.1", *arguments)
 
-    assert done.returncode != 0
-    assert "inception_rrelu, is not written yet" in done.stderr
+    assert done.returncode == 0, done.stderr
+    assert f"for recipe in {recipes}; do" in done.stdout
+    assert "cifar-keras train --recipe $recipe --budget 0.1 " in done.stdout
+    assert 'cifar-keras evaluate "$folder"' in done.stdout
+    assert "cifar-keras report " in done.stdout

@@ -5,6 +5,9 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+# The smallest that cuDNN's kernel is sure to take (CUDNN_BN_MIN_EPSILON is 1e-5, and rounds).
+_CUDNN_EPSILON = 1.001e-5
+
 
 @keras.saving.register_keras_serializable(package="cifar_keras")
 class BatchNormalization(keras.layers.BatchNormalization):
@@ -15,11 +18,14 @@ class BatchNormalization(keras.layers.BatchNormalization):
     writes it as separate operations on TensorFlow, which on a CPU takes half of a ResNet's step.
     Rounding differs in the last digits. Where the fused kernel does not reach (parameters that are
     not float32, synchronised replicas, masks, other ranks and axes, a layer without gamma or beta,
-    renormalisation) Keras' own code runs.
+    renormalisation, an epsilon that is too small for cuDNN where there is a GPU) Keras' own code
+    runs.
 
     Args:
         momentum: the weight of the old statistic.
         epsilon: added to the variance.
+        unbiased: whether the moving variance takes up `n / (n - 1)` times the batch's over n
+            values, as in PyTorch. The batch itself is normalised by the biased one either way.
         **kwargs: as of `keras.layers.BatchNormalization`.
 
     Call arguments:
@@ -29,9 +35,21 @@ class BatchNormalization(keras.layers.BatchNormalization):
     Returns:
         A tensor shaped like `inputs`.
 
+    Raises:
+        ValueError: both `unbiased` and `renorm`.
+
     Reference:
         Ioffe and Szegedy, arXiv 1502.03167.
     """
+
+    def __init__(self, *args: Any, unbiased: bool = False, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if unbiased and self._renormalises():
+            raise ValueError(
+                "`unbiased` is not defined under `renorm`. "
+                f"Received: unbiased={unbiased}, renorm={self.renorm}"
+            )
+        self.unbiased = unbiased
 
     def add_weight(self, *args: Any, **kwargs: Any) -> keras.Variable:
         # The fused kernel takes float32 parameters whatever the inputs are.
@@ -41,7 +59,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
         self, inputs: tf.Tensor, training: bool | None = None, mask: tf.Tensor | None = None
     ) -> tf.Tensor:
         if mask is not None or not self._fits_the_kernel(inputs.shape.rank):
-            return super().call(inputs, training=training, mask=mask)
+            return self._call_of_keras(inputs, training, mask)
         x = inputs if inputs.shape.rank == 4 else inputs[:, None, None, :]
         update = bool(training) and self.trainable
         outputs, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
@@ -54,11 +72,38 @@ class BatchNormalization(keras.layers.BatchNormalization):
             is_training=update,
         )
         if update:
-            # The kernel's variance is the unbiased one.
-            count = tf.cast(tf.reduce_prod(tf.shape(x)[:3]), variance.dtype)
             self._take_up(self.moving_mean, mean)
-            self._take_up(self.moving_variance, variance * ((count - 1) / count))
+            # The kernel's variance is the unbiased one.
+            if not self.unbiased:
+                count = tf.cast(tf.reduce_prod(tf.shape(x)[:3]), variance.dtype)
+                variance *= (count - 1) / count
+            self._take_up(self.moving_variance, variance)
         return outputs if inputs.shape.rank == 4 else outputs[:, 0, 0, :]
+
+    def _call_of_keras(
+        self, inputs: tf.Tensor, training: bool | None, mask: tf.Tensor | None
+    ) -> tf.Tensor:
+        if not (self.unbiased and training and self.trainable):
+            return super().call(inputs, training=training, mask=mask)
+        kept = self.moving_variance.value * self.momentum
+        outputs = super().call(inputs, training=training, mask=mask)
+        # Keras took up the biased variance; n / (n - 1) of that is a (n - 1)th part more.
+        taken = self.moving_variance.value - kept
+        count = self._count(inputs, mask)
+        more = taken / tf.cast(tf.maximum(count - 1, 1), taken.dtype)
+        self.moving_variance.assign(self.moving_variance.value + more)
+        return outputs
+
+    def _count(self, inputs: tf.Tensor, mask: tf.Tensor | None) -> tf.Tensor:
+        if mask is not None:
+            return tf.math.count_nonzero(mask, dtype=tf.int32)
+        count = tf.reduce_prod(tf.gather(tf.shape(inputs), self._reduction_axes))
+        if self.synchronized:
+            count *= tf.distribute.get_strategy().num_replicas_in_sync
+        return count
+
+    def _renormalises(self) -> bool:
+        return bool(getattr(self, "renorm", False))  # not in Keras 3.12
 
     def _fits_the_kernel(self, rank: int) -> bool:
         return (
@@ -68,8 +113,12 @@ class BatchNormalization(keras.layers.BatchNormalization):
             and self.scale
             and self.center
             and not self.synchronized
-            and not getattr(self, "renorm", False)  # not in Keras 3.12
+            and not self._renormalises()
+            and (self.epsilon >= _CUDNN_EPSILON or not tf.config.get_visible_devices("GPU"))
         )
 
     def _take_up(self, moving: keras.Variable, batch: tf.Tensor) -> None:
         moving.assign(moving.value * self.momentum + batch * (1 - self.momentum))
+
+    def get_config(self) -> dict[str, Any]:
+        return super().get_config() | {"unbiased": self.unbiased}

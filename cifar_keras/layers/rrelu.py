@@ -4,6 +4,8 @@ from typing import Any
 
 import keras
 
+from cifar_keras.layers.seeds import ReplicaSeedGenerator
+
 
 @keras.saving.register_keras_serializable(package="cifar_keras")
 class RReLU(keras.layers.Layer):
@@ -12,7 +14,8 @@ class RReLU(keras.layers.Layer):
     `y = x` where x > 0, else `slope * x`, with `slope ~ U(lower, upper)` per element and call in
     training, and `(lower + upper) / 2` at test. MXNet and PyTorch use U(1/8, 1/3); system A
     U(0.125, 0.334). The paper draws the divisor instead: see `RReLU.from_divisors`, which is
-    another distribution (the mean of 1/U(3, 8) is 0.196, its slope at test 0.182).
+    another distribution (the mean of 1/U(3, 8) is 0.196, its slope at test 0.182). Under several
+    replicas each draws noise of its own.
 
     Args:
         lower: the smallest slope, or divisor.
@@ -51,7 +54,7 @@ class RReLU(keras.layers.Layer):
             )
         self.lower, self.upper, self.divisors = lower, upper, divisors
         self.seed = seed
-        self.seed_generator = keras.random.SeedGenerator(seed)
+        self.seed_generator = ReplicaSeedGenerator(seed)
         self.supports_masking = True
 
     @classmethod

@@ -10,13 +10,17 @@ from pydantic import TypeAdapter, ValidationError
 
 from cifar_keras.errors import RecipeError
 from cifar_keras.models.counting import multiply_adds, trainable_parameters
+from cifar_keras.models.inception import inception
 from cifar_keras.models.resnet import resnet_he, resnet_neon
+from cifar_keras.models.vgg import vgg
 
 __all__ = ["MODELS", "build_model", "multiply_adds", "trainable_parameters"]
 
 MODELS: dict[str, Callable[..., keras.Model]] = {
+    "inception": inception,
     "resnet_he": resnet_he,
     "resnet_neon": resnet_neon,
+    "vgg": vgg,
 }
 
 

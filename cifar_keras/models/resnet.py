@@ -1,5 +1,7 @@
 """Residual networks of 6n + 2 layers for CIFAR: neon's, and He et al.'s own."""
 
+from typing import Any
+
 import keras
 from keras import layers
 
@@ -83,7 +85,7 @@ class _Net:
         self, kernel_initializer: str, bn_momentum: float, bn_epsilon: float, projection: str
     ) -> None:
         self.kernel_initializer = kernel_initializer
-        self.bn = {"momentum": bn_momentum, "epsilon": bn_epsilon}
+        self.bn: dict[str, Any] = {"momentum": bn_momentum, "epsilon": bn_epsilon}
         self.projection = projection
 
     def trunk(

@@ -164,11 +164,13 @@ class Stage(Section):
 class Curve(Section):
     """A published curve: rows of `file`, in reports/published, whose columns equal `where`.
 
-    `first_epoch` is the number which that file gives to the first epoch.
+    `first_epoch` is the number which that file gives to the first epoch. Where it gives it to the
+    first epoch of each stage anew, `stage` is the column of the stages, which follow one another.
     """
 
     file: str
     where: dict[str, str | int]
+    stage: str | None
     epoch: str
     value: str
     quantity: Literal["error", "accuracy"]

@@ -14,4 +14,6 @@ def upgrade(tree: Any) -> Any:
     reference = tree.get("reference")
     if reference is not None:
         reference = {"verified": True, **reference}
+        if isinstance(reference.get("curve"), dict):
+            reference["curve"] = {"stage": None, **reference["curve"]}
     return tree | {"stages": stages, "reference": reference}

@@ -1,10 +1,13 @@
 """Published curves: the CSV files of reports/published."""
 
 import csv
+from collections.abc import Iterator
 from pathlib import Path
 
 from cifar_keras.errors import RecipeError
 from cifar_keras.recipe import Curve
+
+_Record = dict[str, str]
 
 _PACKAGE = Path(__file__).resolve().parent.parent
 
@@ -18,6 +21,8 @@ def published_folder() -> Path:
 def published_curve(curve: Curve, folder: Path | None = None) -> list[tuple[float, float]]:
     """(epochs finished, test error in percent), by rising epoch; the files hold fractions.
 
+    Epochs are counted through all stages, as in our own histories.
+
     Raises:
         RecipeError: the file, a column or the rows that the recipe names are not there.
     """
@@ -29,7 +34,7 @@ def published_curve(curve: Curve, folder: Path | None = None) -> list[tuple[floa
         raise RecipeError(f"published curve '{curve.file}': {error.strerror}") from None
     try:
         chosen = [row for row in rows if all(row[k] == str(v) for k, v in curve.where.items())]
-        points = [(float(row[curve.epoch]), float(row[curve.value])) for row in chosen]
+        points = [(epoch, float(row[curve.value])) for epoch, row in _in_sequence(chosen, curve)]
     except KeyError as error:
         known = ", ".join(rows[0])
         raise RecipeError(
@@ -40,6 +45,19 @@ def published_curve(curve: Curve, folder: Path | None = None) -> list[tuple[floa
     if not points:
         raise RecipeError(f"published curve '{curve.file}': no rows where {curve.where}")
     return sorted(
-        (epoch - curve.first_epoch + 1, 100 * (value if curve.quantity == "error" else 1 - value))
+        (epoch, 100 * (value if curve.quantity == "error" else 1 - value))
         for epoch, value in points
     )
+
+
+def _in_sequence(rows: list[_Record], curve: Curve) -> Iterator[tuple[float, _Record]]:
+    """(epochs finished since the first stage began, row) for each row."""
+    stages: dict[float, list[tuple[float, _Record]]] = {}
+    for row in rows:
+        finished = float(row[curve.epoch]) - curve.first_epoch + 1
+        number = float(row[curve.stage]) if curve.stage else 1
+        stages.setdefault(number, []).append((finished, row))
+    before = 0.0
+    for _, stage in sorted(stages.items()):
+        yield from ((before + finished, row) for finished, row in stage)
+        before += max(finished for finished, _ in stage)

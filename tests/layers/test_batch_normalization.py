@@ -85,6 +85,85 @@ def test_the_moving_variance_takes_up_the_biased_one():
     assert layer.moving_variance.numpy() == pytest.approx([1.0])
 
 
+# The fused kernel, then Keras' own code: other axes and ranks, no gamma, float64, synchronised.
+@pytest.mark.parametrize(
+    ("shape", "axes", "arguments"),
+    [
+        ((4, 2, 3, 5), (0, 1, 2), {}),
+        ((6, 5), (0,), {}),
+        ((4, 5, 2, 3), (0, 2, 3), {"axis": 1}),
+        ((4, 3, 5), (0, 1), {}),
+        ((4, 2, 3, 5), (0, 1, 2), {"scale": False}),
+        ((4, 2, 3, 5), (0, 1, 2), {"dtype": "float64"}),
+        ((4, 2, 3, 5), (0, 1, 2), {"synchronized": True}),
+    ],
+)
+def test_an_unbiased_moving_variance_is_pytorchs(shape, axes, arguments):
+    layer = BatchNormalization(momentum=0.9, epsilon=1e-5, unbiased=True, **arguments)
+    batches = [np.random.RandomState(step).randn(*shape) * 3 + 1 for step in range(3)]
+
+    for batch in batches:
+        outputs = np.asarray(layer(batch.astype(np.float32), training=True))
+
+    mean, variance = 0, 1
+    for batch in batches:
+        mean = 0.9 * mean + 0.1 * batch.mean(axis=axes)
+        variance = 0.9 * variance + 0.1 * batch.var(axis=axes, ddof=1)
+    np.testing.assert_allclose(layer.moving_mean.numpy(), mean, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(layer.moving_variance.numpy(), variance, rtol=1e-5)
+    # The batch itself is normalised by the biased variance.
+    last = batches[-1]
+    centred = last - last.mean(axis=axes, keepdims=True)
+    expected = centred / np.sqrt(last.var(axis=axes, keepdims=True) + 1e-5)
+    np.testing.assert_allclose(outputs, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_the_unbiased_variance_counts_the_places_that_are_not_masked():
+    layer = BatchNormalization(momentum=0.9, unbiased=True)
+    inputs = np.array([[[1.0], [3.0], [100.0]]], np.float32)
+
+    layer(inputs, training=True, mask=np.array([[True, True, False]]))
+
+    # 0.9 of 1 and 0.1 of 2, the unbiased variance of 1 and 3.
+    np.testing.assert_allclose(layer.moving_variance.numpy(), [1.1], rtol=1e-6)
+
+
+@pytest.mark.parametrize("arguments", [{}, {"scale": False}])
+def test_the_unbiased_variance_of_one_value_is_zero(arguments):
+    layer = BatchNormalization(momentum=0.9, unbiased=True, **arguments)
+
+    layer(np.full((1, 3), 5.0, np.float32), training=True)
+
+    np.testing.assert_allclose(layer.moving_variance.numpy(), np.full(3, 0.9), rtol=1e-6)
+
+
+@pytest.mark.parametrize("arguments", [{}, {"scale": False}])
+def test_the_unbiased_variance_is_kept_in_a_traced_function(arguments):
+    layer = BatchNormalization(momentum=0.0, unbiased=True, **arguments)
+    layer.build((None, 2))
+    function = tf.function(lambda inputs: layer(inputs, training=True))
+
+    function(tf.constant([[1.0, 0.0], [3.0, 4.0]]))
+
+    np.testing.assert_allclose(layer.moving_variance.numpy(), [2, 8], rtol=1e-6)
+
+
+def test_unbiased_is_saved_with_the_layer():
+    layer = BatchNormalization(unbiased=True)
+
+    assert BatchNormalization.from_config(layer.get_config()).unbiased
+    assert not BatchNormalization().unbiased
+
+
+@pytest.mark.skipif(not hasattr(KERAS(), "renorm"), reason="an older Keras")
+def test_unbiased_and_renorm_are_refused_together():
+    with pytest.raises(
+        ValueError,
+        match=r"^`unbiased` is not defined under `renorm`. Received: unbiased=True, renorm=True$",
+    ):
+        BatchNormalization(unbiased=True, renorm=True)
+
+
 def test_inference_leaves_the_moving_statistics():
     layer = layer_of(BatchNormalization, (8, 3))
     before = [variable.numpy() for variable in layer.weights]
@@ -154,6 +233,36 @@ def test_an_epsilon_of_1e_10_is_not_rounded_up(training):
     exact = inputs.astype(np.float64)
     expected = (exact - exact.mean(axis=0)) / np.sqrt(exact.var(axis=0) + 1e-10)
     np.testing.assert_allclose(outputs, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_on_a_cpu_the_kernel_with_an_epsilon_of_1e_10_is_keras_own_arithmetic():
+    ours, theirs = pair((8, 5, 5, 3), epsilon=1e-10)
+
+    for training in (True, False):
+        values = outputs_and_gradients(ours, draw((8, 5, 5, 3)), training)
+
+        expected = outputs_and_gradients(theirs, draw((8, 5, 5, 3)), training)
+        for ours_, theirs_ in zip(values, expected, strict=True):
+            np.testing.assert_allclose(ours_, theirs_, rtol=1e-4, atol=1e-5)
+    assert "FusedBatchNormV3" in operations(ours, (8, 5, 5, 3))
+
+
+@pytest.mark.parametrize(
+    ("gpus", "epsilon", "fused"),
+    [
+        ([], 1e-10, True),
+        (["GPU:0"], 1e-10, False),
+        (["GPU:0"], 1e-5, False),
+        (["GPU:0"], 2e-5, True),
+    ],
+)
+def test_an_epsilon_that_cudnn_refuses_is_left_to_keras(monkeypatch, gpus, epsilon, fused):
+    layer = layer_of(BatchNormalization, (8, 5, 5, 3), epsilon=epsilon)
+    monkeypatch.setattr(tf.config, "get_visible_devices", lambda kind: gpus)
+
+    kinds = operations(layer, (8, 5, 5, 3))
+
+    assert ("FusedBatchNormV3" in kinds) == fused
 
 
 def test_float64_is_computed_in_float64():

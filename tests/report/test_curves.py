@@ -34,6 +34,7 @@ def curve(tmp_path):
     return Curve(
         file="curve.csv",
         where={"depth": 20},
+        stage=None,
         epoch="index",
         value="error",
         quantity="error",
@@ -51,6 +52,31 @@ def test_published_accuracies_counted_from_one_become_errors(tmp_path, curve):
     assert published_curve(curve, tmp_path) == [(0, 75.0), (1, 90.0)]
 
 
+def test_stages_that_count_anew_are_put_in_sequence(tmp_path, curve):
+    rows = "stage,index,error\n2,0,0.2\n1,0,0.5\n1,1,0.4\n1,2,0.3\n2,1,0.1\n10,0,0.05\n"
+    (tmp_path / "stages.csv").write_text(rows)
+    update = {"file": "stages.csv", "where": {}, "stage": "stage"}
+
+    points = published_curve(curve.model_copy(update=update), tmp_path)
+
+    assert points == [(1, 50.0), (2, 40.0), (3, 30.0), (4, 20.0), (5, 10.0), (6, 5.0)]
+
+
+def test_the_log_of_system_a_is_46_epochs_in_two_stages():
+    reference = load_recipe(recipes_folder() / "inception_rrelu.yaml").reference
+
+    points = published_curve(reference.curve)
+
+    assert [epoch for epoch, _ in points] == list(range(1, 47))
+    # SPEC A.4: validation accuracy after the first epoch, at both ends of the change of stages, and
+    # at the end.
+    errors = dict(points)
+    assert errors[1] == pytest.approx(72.0243)
+    assert errors[39] == pytest.approx(31.1306)
+    assert errors[40] == pytest.approx(25.5076)
+    assert errors[46] == pytest.approx(24.3133)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -59,6 +85,10 @@ def test_published_accuracies_counted_from_one_become_errors(tmp_path, curve):
         (
             {"value": "err"},
             "published curve 'curve.csv': no column 'err'; there are: depth, index, error",
+        ),
+        (
+            {"stage": "part"},
+            "published curve 'curve.csv': no column 'part'; there are: depth, index, error",
         ),
     ],
 )

@@ -1,0 +1,130 @@
+"""The sub-Inception network of MXNet's CIFAR-100 notebook."""
+
+from typing import Any, NamedTuple
+
+import keras
+from keras import layers
+
+from cifar_keras.initializers import initializer
+from cifar_keras.layers import BatchNormalization
+from cifar_keras.layers.activation import activation as activation_layer
+
+
+class _Module(NamedTuple):
+    """Maps of each branch; the pair is (after the 1x1 reduction, after each 3x3)."""
+
+    single: int
+    triple: tuple[int, int]
+    double: tuple[int, int]
+    pool: str
+    projection: int
+
+
+# SPEC A.3. A module without maps of its own 1x1 and projection halves the image (module B).
+MODULES = {
+    "3a": _Module(64, (64, 64), (64, 96), "average", 32),
+    "3b": _Module(64, (64, 96), (64, 96), "average", 64),
+    "3c": _Module(0, (128, 160), (64, 96), "max", 0),
+    "4a": _Module(224, (64, 96), (96, 128), "average", 128),
+    "4b": _Module(192, (96, 128), (96, 128), "average", 128),
+    "4c": _Module(160, (128, 160), (128, 160), "average", 128),
+    "4d": _Module(96, (128, 192), (160, 192), "average", 128),
+    "4e": _Module(0, (128, 192), (192, 256), "max", 0),
+    "5a": _Module(352, (192, 320), (160, 224), "average", 128),
+    "5b": _Module(352, (192, 320), (192, 224), "max", 128),
+}
+
+
+def inception(
+    input_shape: tuple[int, int, int],
+    num_classes: int,
+    activation: str,
+    activation_numbers: list[float],
+    kernel_initializer: str,
+    bn_momentum: float,
+    bn_epsilon: float,
+    bn_initial_variance: float,
+) -> keras.Model:
+    """Returns the sub-Inception network, from images (H, W, 3) to logits (num_classes,).
+
+    Ten modules without a stem; every convolution has a bias (redundant, but decayed), batch norm
+    and the activation behind it. `activation` and its numbers are those of `layers.activation`.
+    `bn_initial_variance` is what the moving variances begin at: with MXNet's 0 the network has to
+    be trained for a step before its logits at test mean anything.
+
+    With 100 classes 10,205,348 trainable parameters, 9,696 more with PReLU.
+
+    Raises:
+        ValueError: height or width is no multiple of 4, where MXNet's pooling windows, clipped at
+            the right and below, are those of "same"; or an argument is unknown by name.
+
+    Reference:
+        apache/mxnet, commit 011bde4d, example/notebooks/CIFAR-100.ipynb.
+    """
+    if input_shape[0] % 4 or input_shape[1] % 4:
+        raise ValueError(
+            "height and width of `input_shape` must be multiples of 4. "
+            f"Received: input_shape={input_shape}"
+        )
+    batch_norm = {
+        "momentum": bn_momentum,
+        "epsilon": bn_epsilon,
+        "moving_variance_initializer": keras.initializers.Constant(bn_initial_variance),
+    }
+    net = _Net(activation, activation_numbers, kernel_initializer, batch_norm)
+    inputs = x = keras.Input(input_shape, name="images")
+    for place, module in MODULES.items():
+        x = net.module(x, module, f"module{place}")
+    x = layers.GlobalAveragePooling2D(name="pool")(x)
+    x = layers.Dense(
+        num_classes, kernel_initializer=initializer(kernel_initializer), name="logits"
+    )(x)
+    return keras.Model(inputs, x, name=f"inception_{activation}")
+
+
+class _Net:
+    """What the layers of one network share."""
+
+    def __init__(
+        self,
+        activation: str,
+        activation_numbers: list[float],
+        kernel_initializer: str,
+        batch_norm: dict[str, Any],
+    ) -> None:
+        self.activation, self.activation_numbers = activation, activation_numbers
+        self.kernel_initializer = kernel_initializer
+        self.batch_norm = batch_norm
+
+    def module(self, x: keras.KerasTensor, maps: _Module, name: str) -> keras.KerasTensor:
+        strides = 1 if maps.single else 2
+        branches = [self.unit(x, maps.single, 1, 1, f"{name}_single")] if maps.single else []
+        triple = self.unit(x, maps.triple[0], 1, 1, f"{name}_triple_reduce")
+        branches.append(self.unit(triple, maps.triple[1], 3, strides, f"{name}_triple"))
+        double = self.unit(x, maps.double[0], 1, 1, f"{name}_double_reduce")
+        double = self.unit(double, maps.double[1], 3, 1, f"{name}_double_1")
+        branches.append(self.unit(double, maps.double[1], 3, strides, f"{name}_double_2"))
+        # What "same" adds is left out of averages, as cuDNN of that time did, and of maxima.
+        kind = layers.AveragePooling2D if maps.pool == "average" else layers.MaxPooling2D
+        pooled = kind(3, strides, "same", name=f"{name}_pool")(x)
+        if maps.projection:
+            pooled = self.unit(pooled, maps.projection, 1, 1, f"{name}_projection")
+        return layers.Concatenate(name=name)([*branches, pooled])
+
+    def unit(
+        self, x: keras.KerasTensor, filters: int, size: int, strides: int, name: str
+    ) -> keras.KerasTensor:
+        if strides == 2:
+            # "same" at stride 2 pads only below and right; MXNet pads all round.
+            x = layers.ZeroPadding2D(1, name=f"{name}_pad")(x)
+        x = layers.Conv2D(
+            filters,
+            size,
+            strides,
+            padding="valid" if strides == 2 else "same",
+            kernel_initializer=initializer(self.kernel_initializer),
+            name=f"{name}_conv",
+        )(x)
+        x = BatchNormalization(**self.batch_norm, name=f"{name}_bn")(x)
+        kind = self.activation
+        return activation_layer(kind, self.activation_numbers, f"{name}_{kind}")(x)
