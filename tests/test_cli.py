@@ -46,6 +46,14 @@ COMMANDS = {
 
 
 @pytest.fixture(autouse=True)
+def ctrl_c_interrupts():
+    # A shell without job control has its background jobs ignore SIGINT, and so these tests.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture(autouse=True)
 def here(tmp_path, monkeypatch):
     """An empty folder to work in, and no data but what a test puts somewhere."""
     for variable in ("HOME", "KERAS_HOME", "XDG_CACHE_HOME"):

@@ -55,7 +55,8 @@ def _train_one(options: argparse.Namespace) -> None:
         budget=options.budget,
         overrides=tuple(options.set),
         folder=folder,
-        command=("cifar-keras", *options.argv),
+        # Where the files lie decides nothing, and is nobody else's business.
+        command=("cifar-keras", *_without(options.argv, "--run-dir", "--data-dir")),
     )
     strategy = make_strategy(options.devices)
     if options.fresh and (aside := put_aside(folder)):
@@ -97,7 +98,7 @@ def _train_each(options: argparse.Namespace) -> int:
     received: list[int] = []
     with _noted(received):
         for seed in options.seeds:
-            arguments = [*_without_seeds(options.argv), "--seed", str(seed)]
+            arguments = [*_without(options.argv, "--seeds"), "--seed", str(seed)]
             code = _run_child([sys.executable, "-m", "cifar_keras", *arguments], received)
             if received or code > 128:
                 number = code - 128 if code > 128 else received[0]
@@ -149,12 +150,13 @@ def _at_a_terminal() -> bool:
         os.close(terminal)
 
 
-def _without_seeds(arguments: Sequence[str]) -> list[str]:
+def _without(arguments: Sequence[str], *options: str) -> list[str]:
+    """The arguments without these options and their values."""
     kept: list[str] = []
     rest = iter(arguments)
     for argument in rest:
-        if argument == "--seeds":
+        if argument in options:
             next(rest)
-        elif not argument.startswith("--seeds="):
+        elif argument.partition("=")[0] not in options:
             kept.append(argument)
     return kept
