@@ -1,0 +1,137 @@
+import shutil
+import signal
+
+import numpy as np
+import pytest
+
+from cifar_keras import runs
+from cifar_keras.cli import main
+from cifar_keras.data import Dataset, Split
+from cifar_keras.recipe import load_recipe, recipe_path
+
+
+@pytest.fixture(autouse=True)
+def ctrl_c_interrupts():
+    # A shell without job control has its background jobs ignore SIGINT, and so these tests.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path, monkeypatch):
+    """An empty folder to work in, and no data but what a test puts somewhere."""
+    for variable in ("HOME", "KERAS_HOME", "XDG_CACHE_HOME"):
+        monkeypatch.setenv(variable, str(tmp_path / "home"))
+    monkeypatch.delenv("CIFAR_KERAS_DATA", raising=False)
+    work = tmp_path / "work"
+    work.mkdir()
+    monkeypatch.chdir(work)
+    return work
+
+
+@pytest.fixture
+def refused(capsys):
+    """Run a command that fails; its exit code and its one line on stderr."""
+
+    def refused(*arguments):
+        try:
+            code = main(list(arguments))
+        except SystemExit as stop:
+            code = stop.code
+        out, err = capsys.readouterr()
+        assert out == ""
+        assert err.endswith("\n")
+        assert err.count("\n") == 1, err
+        return code, err.rstrip("\n")
+
+    return refused
+
+
+@pytest.fixture
+def dataset(monkeypatch):
+    """A few images, which every recipe gets."""
+    random = np.random.RandomState(0)
+
+    def split(count):
+        images = random.randint(0, 256, (count, 32, 32, 3)).astype(np.uint8)
+        return Split(images, random.randint(0, 10, count))
+
+    few = Dataset(
+        name="synthetic10",
+        train=split(8),
+        test=split(8),
+        class_names=tuple("abcdefghij"),
+        provenance={"name": "synthetic10", "synthetic": True, "content_sha256": {"train": "1"}},
+    )
+    monkeypatch.setattr("cifar_keras.data.load", lambda name, data_dir: few)
+    return few
+
+
+RESULT = runs.Result(
+    test_accuracy=0.9166,
+    test_correct=9166,
+    test_images=10000,
+    test_loss=0.3,
+    epochs=18,
+    steps=7038,
+    best_on_test=runs.BestOnTest(test_accuracy=0.92, epoch=17),
+    parameters=272292,
+    macs=40_800_000,
+    seconds=1.0,
+    images_per_second=1.0,
+    peak_memory_mib=1,
+    weights_sha256="0" * 64,
+    finished="2026-01-01T00:00:00+00:00",
+)
+
+
+@pytest.fixture
+def result():
+    """What a training that is monkeypatched out comes to."""
+    return RESULT
+
+
+@pytest.fixture
+def trained(monkeypatch, dataset):
+    """What training was asked for; it ends at once with a result, or as `trained.ends` says."""
+
+    class Trained(list):
+        def ends(self, error):
+            self.error = error
+
+    calls = Trained()
+    calls.error = None
+
+    def train(job, dataset, strategy, every):
+        calls.append((job, strategy, every))
+        if calls.error:
+            raise calls.error
+        return RESULT
+
+    monkeypatch.setattr("cifar_keras.training.train.train", train)
+    return calls
+
+
+# Help.
+
+
+@pytest.fixture
+def begun(dataset, here):
+    """A run of mine.yaml, a copy of the demo; its folder."""
+    shutil.copy(recipe_path("demo"), here / "mine.yaml")
+    recipe = load_recipe(here / "mine.yaml")
+    folder = here / "runs" / "mine" / "seed-1"
+    run = runs.Run(
+        name="mine",
+        recipe=recipe,
+        recipe_sha256=recipe.sha256(),
+        seed=1,
+        budget="1",
+        overrides=[],
+        command=["cifar-keras", "train"],
+        started="2026-01-01T00:00:00+00:00",
+        provenance={"data": dataset.provenance},
+    )
+    runs.write_record(folder, runs.RUN, run)
+    return folder

@@ -1,0 +1,152 @@
+import re
+import subprocess
+import sys
+
+import pytest
+
+from cifar_keras.cli import main, parser
+from cifar_keras.data import DATASETS
+
+COMMANDS = {
+    (): ["--version"],
+    ("train",): [
+        "--recipe",
+        "--seed",
+        "--seeds",
+        "--budget",
+        "--set",
+        "--run-dir",
+        "--data-dir",
+        "--devices",
+        "--checkpoint-every",
+        "--fresh",
+    ],
+    ("evaluate",): ["RUN", "--data-dir"],
+    ("report",): ["--run-dir", "--output"],
+    ("runs",): ["--run-dir"],
+    ("recipes",): ["show"],
+    ("recipes", "show"): ["NAME|FILE", "--set"],
+    ("data",): ["fetch", "verify", "show"],
+    ("data", "fetch"): ["cifar10", "cifar100", "--data-dir"],
+    ("data", "verify"): ["cifar10", "cifar100", "--data-dir"],
+    ("data", "show"): ["synthetic100", "--data-dir", "--recipe", "--output", "--seed"],
+}
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_every_command_has_help_that_names_its_options(capsys, command):
+    with pytest.raises(SystemExit) as stop:
+        main([*command, "--help"])
+
+    out, err = capsys.readouterr()
+    assert (stop.value.code, err) == (0, "")
+    assert out.startswith(" ".join(["usage: cifar-keras", *command]))
+    for option in COMMANDS[command]:
+        assert re.search(rf"(?<![\w-]){re.escape(option)}(?![\w-])", out), option
+
+
+@pytest.mark.parametrize("command", [(), ("recipes",), ("data",)], ids=" ".join)
+def test_no_command_is_left_out_here(capsys, command):
+    with pytest.raises(SystemExit):
+        main([*command, "--help"])
+
+    named = re.findall(r"^    (\w+)  ", capsys.readouterr().out, re.MULTILINE)
+    depth = len(command)
+    assert named == [
+        each[depth] for each in COMMANDS if each[:depth] == command and len(each) == depth + 1
+    ]
+
+
+def test_help_brings_in_nothing_heavy():
+    code = (
+        "import sys\nfrom cifar_keras.cli import main\n"
+        "try: main(['train', '--help'])\nexcept SystemExit: pass\n"
+        "print({'tensorflow', 'keras', 'numpy', 'pydantic', 'yaml'} & set(sys.modules))"
+    )
+
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert done.stdout.startswith("usage: cifar-keras train")
+    assert done.stdout.splitlines()[-1] == "set()"
+
+
+def test_the_version_is_told(capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["--version"])
+
+    assert stop.value.code == 0
+    assert re.fullmatch(r"cifar_keras \d+\.\d+\.\d+\n", capsys.readouterr().out)
+
+
+def test_the_data_sets_offered_are_those_there_are():
+    assert parser.DATASETS == DATASETS
+
+
+# Misuse: exit code 2, the value, and what to write.
+
+
+TRAIN = ("train", "--recipe", "demo")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ((), "the following arguments are required: COMMAND"),
+        (("trian",), "argument COMMAND: invalid choice: 'trian' (choose from "),
+        (("train",), "the following arguments are required: --recipe"),
+        ((*TRAIN, "--buget", "0.1"), "unknown argument '--buget'"),
+        ((*TRAIN, "--budg", "0.1"), "unknown argument '--budg'"),
+        ((*TRAIN, "more"), "unknown argument 'more'"),
+        ((*TRAIN, "--budget", "0"), "argument --budget: '0' is no positive number; write 0.1, say"),
+        ((*TRAIN, "--budget", "-1"), "argument --budget: '-1' is no positive number; write 0.1"),
+        ((*TRAIN, "--budget", "abc"), "argument --budget: 'abc' is no positive number; write 0.1"),
+        ((*TRAIN, "--budget", "nan"), "argument --budget: 'nan' is no positive number; write 0.1"),
+        ((*TRAIN, "--budget", "inf"), "argument --budget: 'inf' is no positive number; write 0.1"),
+        ((*TRAIN, "--budget", "1e9"), "argument --budget: '1e9' is not from 0.000001 to 1000"),
+        ((*TRAIN, "--budget", "1e-7"), "argument --budget: '1e-7' is not from 0.000001 to 1000"),
+        ((*TRAIN, "--budget"), "argument --budget: expected one argument"),
+        ((*TRAIN, "--seed", "-1"), "argument --seed: '-1' is no whole number from 0 to 2147483647"),
+        ((*TRAIN, "--seed", "1.5"), "argument --seed: '1.5' is no whole number from 0 to"),
+        ((*TRAIN, "--seed", "one"), "argument --seed: 'one' is no whole number from 0 to"),
+        ((*TRAIN, "--seed", "²"), "argument --seed: '²' is no whole number from 0 to"),
+        ((*TRAIN, "--seed", str(2**31)), "argument --seed: '2147483648' is no whole number from 0"),
+        ((*TRAIN, "--seeds", "1,x"), "argument --seeds: 'x' is no whole number from 0 to"),
+        ((*TRAIN, "--seeds", "1,,2"), "argument --seeds: '' is no whole number from 0 to"),
+        (
+            (*TRAIN, "--seed", "1", "--seeds", "1,2"),
+            "argument --seeds: not allowed with argument --seed",
+        ),
+        *(
+            (
+                (*TRAIN, "--checkpoint-every", text),
+                f"argument --checkpoint-every: '{text}' is no time and no number of steps; "
+                "write 10min or 500steps",
+            )
+            for text in ("0", "-1", "abc", "nan", "inf", "0steps", "1.5steps", "steps", "10h")
+        ),
+        (("evaluate",), "the following arguments are required: RUN"),
+        (("recipes", "hide"), "argument ACTION: invalid choice: 'hide' (choose from "),
+        (("data",), "the following arguments are required: ACTION"),
+        (("data", "fetch", "mnist"), "argument dataset: invalid choice: 'mnist' (choose from "),
+        (("data", "fetch", "synthetic10"), "argument dataset: invalid choice: 'synthetic10'"),
+    ],
+    ids=" ".join,
+)
+def test_misuse_is_one_line_that_names_value_and_remedy(refused, here, arguments, told):
+    code, line = refused(*arguments)
+
+    prog, _, message = line.partition(": error: ")
+    assert code == 2
+    assert message.startswith(told)
+    assert message.endswith(f"; see '{prog} --help'")
+    assert not any(here.iterdir())
+
+
+def test_the_help_that_misuse_points_to_is_the_commands_own(refused):
+    assert refused("recipes", "show", "demo", "--sett", "x=1")[1] == (
+        "cifar-keras recipes show: error: unknown argument '--sett'; "
+        "see 'cifar-keras recipes show --help'"
+    )
+
+
+# What the user can mend: exit code 1, one line, nothing written.

@@ -1,0 +1,239 @@
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from cifar_keras import runs
+from cifar_keras.cli import main, training
+from cifar_keras.errors import Interrupted, RunError
+
+TRAIN = ("train", "--recipe", "demo")
+
+
+def test_the_job_is_what_the_command_says(trained):
+    arguments = [*TRAIN, "--seed", "7", "--set", "optimizer.momentum=0.8", "--run-dir", "elsewhere"]
+
+    assert main([*arguments, "--checkpoint-every", "500steps", "--devices", "cpu"]) == 0
+
+    [(job, strategy, every)] = trained
+    assert (job.name, job.seed, job.budget) == ("demo", 7, "1")
+    assert job.recipe.optimizer.momentum == 0.8
+    assert job.overrides == ("optimizer.momentum=0.8",)
+    assert job.folder == Path("elsewhere") / runs.run_name("demo", 7, "1", job.overrides)
+    assert job.command[:3] == ("cifar-keras", "train", "--recipe")
+    assert (every.steps, every.seconds) == (500, None)
+    assert strategy.num_replicas_in_sync == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("10", 600), ("10min", 600), ("0.5 min", 30), (None, 900)]
+)
+def test_checkpoints_are_asked_for_in_minutes(trained, text, seconds):
+    main([*TRAIN, *(["--checkpoint-every", text] if text else [])])
+
+    assert (trained[0][2].steps, trained[0][2].seconds) == (None, seconds)
+
+
+@pytest.mark.parametrize(
+    "texts", [("0.1", "0.10", "1e-1", ".1"), ("1", "1.0", "1e0"), ("10", "1e1")]
+)
+def test_a_budget_written_otherwise_meets_the_same_folder(trained, texts):
+    for text in texts:
+        main([*TRAIN, "--budget", text])
+
+    folders = {job.folder for job, _, _ in trained}
+    ending = {"0.1": "-budget-0.1", "1": "", "10": "-budget-10"}[texts[0]]
+    assert folders == {Path(f"runs/demo/seed-1{ending}")}
+    assert {job.budget for job, _, _ in trained} == {texts[0]}
+
+
+def test_overrides_in_another_order_meet_the_same_folder(trained):
+    overrides = ["optimizer.momentum=0.8", "optimizer.nesterov=true"]
+    for first, second in (overrides, reversed(overrides)):
+        main([*TRAIN, "--set", first, "--set", second])
+
+    assert len({job.folder for job, _, _ in trained}) == 1
+
+
+def test_stdout_is_the_run_folder_alone(trained, capsys):
+    assert main([*TRAIN, "--budget", "0.1"]) == 0
+    assert capsys.readouterr() == (
+        "runs/demo/seed-1-budget-0.1\n",
+        "cifar-keras: finished: 91.66 % of 10,000 test images after the last epoch (18)\n",
+    )
+
+
+def test_a_finished_run_says_so(trained, result, capsys, here):
+    runs.write_record(here / "runs" / "demo" / "seed-1", runs.RESULT, result)
+
+    assert main(list(TRAIN)) == 0
+    assert capsys.readouterr() == (
+        "runs/demo/seed-1\n",
+        "cifar-keras: finished before: 91.66 % of 10,000 test images after the last epoch (18); "
+        "--fresh starts over\n",
+    )
+
+
+def test_a_fresh_run_keeps_the_old_one_under_another_name(trained, begun, capsys):
+    assert main(["train", "--recipe", "mine.yaml", "--fresh"]) == 0
+
+    assert (begun.with_name("seed-1.old-1") / runs.RUN).is_file()
+    assert capsys.readouterr().err.splitlines()[0] == (
+        "cifar-keras: the earlier run is now 'runs/mine/seed-1.old-1'"
+    )
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_stopped_run_says_how_to_go_on(trained, refused, number, code):
+    trained.ends(Interrupted("interrupted after step 3 of stage 1; the state is saved", number))
+
+    assert refused("train", "--fresh", "--recipe", "demo", "--set", "title=a b") == (
+        code,
+        "cifar-keras: interrupted after step 3 of stage 1; the state is saved; go on with: "
+        "cifar-keras train --recipe demo --set 'title=a b'",
+    )
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_run_stopped_before_its_first_step_says_how_to_go_on(monkeypatch, refused, number, code):
+    before = signal.getsignal(signal.SIGTERM)
+    monkeypatch.setattr("cifar_keras.data.load", lambda *_: os.kill(os.getpid(), number))
+
+    assert refused(*TRAIN) == (
+        code,
+        "cifar-keras: interrupted; go on with: cifar-keras train --recipe demo",
+    )
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_ctrl_c_in_another_command_is_one_line(monkeypatch, refused):
+    monkeypatch.setattr(
+        "cifar_keras.data.sources.fetch", lambda *_: os.kill(os.getpid(), signal.SIGINT)
+    )
+
+    assert refused("data", "fetch", "cifar10") == (130, "cifar-keras: interrupted")
+
+
+def test_a_failed_run_is_one_line(trained, refused):
+    trained.ends(RunError("the loss is no finite number after epoch 3"))
+
+    assert refused(*TRAIN) == (
+        1,
+        "cifar-keras: error: the loss is no finite number after epoch 3",
+    )
+
+
+# Several seeds: a process each, here played by a shell script.
+
+
+def write_script(path, script):
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
+
+
+@pytest.fixture
+def child(monkeypatch, here):
+    def child(script):
+        write_script(here / "child.sh", script)
+        monkeypatch.setattr(sys, "executable", str(here / "child.sh"))
+
+    return child
+
+
+@pytest.mark.parametrize("seeds", [("--seeds", "1,2"), ("--seeds=1,2",), ("--seeds", "1, 2")])
+def test_each_seed_has_a_process_with_the_other_arguments(child, capfd, seeds):
+    child('echo "$@"')
+
+    assert main(["train", *seeds, "--recipe", "demo", "--budget", "0.1"]) == 0
+    assert capfd.readouterr() == (
+        "-m cifar_keras train --recipe demo --budget 0.1 --seed 1\n"
+        "-m cifar_keras train --recipe demo --budget 0.1 --seed 2\n",
+        "",
+    )
+
+
+def test_a_seed_that_fails_ends_the_others(child, capfd):
+    child('echo "$@"; exit 1')
+
+    assert main([*TRAIN, "--seeds", "1,2"]) == 1
+    assert capfd.readouterr().out.count("\n") == 1
+
+
+def test_a_seed_that_is_killed_says_how_to_go_on(child, refused):
+    child("kill -9 $$")
+
+    assert refused(*TRAIN, "--seeds", "1,2") == (
+        137,
+        "cifar-keras: stopped at seed 1; go on with: cifar-keras train --recipe demo --seeds 1,2",
+    )
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_to_the_parent_stops_the_child_and_the_seeds_after_it(
+    monkeypatch, child, capfd, here, number, code
+):
+    monkeypatch.setattr(training, "_at_a_terminal", lambda: False)
+    child(
+        "trap 'echo stopped; exit 130' INT; trap 'echo stopped; exit 143' TERM\n"
+        "touch ready; while :; do sleep 0.05; done"
+    )
+    before = signal.getsignal(number)
+
+    def send():
+        while not (here / "ready").exists():
+            time.sleep(0.02)
+        os.kill(os.getpid(), number)
+
+    threading.Thread(target=send, daemon=True).start()
+
+    assert main([*TRAIN, "--seeds", "1,2"]) == code
+    assert capfd.readouterr() == (
+        "stopped\n",
+        "cifar-keras: stopped at seed 1; go on with: cifar-keras train --recipe demo --seeds 1,2\n",
+    )
+    assert signal.getsignal(number) is before
+
+
+AT_A_TERMINAL = """
+import os, pty, sys, time
+pid, terminal = pty.fork()
+if not pid:
+    from cifar_keras.cli import main
+    sys.executable = "./child.sh"
+    os._exit(main(["train", "--recipe", "demo", "--seeds", "1,2"]))
+while not os.path.exists("ready"):
+    time.sleep(0.02)
+os.write(terminal, b"\\x03")
+print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+"""
+
+
+def test_ctrl_c_at_a_terminal_reaches_the_child_once(here):
+    # The terminal itself sends it to the child, whom a second one would end at once.
+    script = "trap 'echo >> received' INT; touch ready; sleep 9; sleep 1; exit 130"
+    write_script(here / "child.sh", script)
+
+    command = [sys.executable, "-c", AT_A_TERMINAL]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+
+    assert done.stdout == "130\n"
+    assert (here / "received").read_text() == "\n"
+
+
+# The whole, in processes of its own.
+
+
+def test_a_reader_that_goes_away_is_no_error():
+    reading, writing = os.pipe()
+    os.close(reading)
+
+    command = [sys.executable, "-m", "cifar_keras", "recipes"]
+    done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE)
+
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (128 + signal.SIGPIPE, b"")
