@@ -69,9 +69,8 @@ def evaluate(folder: Path, run: runs.Run, dataset: Dataset) -> Evaluation:
         raise RunError(f"'{folder}' has no {runs.WEIGHTS}: finish the run with `cifar-keras train`")
     _warn_of_differences(folder, run, dataset)
     recipe = run.recipe
-    size = recipe.data.crop
     model = build_model(
-        recipe.model.name, (size, size, 3), recipe.num_classes, recipe.model.arguments
+        recipe.model.name, recipe.input_shape, recipe.num_classes, recipe.model.arguments
     )
     try:
         with warnings.catch_warnings():

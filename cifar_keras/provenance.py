@@ -1,5 +1,6 @@
 """What a run was made from: code, versions, machine. The data's own record comes from `data`."""
 
+import datetime
 import os
 import platform
 import subprocess
@@ -31,6 +32,11 @@ def machine(devices: list[str]) -> dict[str, Any]:
 def onednn() -> bool:
     """Whether oneDNN's kernels are on, which round otherwise than TensorFlow's own."""
     return os.environ.get("TF_ENABLE_ONEDNN_OPTS", "1").lower() not in ("0", "false")
+
+
+def now() -> str:
+    """The time in UTC, to the second."""
+    return datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
 
 
 def versions() -> dict[str, str]:

@@ -65,7 +65,7 @@ def model(recipe, dataset):
 
 
 @pytest.fixture
-def folder(tmp_path, recipe, model, dataset):
+def folder(tmp_path, recipe, model, dataset, make_result):
     """A finished run of these weights on these data."""
     run = runs.Run(
         name="demo",
@@ -79,24 +79,9 @@ def folder(tmp_path, recipe, model, dataset):
         provenance={"data": dataset.provenance},
     )
     model.save_weights(tmp_path / runs.WEIGHTS)
-    result = runs.Result(
-        test_accuracy=0.1,
-        test_correct=3,
-        test_images=30,
-        test_loss=2.3,
-        epochs=10,
-        steps=790,
-        best_on_test=runs.BestOnTest(test_accuracy=0.1, epoch=10),
-        parameters=77860,
-        macs=12_500_000,
-        seconds=1.0,
-        images_per_second=100.0,
-        peak_memory_mib=1000,
-        weights_sha256=hashlib.sha256((tmp_path / runs.WEIGHTS).read_bytes()).hexdigest(),
-        finished="2026-01-01T00:01:00+00:00",
-    )
+    digest = hashlib.sha256((tmp_path / runs.WEIGHTS).read_bytes()).hexdigest()
     runs.write_record(tmp_path, runs.RUN, run)
-    runs.write_record(tmp_path, runs.RESULT, result)
+    runs.write_record(tmp_path, runs.RESULT, make_result(weights_sha256=digest))
     return tmp_path
 
 

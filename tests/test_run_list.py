@@ -82,24 +82,9 @@ def row(epoch, seconds, per_epoch):
     )
 
 
-def finish(folder):
-    result = runs.Result(
-        test_accuracy=0.5,
-        test_correct=5000,
-        test_images=10000,
-        test_loss=1.0,
-        epochs=1,
-        steps=391,
-        best_on_test=runs.BestOnTest(test_accuracy=0.5, epoch=1),
-        parameters=1,
-        macs=1,
-        seconds=1.0,
-        images_per_second=1.0,
-        peak_memory_mib=1,
-        weights_sha256="0" * 64,
-        finished="2026-01-01T00:00:00+00:00",
-    )
-    runs.write_record(folder, runs.RESULT, result)
+@pytest.fixture
+def finish(make_result):
+    return lambda folder: runs.write_record(folder, runs.RESULT, make_result())
 
 
 def cells(table):
@@ -174,7 +159,7 @@ def test_epochs_are_counted_in_whole_steps(make):
     assert listed(folder)[0][3:6] == ["0.01266 of 0.01266", "50.10 %", "0 s"]
 
 
-def test_a_finished_run_is_done_and_has_no_time_left(make):
+def test_a_finished_run_is_done_and_has_no_time_left(make, finish):
     folder = make(budget="0.1", epochs=18, events=("started", "finished"))
     finish(folder)
 

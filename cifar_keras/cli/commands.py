@@ -76,7 +76,7 @@ def show_recipe(options: argparse.Namespace) -> None:
     import_tensorflow()
     from cifar_keras.models import build_model, multiply_adds
 
-    shape = (recipe.data.crop, recipe.data.crop, 3)
+    shape = recipe.input_shape
     model = build_model(recipe.model.name, shape, recipe.num_classes, recipe.model.arguments)
     model.summary(line_length=100)
     print(f"multiply-adds an image: {multiply_adds(model, shape) / 1e6:.1f} M\n")

@@ -80,6 +80,12 @@ def _add_set(parser: _Parser) -> None:
     )
 
 
+def _add_run_dirs(parser: _Parser, text: str) -> None:
+    parser.add_argument(
+        "--run-dir", type=Path, action="extend", nargs="+", metavar="DIR", help=text
+    )
+
+
 def _add_train(actions: _Commands[_Parser]) -> None:
     text = "train a recipe and write its run folder, or go on with an unfinished one"
     parser = _add(actions, "train", text, train)
@@ -132,13 +138,7 @@ def _add_evaluate(actions: _Commands[_Parser]) -> None:
 
 def _add_report(actions: _Commands[_Parser]) -> None:
     parser = _add(actions, "report", "write the comparison table and the curves", commands.report)
-    parser.add_argument(
-        "--run-dir",
-        type=Path,
-        action="append",
-        metavar="DIR",
-        help="a folder of run folders, beside the report's own; may be repeated (default: runs)",
-    )
+    _add_run_dirs(parser, "folders of run folders, beside the report's own (default: runs)")
     parser.add_argument(
         "--output",
         type=Path,
@@ -151,14 +151,7 @@ def _add_report(actions: _Commands[_Parser]) -> None:
 def _add_runs(actions: _Commands[_Parser]) -> None:
     text = "list the run folders: how far each is, its accuracy, its time left"
     parser = _add(actions, "runs", text, commands.list_runs)
-    parser.add_argument(
-        "--run-dir",
-        type=Path,
-        action="extend",
-        nargs="+",
-        metavar="DIR",
-        help="folders of run folders (default: runs)",
-    )
+    _add_run_dirs(parser, "folders of run folders (default: runs)")
 
 
 def _add_recipes(actions: _Commands[_Parser]) -> None:

@@ -8,6 +8,7 @@ from keras import layers
 from cifar_keras.initializers import initializer
 from cifar_keras.layers import BatchNormalization
 from cifar_keras.layers.activation import activation as activation_layer
+from cifar_keras.layers.padding import pad_all_round
 
 
 class _Module(NamedTuple):
@@ -114,14 +115,12 @@ class _Net:
     def unit(
         self, x: keras.KerasTensor, filters: int, size: int, strides: int, name: str
     ) -> keras.KerasTensor:
-        if strides == 2:
-            # "same" at stride 2 pads only below and right; MXNet pads all round.
-            x = layers.ZeroPadding2D(1, name=f"{name}_pad")(x)
+        x, padding = pad_all_round(x, size, strides, f"{name}_pad")
         x = layers.Conv2D(
             filters,
             size,
             strides,
-            padding="valid" if strides == 2 else "same",
+            padding=padding,
             kernel_initializer=initializer(self.kernel_initializer),
             name=f"{name}_conv",
         )(x)

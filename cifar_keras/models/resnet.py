@@ -7,6 +7,7 @@ from keras import layers
 
 from cifar_keras.initializers import initializer
 from cifar_keras.layers import BatchNormalization
+from cifar_keras.layers.padding import pad_all_round
 
 FILTERS = (16, 32, 64)
 
@@ -134,14 +135,12 @@ class _Net:
     def conv(
         self, x: keras.KerasTensor, filters: int, size: int, strides: int, name: str
     ) -> keras.KerasTensor:
-        if strides == 2:
-            # "same" at stride 2 pads only below and right; the originals pad all round.
-            x = layers.ZeroPadding2D(size // 2, name=f"{name}_pad")(x)
+        x, padding = pad_all_round(x, size, strides, f"{name}_pad")
         return layers.Conv2D(
             filters,
             size,
             strides,
-            padding="valid" if strides == 2 else "same",
+            padding=padding,
             use_bias=False,
             kernel_initializer=initializer(self.kernel_initializer),
             name=name,

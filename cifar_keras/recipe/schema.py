@@ -245,6 +245,11 @@ class Recipe(Section):
         return NUM_CLASSES[self.dataset]
 
     @property
+    def input_shape(self) -> tuple[int, int, int]:
+        """The shape of the images that the network sees."""
+        return self.data.crop, self.data.crop, 3
+
+    @property
     def synthetic(self) -> bool:
         """Whether the images are drawn by this package and not photographs."""
         return self.dataset.startswith("synthetic")

@@ -37,8 +37,8 @@ class Snapshot:
 def take(model: keras.Model, position: Position) -> Snapshot:
     """The state as it is now; call it between steps.
 
-    Groups are `model` (weights, statistics, seeds), `optimizer` (iterations, rate, slots, loss
-    scale) and `metrics` (the running sums of the epoch under way).
+    Groups are `model` (weights and statistics), `seeds` (of the layers that draw), `optimizer`
+    (iterations, rate, slots, loss scale) and `metrics` (the running sums of the epoch under way).
     """
     arrays = {key: variable.numpy() for key, variable in _variables(model).items()}
     return Snapshot(position.to_json(), arrays)
@@ -60,8 +60,12 @@ def put_back(model: keras.Model, arrays: Arrays, groups: Collection[str]) -> Non
 
 
 def _variables(model: keras.Model) -> dict[str, keras.Variable]:
+    seeds = [variable for variable in model.variables if "seed_generator" in variable.name]
     groups = {
-        "model": model.variables,
+        "model": [
+            variable for variable in model.variables if "seed_generator" not in variable.name
+        ],
+        "seeds": seeds,
         "optimizer": model.optimizer.variables,
         "metrics": model.metrics_variables,
     }

@@ -17,7 +17,7 @@ def compiled_model(recipe: Recipe, seed: int, strategy: tf.distribute.Strategy) 
     with strategy.scope():
         model = build_model(
             recipe.model.name,
-            (recipe.data.crop, recipe.data.crop, 3),
+            recipe.input_shape,
             recipe.num_classes,
             recipe.model.arguments,
         )

@@ -1,6 +1,5 @@
 """A run's folder while it trains: whose it is, what happened to it, and that nobody else has it."""
 
-import datetime
 import fcntl
 import logging
 import os
@@ -14,7 +13,7 @@ from typing import Any
 from cifar_keras import runs
 from cifar_keras.errors import RunError
 from cifar_keras.files import unwritable
-from cifar_keras.provenance import git_state, machine, provenance, versions
+from cifar_keras.provenance import git_state, machine, now, provenance, versions
 from cifar_keras.recipe import Recipe
 from cifar_keras.training.position import Position
 
@@ -113,7 +112,7 @@ def open_run(job: Job, data: dict[str, Any], devices: list[str]) -> None:
         budget=job.budget,
         overrides=list(job.overrides),
         command=list(job.command),
-        started=_now(),
+        started=now(),
         provenance=provenance(data, devices),
     )
     runs.write_record(job.folder, runs.RUN, run)
@@ -160,7 +159,7 @@ def record(
     run = runs.read_run(folder)
     event = runs.Event(
         kind=kind,
-        time=_now(),
+        time=now(),
         stage=position.stage + 1,
         step=position.step,
         git=git_state(),
@@ -182,7 +181,3 @@ def _warn_of_rounding(before: runs.Event, now: runs.Event) -> None:
             "bit-identical to an uninterrupted one",
             ", ".join(changed),
         )
-
-
-def _now() -> str:
-    return datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")

@@ -8,9 +8,8 @@ from typing import TextIO
 import keras
 
 from cifar_keras.listing import duration
+from cifar_keras.training.callbacks import Logs
 from cifar_keras.training.position import Position
-
-Logs = dict[str, float] | None
 
 
 class Progress(keras.callbacks.Callback):

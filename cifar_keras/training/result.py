@@ -1,6 +1,5 @@
 """What comes out of a run: its weights and result.json."""
 
-import datetime
 import hashlib
 import math
 import resource
@@ -13,6 +12,7 @@ import keras
 from cifar_keras import runs
 from cifar_keras.files import unwritable, write_bytes
 from cifar_keras.models import multiply_adds, trainable_parameters
+from cifar_keras.provenance import now
 
 
 def write_result(
@@ -38,7 +38,7 @@ def write_result(
         images_per_second=sum(row.images_per_second for row in rows) / len(rows),
         peak_memory_mib=_peak_memory_mib(),
         weights_sha256=_save_weights(model, folder),
-        finished=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+        finished=now(),
     )
     runs.write_record(folder, runs.RESULT, result)
     return result

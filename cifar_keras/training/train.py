@@ -20,7 +20,7 @@ from cifar_keras.training.callbacks import (
     StepRateScheduler,
     Stopped,
 )
-from cifar_keras.training.checkpoint import Snapshot, Store, put_back, read, take
+from cifar_keras.training.checkpoint import Snapshot, Store, put_back, read
 from cifar_keras.training.compiled import compiled_model
 from cifar_keras.training.devices import device_names, feed
 from cifar_keras.training.folder import Job, check_folder, locked, open_run, record
@@ -118,7 +118,7 @@ class _Run:
         self.restored = snapshot = self.store.newest()
         if snapshot is None:
             return False
-        put_back(self.model, snapshot.arrays, ["model", "optimizer"])
+        put_back(self.model, snapshot.arrays, ["model", "seeds", "optimizer"])
         self.position = Position.from_json(snapshot.position)
         runs.write_history(self.job.folder, self.position.rows)
         return True
@@ -137,10 +137,7 @@ class _Run:
         # Weights and statistics come from the earlier state; the optimizer starts from nothing, and
         # random states go on, so that no noise is seen twice.
         assert stage.start is not None
-        arrays = read(self.store.path(*stage.start)).arrays
-        now = take(self.model, self.position).arrays
-        seeds = {key: now[key] for key in now if "seed_generator" in key}
-        put_back(self.model, arrays | seeds, ["model"])
+        put_back(self.model, read(self.store.path(*stage.start)).arrays, ["model"])
         for variable in self.model.optimizer.variables:
             variable.assign(keras.ops.zeros_like(variable))
 

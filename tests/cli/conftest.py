@@ -68,32 +68,14 @@ def dataset(monkeypatch):
     return few
 
 
-RESULT = runs.Result(
-    test_accuracy=0.9166,
-    test_correct=9166,
-    test_images=10000,
-    test_loss=0.3,
-    epochs=18,
-    steps=7038,
-    best_on_test=runs.BestOnTest(test_accuracy=0.92, epoch=17),
-    parameters=272292,
-    macs=40_800_000,
-    seconds=1.0,
-    images_per_second=1.0,
-    peak_memory_mib=1,
-    weights_sha256="0" * 64,
-    finished="2026-01-01T00:00:00+00:00",
-)
-
-
 @pytest.fixture
-def result():
+def result(make_result):
     """What a training that is monkeypatched out comes to."""
-    return RESULT
+    return make_result(test_accuracy=0.9166, epochs=18)
 
 
 @pytest.fixture
-def trained(monkeypatch, dataset):
+def trained(monkeypatch, dataset, result):
     """What training was asked for; it ends at once with a result, or as `trained.ends` says."""
 
     class Trained(list):
@@ -107,13 +89,10 @@ def trained(monkeypatch, dataset):
         calls.append((job, strategy, every))
         if calls.error:
             raise calls.error
-        return RESULT
+        return result
 
     monkeypatch.setattr("cifar_keras.training.train.train", train)
     return calls
-
-
-# Help.
 
 
 @pytest.fixture

@@ -82,9 +82,6 @@ def test_the_data_sets_offered_are_those_there_are():
     assert parser.DATASETS == DATASETS
 
 
-# Misuse: exit code 2, the value, and what to write.
-
-
 TRAIN = ("train", "--recipe", "demo")
 
 
@@ -147,6 +144,3 @@ def test_the_help_that_misuse_points_to_is_the_commands_own(refused):
         "cifar-keras recipes show: error: unknown argument '--sett'; "
         "see 'cifar-keras recipes show --help'"
     )
-
-
-# What the user can mend: exit code 1, one line, nothing written.

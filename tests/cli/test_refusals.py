@@ -221,6 +221,3 @@ def test_a_bug_keeps_its_traceback(monkeypatch, error):
 
     with pytest.raises(error, match="a bug"):
         main(list(TRAIN))
-
-
-# What training is asked for, and what is said of it.

@@ -128,9 +128,6 @@ def test_a_failed_run_is_one_line(trained, refused):
     )
 
 
-# Several seeds: a process each, here played by a shell script.
-
-
 def write_script(path, script):
     path.write_text(f"#!/bin/sh\n{script}\n")
     path.chmod(0o755)
@@ -223,9 +220,6 @@ def test_ctrl_c_at_a_terminal_reaches_the_child_once(here):
 
     assert done.stdout == "130\n"
     assert (here / "received").read_text() == "\n"
-
-
-# The whole, in processes of its own.
 
 
 def test_a_reader_that_goes_away_is_no_error():

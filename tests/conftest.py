@@ -1,0 +1,29 @@
+import pytest
+
+from cifar_keras import runs
+
+
+@pytest.fixture(scope="session")
+def make_result():
+    """A function that makes a run's result; what it is given stands in place of what is here."""
+
+    def make(**given):
+        plain = {
+            "test_accuracy": 0.5,
+            "test_correct": 5000,
+            "test_images": 10000,
+            "test_loss": 1.0,
+            "epochs": 1,
+            "steps": 391,
+            "best_on_test": runs.BestOnTest(test_accuracy=0.5, epoch=1),
+            "parameters": 1,
+            "macs": 1,
+            "seconds": 1.0,
+            "images_per_second": 1.0,
+            "peak_memory_mib": 1,
+            "weights_sha256": "0" * 64,
+            "finished": "2026-01-01T00:00:00+00:00",
+        }
+        return runs.Result(**(plain | given))
+
+    return make
