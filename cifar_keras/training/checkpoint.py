@@ -110,18 +110,25 @@ class Store:
                 self._remove(old)
 
     def newest(self) -> Snapshot | None:
-        """The newest whole checkpoint; damaged ones before it are told; None where there is none.
+        """The newest whole checkpoint; None where there is none.
+
+        Damaged ones that are newer are told and removed, lest they count among the last two.
 
         Raises:
             RunError: there are checkpoints, and all are damaged.
         """
-        paths = self.paths()
-        for path in reversed(paths):
+        damaged: list[Path] = []
+        for path in reversed(self.paths()):
             try:
-                return read(path)
+                snapshot = read(path)
             except RunError as error:
                 logger.warning("%s; the one before it is used", error)
-        if paths:
+                damaged.append(path)
+                continue
+            for useless in damaged:
+                self._remove(useless)
+            return snapshot
+        if damaged:
             raise RunError(f"all checkpoints in '{self.folder}' are damaged; use --fresh")
         return None
 

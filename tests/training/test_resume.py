@@ -174,6 +174,17 @@ def test_a_damaged_newest_checkpoint_is_told_and_the_one_before_is_used(
     same_bits(job.folder, uninterrupted)
 
 
+def test_a_damaged_checkpoint_does_not_count_among_the_last_two(monkeypatch, job, dataset, killed):
+    truncate(killed[-1])
+    with monkeypatch.context() as patch:
+        kill_at_step(patch, 3)  # the ninth, after the one that is saved behind the eighth
+        with pytest.raises(Killed):
+            go(job, dataset, steps=4)
+
+    kept = [path.name for path in sorted((job.folder / runs.CHECKPOINTS).iterdir())]
+    assert kept == ["stage-1-step-000000006.ckpt", "stage-1-step-000000008.ckpt"]
+
+
 def test_an_absent_newest_checkpoint_leaves_the_one_before(
     job, dataset, killed, uninterrupted, same_bits
 ):
