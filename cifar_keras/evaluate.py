@@ -8,7 +8,9 @@ from math import prod
 from pathlib import Path
 
 import h5py
+import keras
 import numpy as np
+import tensorflow as tf
 from numpy.typing import NDArray
 
 from cifar_keras import runs
@@ -17,13 +19,16 @@ from cifar_keras.data.pipeline import evaluation_batches
 from cifar_keras.data.statistics import normalization
 from cifar_keras.errors import RunError
 from cifar_keras.models import build_model
+from cifar_keras.provenance import now
+from cifar_keras.views import WEIGHTS, airbench_views
 
 
 @dataclass(frozen=True)
 class Evaluation:
     """What the network says of each test image.
 
-    `confusion` is (classes, classes): row the true class, column the predicted one, in images.
+    `confusion` is (classes, outputs): row the true class, column the predicted one, in images. A
+    network that keeps the head of another data set has more outputs than there are classes.
     """
 
     confusion: NDArray[np.int64]
@@ -51,10 +56,13 @@ class Evaluation:
 
     def most_confused(self, count: int = 5) -> list[tuple[str, str, int]]:
         """The largest off-diagonal entries as (true, taken for, images), largest first."""
-        wrong = self.confusion - np.diag(np.diag(self.confusion))
+        wrong = self.confusion.copy()
+        np.fill_diagonal(wrong, 0)
         order = np.argsort(-wrong, axis=None, kind="stable")[:count]
         pairs = [np.unravel_index(place, wrong.shape) for place in order]
-        named = [(self.class_names[t], self.class_names[p], int(wrong[t, p])) for t, p in pairs]
+        names = [*self.class_names]
+        names += [f"output {n}" for n in range(len(names), wrong.shape[1])]
+        named = [(names[t], names[p], int(wrong[t, p])) for t, p in pairs]
         return [pair for pair in named if pair[2]]
 
 
@@ -64,10 +72,48 @@ def evaluate(folder: Path, run: runs.Run, dataset: Dataset) -> Evaluation:
     Raises:
         RunError: the weights are missing or do not fit the network.
     """
+    weights = _weights(folder)
+    _warn_of_differences(folder, run, dataset)
+    model = _network(weights, run)
+    logits = model.predict(_tests(run, dataset), verbose=0)
+    shape = run.recipe.num_classes, logits.shape[-1]
+    places = dataset.test.labels * shape[1] + logits.argmax(axis=-1)
+    confusion = np.bincount(places, minlength=prod(shape)).reshape(shape)
+    return Evaluation(confusion, dataset.class_names)
+
+
+def evaluate_views(folder: Path, run: runs.Run, dataset: Dataset) -> runs.Tta:
+    """Show the run's network six views of each test image, and write tta.json.
+
+    Raises:
+        RunError: as `evaluate`, or the folder cannot be written.
+    """
+    model = _network(_weights(folder), run)
+    correct = 0
+    for images, labels in _tests(run, dataset):
+        logits = [model.predict_on_batch(view) for view in airbench_views(images)]
+        average = np.tensordot(WEIGHTS, logits, axes=1)
+        correct += int(np.sum(average.argmax(axis=-1) == labels.numpy()))
+    tta = runs.Tta(
+        test_accuracy=correct / len(dataset.test.labels),
+        test_correct=correct,
+        test_images=len(dataset.test.labels),
+        views=len(WEIGHTS),
+        weights_sha256=_digest(folder),
+        finished=now(),
+    )
+    runs.write_record(folder, runs.TTA, tta)
+    return tta
+
+
+def _weights(folder: Path) -> Path:
     weights = folder / runs.WEIGHTS
     if not weights.is_file():
         raise RunError(f"'{folder}' has no {runs.WEIGHTS}: finish the run with `cifar-keras train`")
-    _warn_of_differences(folder, run, dataset)
+    return weights
+
+
+def _network(weights: Path, run: runs.Run) -> keras.Model:
     recipe = run.recipe
     model = build_model(
         recipe.model.name, recipe.input_shape, recipe.num_classes, recipe.model.arguments
@@ -83,13 +129,16 @@ def evaluate(folder: Path, run: runs.Run, dataset: Dataset) -> Evaluation:
     except (OSError, ValueError) as error:
         reason = str(error).splitlines()[0]
         raise RunError(f"'{weights}' does not fit the run's network: {reason}") from None
-    norm = normalization(recipe.data, dataset.train.images)
-    batches = evaluation_batches(dataset.test.images, dataset.test.labels, recipe.data, norm)
-    predicted = model.predict(batches, verbose=0).argmax(axis=-1)
-    classes = recipe.num_classes
-    places = dataset.test.labels * classes + predicted
-    confusion = np.bincount(places, minlength=classes**2).reshape(classes, classes)
-    return Evaluation(confusion, dataset.class_names)
+    return model
+
+
+def _tests(run: runs.Run, dataset: Dataset) -> tf.data.Dataset:
+    norm = normalization(run.recipe.data, dataset.train.images)
+    return evaluation_batches(dataset.test.images, dataset.test.labels, run.recipe.data, norm)
+
+
+def _digest(folder: Path) -> str:
+    return hashlib.sha256((folder / runs.WEIGHTS).read_bytes()).hexdigest()
 
 
 def _numbers_in(weights: Path) -> int:
@@ -106,5 +155,5 @@ def _warn_of_differences(folder: Path, run: runs.Run, dataset: Dataset) -> None:
         log.warning("the data is not what the run was trained on: its content hash differs")
     if (folder / runs.RESULT).is_file():
         stated = runs.read_result(folder).weights_sha256
-        if hashlib.sha256((folder / runs.WEIGHTS).read_bytes()).hexdigest() != stated:
+        if _digest(folder) != stated:
             log.warning("the weights are not those the run ended with: their hash differs")

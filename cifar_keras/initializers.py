@@ -1,5 +1,7 @@
 """The initial values that the published systems used, by the names recipes give them."""
 
+from math import prod
+
 import keras
 
 
@@ -21,6 +23,57 @@ class Identity(keras.initializers.Initializer):
 
     def get_config(self) -> dict[str, object]:
         return {}
+
+
+@keras.saving.register_keras_serializable(package="cifar_keras")
+class TorchDirac(keras.initializers.VarianceScaling):
+    """PyTorch's default, its first filters replaced by those of `Identity`.
+
+    Of a kernel (height, width, inputs, outputs) the first min(inputs, outputs) filters copy their
+    inputs through; the others are U(+-1 / sqrt(fan_in)).
+
+    Args:
+        seed: as of Keras' own initializers.
+
+    Reference:
+        KellerJordan/cifar10-airbench, commit f1c599c, legacy/airbench94.py.
+    """
+
+    def __init__(self, seed: int | None = None) -> None:
+        super().__init__(1 / 3, "fan_in", "uniform", seed=seed)
+
+    def __call__(self, shape: tuple[int, ...], dtype: str | None = None) -> keras.KerasTensor:
+        copied = min(shape[-2:])
+        drawn = super().__call__(shape, dtype=dtype)[..., copied:]
+        return keras.ops.concatenate([Identity()(shape, dtype=dtype)[..., :copied], drawn], axis=-1)
+
+    def get_config(self) -> dict[str, object]:
+        return {"seed": super().get_config()["seed"]}
+
+
+@keras.saving.register_keras_serializable(package="cifar_keras")
+class UniformUnitDeviation(keras.initializers.RandomUniform):
+    """A uniform distribution about 0, drawn and then scaled to a sample deviation of exactly 1.
+
+    Args:
+        seed: as of Keras' own initializers.
+
+    Reference:
+        KellerJordan/cifar10-airbench, commit f1c599c, airbench94_muon.py, whose last layer begins
+        so.
+    """
+
+    def __init__(self, seed: int | None = None) -> None:
+        super().__init__(-1.0, 1.0, seed=seed)
+
+    def __call__(self, shape: tuple[int, ...], dtype: str | None = None) -> keras.KerasTensor:
+        drawn = super().__call__(shape, dtype=dtype)
+        # The deviation of PyTorch's `std`, over n - 1.
+        squares = keras.ops.sum(keras.ops.square(drawn - keras.ops.mean(drawn)))
+        return drawn / keras.ops.sqrt(squares / (prod(shape) - 1))
+
+    def get_config(self) -> dict[str, object]:
+        return {"seed": super().get_config()["seed"]}
 
 
 @keras.saving.register_keras_serializable(package="cifar_keras")
@@ -47,6 +100,32 @@ class XavierMxnet2015(keras.initializers.RandomUniform):
         return {"seed": super().get_config()["seed"]}
 
 
+@keras.saving.register_keras_serializable(package="cifar_keras")
+class XavierCaffe2014Dense(keras.initializers.RandomUniform):
+    """U(-s, s) with s = sqrt(3 / (inputs * outputs)): Caffe's "xavier" of linear layers in 2014.
+
+    Its rule divides by the blob's count over its first side, which is the fan-in of a convolution;
+    but a linear layer's blob was (1, 1, outputs, inputs), so that all of it was taken for that.
+
+    Args:
+        seed: as of Keras' own initializers.
+
+    Reference:
+        s9xie/DSN, commit 065e498, include/caffe/filler.hpp and src/caffe/layers/
+        inner_product_layer.cpp.
+    """
+
+    def __init__(self, seed: int | None = None) -> None:
+        super().__init__(seed=seed)
+
+    def __call__(self, shape: tuple[int, ...], dtype: str | None = None) -> keras.KerasTensor:
+        bound = (3 / (shape[0] * shape[1])) ** 0.5
+        return keras.random.uniform(shape, -bound, bound, dtype=dtype, seed=self.seed)
+
+    def get_config(self) -> dict[str, object]:
+        return {"seed": super().get_config()["seed"]}
+
+
 def _normal(scale: float, mode: str) -> keras.initializers.Initializer:
     # Keras' he_normal is a truncated normal; the papers' is not.
     return keras.initializers.VarianceScaling(scale, mode, distribution="untruncated_normal")
@@ -62,7 +141,15 @@ INITIALIZERS = {
         1 / 3, "fan_in", distribution="uniform"
     ),
     "identity": Identity,
+    "torch_dirac": TorchDirac,
+    "uniform_unit_deviation": UniformUnitDeviation,
+    # MXNet's Xavier() since December 2015 (uniform, avg, magnitude 3), which is Glorot's own rule.
+    "xavier_mxnet": keras.initializers.GlorotUniform,
     "xavier_mxnet_2015": XavierMxnet2015,
+    "xavier_caffe_2014_dense": XavierCaffe2014Dense,
+    # Of these deviations, whatever the layer's size.
+    "normal_0.05": lambda: keras.initializers.RandomNormal(0.0, 0.05),
+    "normal_1": lambda: keras.initializers.RandomNormal(0.0, 1.0),
 }
 
 

@@ -21,7 +21,8 @@ def _row(name: str, recipe: Recipe) -> tuple[str, ...]:
     published = "-"
     if recipe.reference:
         memory = "" if recipe.reference.verified else ", from memory"
-        published = f"{recipe.reference.accuracy:.2f} % ({recipe.reference.epoch}{memory})"
+        views = ", augmented at test" if recipe.reference.augmented else ""
+        published = f"{recipe.reference.accuracy:.2f} % ({recipe.reference.epoch}{views}{memory})"
     epochs = f"{float(recipe.epochs):g}"
     return name, recipe.dataset, f"{recipe.parameters:,}", epochs, published, recipe.title
 

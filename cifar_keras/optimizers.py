@@ -1,17 +1,50 @@
 """The published optimizers where Keras has another rule."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from fnmatch import fnmatchcase
+from math import prod
 from typing import Any
 
 import keras
+from keras import ops
+
+
+@dataclass(frozen=True)
+class VariableGroup:
+    """Variables with a rate, a decay and a schedule of their own.
+
+    Args:
+        variables: a pattern for names of the form layer/variable, such as `*/bias`.
+        rate: a factor of the optimizer's learning rate.
+        weight_decay: the coupled coefficient.
+        steps: with `linear`, over how many steps `rate` falls to 0 along a straight line, whatever
+            the learning rate; without, after how many steps the variables are frozen, momentum and
+            all. 0 for neither.
+        linear: see `steps`.
+        gamma: with `power`, the rate is multiplied by `(1 + gamma * step) ** -power`.
+        power: see `gamma`.
+    """
+
+    variables: str
+    rate: float = 1.0
+    weight_decay: float = 0.0
+    steps: int = 0
+    linear: bool = False
+    gamma: float = 0.0
+    power: float = 0.0
 
 
 @keras.saving.register_keras_serializable(package="cifar_keras")
-class CoupledSGD(keras.optimizers.SGD):
+class CoupledSGD(keras.optimizers.Optimizer):
     """SGD whose decay is a part of the gradient: `g + coupled_decay * w` before the momentum.
 
     This is L2 regularisation without its penalty in the loss, and what papers and other frameworks
-    mean by weight decay; Keras' `weight_decay` acts on the weights, outside the momentum. The
-    momentum is Keras', neon's, MXNet's and Caffe's: `v <- m v - rate * g; w <- w + v`.
+    mean by weight decay; Keras' `weight_decay` acts on the weights, outside the momentum.
+
+    The momentum's `classic` form is Keras', neon's, MXNet's and Caffe's, `v <- m v - rate * g;
+    w <- w + v`; its `torch` form is `v <- m v + g; w <- w - rate * v`. They differ where the rate
+    changes.
 
     Args:
         learning_rate: a number or a schedule.
@@ -19,9 +52,15 @@ class CoupledSGD(keras.optimizers.SGD):
         nesterov: whether the step looks ahead along the momentum.
         coupled_decay: 1e-4 stands for a penalty of 0.5e-4 times the squared weights.
         decayed: "all", or "kernels" for convolution and dense kernels alone.
+        form: "classic" or "torch".
+        loss_factor: what the loss is multiplied by before its gradient is taken; with the batch
+            size the mean becomes the sum.
+        groups: variables with other rates and decays; the first group that matches counts, and
+            `coupled_decay` and `decayed` are for the others.
 
     Raises:
-        ValueError: `decayed` is another word.
+        ValueError: `decayed` or `form` is another word, or, when the optimizer is built, a group
+            holds no variable.
     """
 
     def __init__(
@@ -31,14 +70,52 @@ class CoupledSGD(keras.optimizers.SGD):
         nesterov: bool = False,
         coupled_decay: float = 0.0,
         decayed: str = "all",
+        form: str = "classic",
+        loss_factor: float = 1.0,
+        groups: Sequence[VariableGroup | Mapping[str, Any]] = (),
         name: str = "coupled_sgd",
         **kwargs: Any,
     ) -> None:
-        super().__init__(learning_rate, momentum, nesterov, name=name, **kwargs)
+        super().__init__(learning_rate=learning_rate, name=name, **kwargs)
         if decayed not in ("all", "kernels"):
             raise ValueError(f"`decayed` must be 'all' or 'kernels'. Received: decayed={decayed!r}")
-        self.coupled_decay = coupled_decay
-        self.decayed = decayed
+        if form not in ("classic", "torch"):
+            raise ValueError(f"`form` must be 'classic' or 'torch'. Received: form={form!r}")
+        self.momentum, self.nesterov, self.form = momentum, nesterov, form
+        self.coupled_decay, self.decayed, self.loss_factor = coupled_decay, decayed, loss_factor
+        self.groups = tuple(
+            group if isinstance(group, VariableGroup) else VariableGroup(**group)
+            for group in groups
+        )
+
+    def build(self, variables: Sequence[keras.Variable]) -> None:
+        if self.built:
+            return
+        super().build(variables)
+        self.roles = [self._role(variable) for variable in variables]
+        for group in self.groups:
+            if group not in self.roles:
+                names = ", ".join(variable.path for variable in variables[:4])
+                raise ValueError(
+                    "`variables` of each group must match a trainable variable, as "
+                    f"{names}. Received: variables={group.variables!r}"
+                )
+        self.velocities: list[keras.Variable] = []
+        if self.momentum or self._has_own_momentum():
+            self.velocities = self.add_optimizer_variables(variables, "momentum")
+
+    def _has_own_momentum(self) -> bool:
+        return False
+
+    def _role(self, variable: keras.Variable) -> VariableGroup:
+        for group in self.groups:
+            if fnmatchcase(variable.path, group.variables):
+                return group
+        decays = self.decayed == "all" or variable.name == "kernel"
+        return VariableGroup("*", weight_decay=self.coupled_decay if decays else 0.0)
+
+    def scale_loss(self, loss: keras.KerasTensor) -> keras.KerasTensor:
+        return super().scale_loss(loss) * self.loss_factor
 
     def update_step(
         self,
@@ -46,18 +123,152 @@ class CoupledSGD(keras.optimizers.SGD):
         variable: keras.Variable,
         learning_rate: keras.KerasTensor,
     ) -> None:
-        if self.coupled_decay and (self.decayed == "all" or self._is_kernel(variable)):
-            decay = keras.ops.cast(self.coupled_decay, variable.dtype)
-            gradient = keras.ops.cast(gradient, variable.dtype) + decay * variable
-        super().update_step(gradient, variable, learning_rate)
+        role = self.roles[self._get_variable_index(variable)]
+        rate = self._rate_of(role, ops.cast(learning_rate, variable.dtype))
+        gradient = ops.cast(gradient, variable.dtype)
+        if role.weight_decay:
+            gradient = gradient + ops.cast(role.weight_decay, variable.dtype) * variable
+        frozen = self.iterations >= role.steps if role.steps else None
+        if not self.momentum:
+            step = -rate * gradient
+        else:
+            velocity = self.velocities[self._get_variable_index(variable)]
+            moved, step = self._moved(velocity, gradient, rate)
+            self.assign(velocity, moved if frozen is None else ops.where(frozen, velocity, moved))
+        # Masked whole: without a gradient the velocity would still carry the variable on.
+        self.assign_add(variable, step if frozen is None else ops.where(frozen, 0.0, step))
 
-    def _is_kernel(self, variable: keras.Variable) -> bool:
-        # TensorFlow's own variable comes in here, its name a path; Keras' has the plain one.
-        name = self._trainable_variables[self._get_variable_index(variable)].name
-        return bool(name == "kernel")
+    def _moved(
+        self, velocity: keras.Variable, gradient: keras.KerasTensor, rate: keras.KerasTensor
+    ) -> tuple[keras.KerasTensor, keras.KerasTensor]:
+        """The new velocity, and the step of the variable."""
+        momentum = ops.cast(self.momentum, velocity.dtype)
+        if self.form == "classic":
+            moved = momentum * velocity - rate * gradient
+            return moved, momentum * moved - rate * gradient if self.nesterov else moved
+        moved = momentum * velocity + gradient
+        return moved, -rate * (gradient + momentum * moved if self.nesterov else moved)
+
+    def _rate_of(self, role: VariableGroup, rate: keras.KerasTensor) -> keras.KerasTensor:
+        step = ops.cast(self.iterations, rate.dtype)
+        if role.linear:
+            return role.rate * ops.maximum(1 - step / role.steps, 0)
+        if role.rate != 1:
+            rate = role.rate * rate
+        if role.power:
+            rate = rate * (1 + role.gamma * step) ** -role.power
+        return rate
 
     def get_config(self) -> dict[str, Any]:
         return super().get_config() | {
+            "momentum": self.momentum,
+            "nesterov": self.nesterov,
             "coupled_decay": self.coupled_decay,
             "decayed": self.decayed,
+            "form": self.form,
+            "loss_factor": self.loss_factor,
+            "groups": [asdict(group) for group in self.groups],
+        }
+
+
+# Jordan et al.'s quintic: it brings singular values near to 1 fast, and none exactly to it.
+_QUINTIC = (3.4445, -4.7750, 2.0315)
+
+
+def orthogonalized(matrix: keras.KerasTensor, steps: int) -> keras.KerasTensor:
+    """The matrix (rows, columns) with singular values near 1, by Newton-Schulz steps in its dtype.
+
+    Reference:
+        Jordan et al., Muon, https://kellerjordan.github.io/posts/muon.
+    """
+    a, b, c = _QUINTIC
+    tall = matrix.shape[0] > matrix.shape[1]
+    x = ops.transpose(matrix) if tall else matrix
+    x = x / (ops.sqrt(ops.sum(ops.square(x))) + 1e-7)
+    for _ in range(steps):
+        square = ops.matmul(x, ops.transpose(x))
+        x = a * x + ops.matmul(b * square + c * ops.matmul(square, square), x)
+    return ops.transpose(x) if tall else x
+
+
+@keras.saving.register_keras_serializable(package="cifar_keras")
+class MuonSGD(CoupledSGD):
+    """Muon for convolution kernels, and `CoupledSGD` for everything else.
+
+    `buffer <- m buffer + g; u = g + m buffer`; the kernel is scaled to the norm sqrt(filters); then
+    `kernel <- kernel - rate * orthogonalized(u)`, u taken as a matrix of one row a filter. Keras'
+    own `Muon` hands every kernel that is not a matrix to AdamW, decays, and scales otherwise.
+
+    Args:
+        muon_variables: a pattern for names of the form layer/variable, of 4-D kernels.
+        muon_rate: a factor of the learning rate.
+        muon_momentum: m above.
+        newton_schulz_steps: how often the quintic is applied.
+        **kwargs: as of `CoupledSGD`, for the other variables.
+
+    Raises:
+        ValueError: as `CoupledSGD`, or `muon_variables` match what is no convolution kernel.
+
+    Reference:
+        KellerJordan/cifar10-airbench, commit f1c599c, airbench94_muon.py.
+    """
+
+    def __init__(
+        self,
+        muon_variables: str,
+        muon_rate: float = 1.0,
+        muon_momentum: float = 0.6,
+        newton_schulz_steps: int = 3,
+        groups: Sequence[VariableGroup | Mapping[str, Any]] = (),
+        name: str = "muon_sgd",
+        **kwargs: Any,
+    ) -> None:
+        muon = VariableGroup(muon_variables, rate=muon_rate)
+        super().__init__(groups=(muon, *groups), name=name, **kwargs)
+        self.muon = muon
+        self.muon_momentum, self.newton_schulz_steps = muon_momentum, newton_schulz_steps
+
+    def build(self, variables: Sequence[keras.Variable]) -> None:
+        super().build(variables)
+        for role, variable in zip(self.roles, variables, strict=True):
+            if role is self.muon and len(variable.shape) != 4:
+                raise ValueError(
+                    "`muon_variables` must match convolution kernels alone. "
+                    f"Received: muon_variables={self.muon.variables!r}, "
+                    f"which matches {variable.path}"
+                )
+
+    def _has_own_momentum(self) -> bool:
+        return True
+
+    def update_step(
+        self,
+        gradient: keras.KerasTensor,
+        variable: keras.Variable,
+        learning_rate: keras.KerasTensor,
+    ) -> None:
+        index = self._get_variable_index(variable)
+        if self.roles[index] is not self.muon:
+            super().update_step(gradient, variable, learning_rate)
+            return
+        buffer = self.velocities[index]
+        gradient = ops.cast(gradient, variable.dtype)
+        moved = self.muon_momentum * buffer + gradient
+        self.assign(buffer, moved)
+        ahead = gradient + self.muon_momentum * moved
+        shape, filters = tuple(variable.shape), variable.shape[-1]
+        matrix = ops.reshape(ahead, (prod(shape[:-1]), filters))
+        update = ops.reshape(orthogonalized(matrix, self.newton_schulz_steps), shape)
+        rate = self._rate_of(self.muon, ops.cast(learning_rate, variable.dtype))
+        scale = filters**0.5 / ops.sqrt(ops.sum(ops.square(variable)))
+        self.assign(variable, variable * scale - rate * update)
+
+    def get_config(self) -> dict[str, Any]:
+        config = super().get_config()
+        return config | {
+            "groups": config["groups"][1:],
+            "muon_variables": self.muon.variables,
+            "muon_rate": self.muon.rate,
+            "muon_momentum": self.muon_momentum,
+            "newton_schulz_steps": self.newton_schulz_steps,
         }

@@ -20,14 +20,15 @@ def import_tensorflow() -> None:
         import tensorflow  # noqa: F401
 
         return
-    with _stderr_held_back():
+    with stderr_held_back():
         import tensorflow as tf
 
         tf.config.list_physical_devices()
 
 
 @contextmanager
-def _stderr_held_back() -> Iterator[None]:
+def stderr_held_back() -> Iterator[None]:
+    """Keep what is written to stderr within to itself; where that fails, tell it after all."""
     sys.stderr.flush()
     terminal = os.dup(2)
     with tempfile.TemporaryFile() as held:

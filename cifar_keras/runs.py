@@ -17,6 +17,7 @@ from cifar_keras.recipe import Recipe, upgrade
 RUN = "run.json"
 HISTORY = "history.csv"
 RESULT = "result.json"
+TTA = "tta.json"
 WEIGHTS = "final.weights.h5"
 CHECKPOINTS = "checkpoints"
 LOCK = ".lock"
@@ -126,6 +127,20 @@ class Result(Record):
     finished: str
 
 
+class Tta(Record):
+    """tta.json: the accuracy with test-time augmentation, apart from the plain one of result.json.
+
+    `views` is how many views of each image had their logits averaged.
+    """
+
+    test_accuracy: Fraction
+    test_correct: int
+    test_images: int
+    views: Annotated[int, Field(ge=2)]
+    weights_sha256: str
+    finished: str
+
+
 def run_name(recipe_name: str, seed: int, budget: str, overrides: Sequence[str]) -> Path:
     """The folder of a run below the folder of runs.
 
@@ -191,6 +206,19 @@ def read_result(folder: Path) -> Result:
     """The folder's result.json."""
     result: Result = _read_record(folder, RESULT, Result)
     return result
+
+
+def read_tta(folder: Path) -> Tta | None:
+    """The folder's tta.json; None where there is none."""
+    if not (folder / TTA).exists():
+        return None
+    tta: Tta = _read_record(folder, TTA, Tta)
+    return tta
+
+
+def of_the_same_weights(tta: Tta, result: Result) -> bool:
+    """Whether both were measured on the same weights; otherwise the former says nothing of them."""
+    return tta.weights_sha256 == result.weights_sha256
 
 
 def read_history(folder: Path) -> list[Epoch]:

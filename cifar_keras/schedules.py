@@ -63,3 +63,9 @@ def build(
         return steps(schedule.learning_rates, boundaries), by_epoch
     total = step_of(epochs, per_epoch, budget)
     return linear(schedule.learning_rate, schedule.knots, total), False
+
+
+def sizes(pairs: Sequence[Sequence[float]], total_steps: int) -> Callable[[int], int]:
+    """The side of the images at each step, from pairs (share of the steps up to which, side)."""
+    boundaries = [step_of(share, total_steps) for share, _ in pairs]
+    return lambda step: int(pairs[min(bisect_right(boundaries, step), len(pairs) - 1)][1])

@@ -1,5 +1,4 @@
 import hashlib
-import logging
 
 import keras
 import numpy as np
@@ -8,7 +7,7 @@ import pytest
 from cifar_keras import runs
 from cifar_keras.data import Dataset, Split
 from cifar_keras.errors import RunError
-from cifar_keras.evaluate import Evaluation, evaluate
+from cifar_keras.evaluate import Evaluation, evaluate, evaluate_views
 from cifar_keras.models import build_model
 from cifar_keras.recipe import load_recipe, recipe_path
 
@@ -85,6 +84,11 @@ def folder(tmp_path, recipe, model, dataset, make_result):
     return tmp_path
 
 
+def warnings_in(caplog):
+    """Our own: TensorFlow warns of the networks that these tests make one after another."""
+    return [text for name, _, text in caplog.record_tuples if name == "cifar_keras"]
+
+
 def test_accuracy_is_the_share_of_the_diagonal():
     evaluation = Evaluation(CONFUSION, NAMES)
 
@@ -105,6 +109,17 @@ def test_the_most_confused_pairs_come_first_and_never_with_zero():
     assert evaluation.most_confused(9)[2:] == [("dog", "frog", 2), ("frog", "dog", 1)]
 
 
+def test_an_output_that_is_no_class_is_an_error_with_a_name():
+    evaluation = Evaluation(np.array([[6, 1, 0, 3], [2, 7, 0, 0]]), ("cat", "dog"))
+
+    assert (evaluation.correct, evaluation.images) == (13, 19)
+    assert evaluation.most_confused() == [
+        ("cat", "output 3", 3),
+        ("dog", "cat", 2),
+        ("cat", "dog", 1),
+    ]
+
+
 def test_nothing_is_confused_where_all_is_recognised():
     assert Evaluation(np.diag([3, 4, 5]), NAMES).most_confused() == []
 
@@ -119,7 +134,7 @@ def test_evaluation_is_what_the_network_says_of_each_test_image(folder, dataset,
     assert len(set(predicted)) > 3
     np.testing.assert_array_equal(evaluation.confusion, expected)
     assert evaluation.class_names == dataset.class_names
-    assert not caplog.records
+    assert not warnings_in(caplog)
 
 
 def test_missing_weights_are_told(folder, dataset):
@@ -155,12 +170,8 @@ def test_data_other_than_the_runs_are_warned_of(folder, dataset, caplog):
 
     evaluate(folder, runs.read_run(folder), dataset)
 
-    assert caplog.record_tuples == [
-        (
-            "cifar_keras",
-            logging.WARNING,
-            "the data is not what the run was trained on: its content hash differs",
-        )
+    assert warnings_in(caplog) == [
+        "the data is not what the run was trained on: its content hash differs"
     ]
 
 
@@ -170,12 +181,8 @@ def test_weights_other_than_the_runs_are_warned_of(folder, dataset, model, caplo
 
     evaluate(folder, runs.read_run(folder), dataset)
 
-    assert caplog.record_tuples == [
-        (
-            "cifar_keras",
-            logging.WARNING,
-            "the weights are not those the run ended with: their hash differs",
-        )
+    assert warnings_in(caplog) == [
+        "the weights are not those the run ended with: their hash differs"
     ]
 
 
@@ -183,4 +190,85 @@ def test_weights_without_a_result_are_evaluated_without_a_warning(folder, datase
     (folder / runs.RESULT).unlink()
 
     assert evaluate(folder, runs.read_run(folder), dataset).images == 30
-    assert not caplog.records
+    assert not warnings_in(caplog)
+
+
+def views(images):
+    """The six views of SPEC G.4 with their weights, in numpy."""
+    padded = np.pad(images, [(0, 0), (1, 1), (1, 1), (0, 0)], mode="reflect")
+    moved = [padded[:, 0:32, 0:32], padded[:, 2:34, 2:34]]
+    for weight, each in [(1 / 4, images), *((1 / 8, each) for each in moved)]:
+        yield weight, each
+        yield weight, each[:, :, ::-1]
+
+
+def test_logits_of_six_views_are_averaged(folder, dataset, model):
+    tta = evaluate_views(folder, runs.read_run(folder), dataset)
+
+    plain = model(centred(dataset)).numpy()
+    average = sum(weight * model(view).numpy() for weight, view in views(centred(dataset)))
+    correct = int((average.argmax(axis=1) == dataset.test.labels).sum())
+    assert (average.argmax(axis=1) != plain.argmax(axis=1)).any()
+    assert (tta.test_correct, tta.test_images, tta.views) == (correct, 30, 6)
+    assert tta.test_accuracy == correct / 30
+
+
+class Hasty:
+    """A network that is sure of class 0 at the first of six views, and leans to 1 at the others."""
+
+    calls = 0
+
+    def predict_on_batch(self, images):
+        self.calls += 1
+        logits = [10.0, 0.0] if self.calls == 1 else [0.0, 3.0]
+        return np.tile(np.float32(logits), (len(images), 1))
+
+
+def test_logits_are_averaged_with_their_weights_and_not_probabilities(folder, dataset, monkeypatch):
+    # 10 / 4 and 3 * 3 / 4 are 2.5 against 2.25 for class 0. Weighted alike they would be 1.67
+    # against 2.5; as probabilities, 0.29 against 0.71.
+    monkeypatch.setattr("cifar_keras.evaluate._network", lambda *_: Hasty())
+    zeros, ones = (int((dataset.test.labels == label).sum()) for label in (0, 1))
+
+    tta = evaluate_views(folder, runs.read_run(folder), dataset)
+
+    assert zeros != ones
+    assert tta.test_correct == zeros
+
+
+def test_the_augmented_accuracy_is_written_beside_the_result(folder, dataset):
+    before = (folder / runs.RESULT).read_bytes()
+    assert runs.read_tta(folder) is None
+
+    tta = evaluate_views(folder, runs.read_run(folder), dataset)
+
+    assert runs.read_tta(folder) == tta
+    assert (folder / "tta.json").is_file()
+    assert (folder / runs.RESULT).read_bytes() == before
+    assert runs.of_the_same_weights(tta, runs.read_result(folder))
+
+
+def test_an_augmented_accuracy_of_other_weights_is_told_by_their_hash(folder, dataset, model):
+    model.get_layer("logits_bn").beta.assign(np.arange(10))
+    model.save_weights(folder / runs.WEIGHTS)
+
+    tta = evaluate_views(folder, runs.read_run(folder), dataset)
+
+    digest = hashlib.sha256((folder / runs.WEIGHTS).read_bytes()).hexdigest()
+    assert tta.weights_sha256 == digest
+    assert not runs.of_the_same_weights(tta, runs.read_result(folder))
+
+
+def test_a_damaged_augmented_accuracy_is_told(folder):
+    (folder / runs.TTA).write_text('{"test_accuracy": 2}')
+
+    with pytest.raises(RunError, match=r"^'.*/tta.json' is damaged: test_accuracy: "):
+        runs.read_tta(folder)
+
+
+def test_views_are_not_shown_to_missing_weights(folder, dataset):
+    (folder / runs.WEIGHTS).unlink()
+
+    with pytest.raises(RunError, match=r"has no final.weights.h5: finish the run"):
+        evaluate_views(folder, runs.read_run(folder), dataset)
+    assert runs.read_tta(folder) is None

@@ -5,6 +5,9 @@ import pytest
 from cifar_keras.initializers import (
     INITIALIZERS,
     Identity,
+    TorchDirac,
+    UniformUnitDeviation,
+    XavierCaffe2014Dense,
     XavierMxnet2015,
     initializer,
     torch_bias,
@@ -143,6 +146,58 @@ def test_a_3x3_identity_copies_an_image():
     assert not maps[..., 3].any()
 
 
+@pytest.mark.parametrize(
+    ("shape", "tap"),
+    [
+        # The first convolution of airbench, one of its group 2, and the 2x2 kernel of SPEC H.1.
+        ((3, 3, 24, 64), (1, 1)),
+        ((3, 3, 64, 64), (1, 1)),
+        ((2, 2, 16, 48), (1, 1)),
+        ((1, 1, 24, 64), (0, 0)),
+        # Fewer filters than inputs: all of them are copies.
+        ((3, 3, 64, 48), (1, 1)),
+    ],
+)
+def test_torch_dirac_begins_with_copies_of_the_inputs(shape, tap):
+    copied = min(shape[2:])
+
+    values = np.asarray(TorchDirac(seed=1)(shape))
+
+    assert values.shape == shape
+    np.testing.assert_array_equal(values[tap][:copied, :copied], np.eye(copied))
+    # Nothing else is in the copies: not in other taps, not in inputs without a copy.
+    assert np.abs(values[..., :copied]).sum() == copied
+
+
+# 1 / sqrt(9 * 24) and 1 / sqrt(4 * 16).
+@pytest.mark.parametrize(
+    ("shape", "bound"), [((3, 3, 24, 512), 0.0680414), ((2, 2, 16, 512), 0.125)]
+)
+def test_the_other_filters_of_torch_dirac_are_pytorchs_default(shape, bound):
+    values = np.asarray(TorchDirac(seed=1)(shape))[..., shape[2] :]
+
+    assert 0.999 * bound < values.max() <= 1.00001 * bound
+    assert -1.00001 * bound <= values.min() < -0.999 * bound
+    inner = np.mean(np.abs(values) < bound / 2)
+    assert abs(inner - 0.5) < 5 * 0.5 / values.size**0.5
+
+
+def test_a_uniform_of_unit_deviation_has_it_exactly():
+    # SPEC H.5: the last layer of airbench94_muon.
+    values = np.asarray(UniformUnitDeviation(seed=1)((256, 10))).astype(np.float64)
+
+    assert values.std(ddof=1) == pytest.approx(1, abs=1e-6)
+    # Of U(-s, s) the deviation is s / sqrt(3); the sample's is within 1 % (five of its own).
+    assert np.abs(values).max() == pytest.approx(1.7320508, rel=0.05)
+    assert abs(np.mean(np.abs(values) < 1.7320508 / 2) - 0.5) < 5 * 0.5 / 2560**0.5
+    assert abs(values.mean()) < 5 / 2560**0.5
+
+
+@pytest.mark.parametrize("kind", [TorchDirac, UniformUnitDeviation])
+def test_new_draws_come_with_the_dtype_that_is_asked_for(kind):
+    assert kind()((1, 1, 2, 4), dtype="float16").dtype == "float16"
+
+
 # SPEC A.1: s = sqrt(6 / (inputs + outputs)), the area of the kernel ignored.
 @pytest.mark.parametrize(
     ("shape", "bound"),
@@ -163,6 +218,28 @@ def test_xavier_of_mxnet_2015_is_uniform_within_its_bound(shape, bound):
     # The deviation of a uniform is bound / sqrt(3); that of its square's mean 2 / sqrt(5 n) of it.
     assert abs(values.mean()) < 5 * bound / (3 * values.size) ** 0.5
     assert np.mean(values**2) == pytest.approx(bound**2 / 3, rel=5 * 2 / (5 * values.size) ** 0.5)
+
+
+# sqrt(3 / (inputs * outputs)) of the companions of s9xie/DSN, and of a small one.
+@pytest.mark.parametrize(("shape", "bound"), [((12_288, 10), 0.00494106), ((64, 100), 0.0216506)])
+def test_xavier_of_caffe_2014_takes_all_weights_of_a_linear_layer_for_its_fan_in(shape, bound):
+    values = np.asarray(XavierCaffe2014Dense(seed=1)(shape)).ravel()
+
+    assert np.abs(values).max() <= bound * 1.00001
+    assert np.abs(values).max() > bound * (1 - 10 / values.size)
+    assert np.mean(values**2) == pytest.approx(bound**2 / 3, rel=5 * 2 / (5 * values.size) ** 0.5)
+
+
+@pytest.mark.parametrize(("name", "deviation"), [("normal_0.05", 0.05), ("normal_1", 1)])
+def test_plain_normals_have_their_deviation_whatever_the_layers_size(name, deviation):
+    keras.utils.set_random_seed(1)
+
+    for shape in ((3, 3, 64, 64), (5, 5, 3, 480)):
+        # About 36,000 draws, 1.242 % of them beyond 2.5 deviations unless truncated.
+        values = np.asarray(initializer(name)(shape))
+        assert abs(values.mean()) < 5 * deviation / 36_000**0.5
+        assert abs(values.std() - deviation) < 5 * deviation / 72_000**0.5
+        assert abs(np.mean(np.abs(values) > 2.5 * deviation) - 0.01242) < 5 * 0.00059
 
 
 def test_the_dtype_is_the_one_asked_for():

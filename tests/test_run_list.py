@@ -13,8 +13,10 @@ from cifar_keras.run_list import runs_table
 from cifar_keras.training.folder import locked, put_aside
 
 TWO_STAGES = (
-    "stages=[{epochs: 20, start: scratch, schedule: {kind: constant, learning_rate: 0.1}},"
-    "{epochs: 10, start: {stage: 1, epoch: 15}, schedule: {kind: constant, learning_rate: 0.01}}]"
+    "stages=[{epochs: 20, start: scratch, frozen: [],"
+    " schedule: {kind: constant, learning_rate: 0.1}},"
+    "{epochs: 10, start: {stage: 1, epoch: 15}, frozen: [],"
+    " schedule: {kind: constant, learning_rate: 0.01}}]"
 )
 EVENT = {
     "time": "2026-01-01T00:00:00+00:00",

@@ -17,12 +17,18 @@ def evaluate(options: argparse.Namespace) -> None:
     dataset = load(run.recipe.dataset, options.data_dir)
 
     import_tensorflow()
-    from cifar_keras.evaluate import evaluate
+    from cifar_keras.evaluate import evaluate, evaluate_views
 
     done = evaluate(options.run, run, dataset)
     named = " (synthetic, not CIFAR)" if dataset.synthetic else ""
     print(f"{run.name} seed {run.seed} on {dataset.name}{named}")
     print(f"test accuracy {100 * done.accuracy:.2f} % ({done.correct:,} of {done.images:,})")
+    if options.tta:
+        tta = evaluate_views(options.run, run, dataset)
+        print(
+            f"with test-time augmentation ({tta.views} views) {100 * tta.test_accuracy:.2f} % "
+            f"({tta.test_correct:,} of {tta.test_images:,})"
+        )
     print("\naccuracy by class, lowest first")
     for name, accuracy in done.class_accuracies():
         print(f"  {100 * accuracy:6.2f} %  {name}")
@@ -76,10 +82,12 @@ def show_recipe(options: argparse.Namespace) -> None:
     import_tensorflow()
     from cifar_keras.models import build_model, multiply_adds
 
-    shape = recipe.input_shape
-    model = build_model(recipe.model.name, shape, recipe.num_classes, recipe.model.arguments)
+    model = build_model(
+        recipe.model.name, recipe.input_shape, recipe.num_classes, recipe.model.arguments
+    )
     model.summary(line_length=100)
-    print(f"multiply-adds an image: {multiply_adds(model, shape) / 1e6:.1f} M\n")
+    macs = multiply_adds(model, recipe.image_shape)
+    print(f"multiply-adds an image: {macs / 1e6:.1f} M\n")
     print("learning rate over epochs")
     print(draw_rate(recipe))
 

@@ -112,6 +112,12 @@ def _add_train(actions: _Commands[_Parser]) -> None:
     )
     _add_data_dir(parser)
     parser.add_argument(
+        "--weights",
+        type=Path,
+        metavar="FILE",
+        help="a copy of the published weights that the recipe begins with, else downloaded",
+    )
+    parser.add_argument(
         "--devices", default="auto", metavar="D", help="auto (default), cpu, or gpu:0,1"
     )
     parser.add_argument(
@@ -134,6 +140,11 @@ def _add_evaluate(actions: _Commands[_Parser]) -> None:
     )
     parser.add_argument("run", type=Path, metavar="RUN", help="a run folder")
     _add_data_dir(parser)
+    parser.add_argument(
+        "--tta",
+        action="store_true",
+        help="also average six views of each image, and write tta.json into the run folder",
+    )
 
 
 def _add_report(actions: _Commands[_Parser]) -> None:

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from types import FrameType
 
 from cifar_keras.cli.say import say
-from cifar_keras.errors import Interrupted
+from cifar_keras.errors import Interrupted, RecipeError
 from cifar_keras.quiet import import_tensorflow
 
 
@@ -40,6 +40,8 @@ def _train_one(options: argparse.Namespace) -> None:
     path = recipe_path(options.recipe)
     recipe = load_recipe(path, options.set)
     seed = 1 if options.seed is None else options.seed
+    if options.weights and recipe.initial_weights == "none":
+        raise RecipeError(f"--weights: recipe '{path.stem}' begins with random weights")
     folder = options.run_dir / runs.run_name(path.stem, seed, options.budget, options.set)
     dataset = load(recipe.dataset, options.data_dir)
 
@@ -56,7 +58,8 @@ def _train_one(options: argparse.Namespace) -> None:
         overrides=tuple(options.set),
         folder=folder,
         # Where the files lie decides nothing, and is nobody else's business.
-        command=("cifar-keras", *_without(options.argv, "--run-dir", "--data-dir")),
+        command=("cifar-keras", *_without(options.argv, "--run-dir", "--data-dir", "--weights")),
+        weights=options.weights,
     )
     strategy = make_strategy(options.devices)
     if options.fresh and (aside := put_aside(folder)):

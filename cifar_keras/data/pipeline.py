@@ -5,16 +5,19 @@ seen. Augmentation is per image and vectorised: one gather takes a whole batch, 
 included, out of the padded uint8 images.
 """
 
+from typing import Any
+
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from cifar_keras.data.statistics import Normalization, pad_images
+from cifar_keras.data.keras_cv_layers import keras_cv_layers
+from cifar_keras.data.statistics import Normalization, contrast_terms, pad_images
 from cifar_keras.recipe import Data
 from cifar_keras.schedules import steps_per_epoch
 
 # Each kind of draw has a stream of its own under the run's seed.
-_ORDER, _CROP, _FLIP = range(3)
+_ORDER, _CROP, _FLIP, _CUTOUT, _KERAS_CV = range(5)
 
 # RandomIndexShuffle is a block cipher. With its default of 4 rounds neighbours stay correlated and
 # with consecutive keys even the positions are uneven; keys hashed by Philox and 16 rounds pass
@@ -51,6 +54,8 @@ def permuted(
 class TrainingBatches:
     """The batches of a run: float32 (B, crop, crop, 3) images and int32 (B,) labels.
 
+    Behind keras-cv's MixUp or CutMix labels are float32 (B, classes).
+
     Args:
         images: uint8 (N, 32, 32, 3).
         labels: integers (N,).
@@ -70,28 +75,50 @@ class TrainingBatches:
         padded = pad_images(images, data.padding, data.pad)
         self.count, self.size = len(images), padded.shape[1]
         self.data, self.seed = data, seed
+        self._originals, self._normalization = (images, labels), normalization
         self.steps_per_epoch = steps_per_epoch(data, self.count)
         self._pixels = tf.constant(padded.reshape(-1, 3))
         self._labels = tf.constant(labels.astype(np.int32))
         self._mean = tf.constant(normalization.mean)
         self._factor = tf.constant(normalization.factor)
+        if data.mean == "pixel":
+            side = [(data.pad, data.pad)] * 2
+            self._mean = tf.constant(np.pad(normalization.mean, [*side, (0, 0)]).reshape(-1, 3))
+        self._contrast = None
+        if data.contrast != "none":
+            terms = contrast_terms(images, data.contrast)
+            self._contrast = tuple(tf.constant(term[:, None, None, None]) for term in terms)
+        self._keras_cv = keras_cv_layers(data, int(labels.max()) + 1)
+        # Of the flips that alternate: which images are mirrored in the first pass.
+        self._coins = self._draw((self.count,), _FLIP, tf.constant(0, tf.int64), 2)
 
     def batch(self, step: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """The batch of a step (int64, counted from the start of the run)."""
-        chosen = self._chosen(step)
-        rows, columns, flips = self._window(step, tf.shape(chosen)[0])
-        corner = tf.cast(chosen, tf.int32) * self.size
-        places = (corner[:, None] + rows)[:, :, None] * self.size + columns[:, None, :]
-        pixels = tf.cast(tf.gather(self._pixels, places), tf.float32)
-        images = (pixels - self._means(flips)) * self._factor
+        chosen, passes = self._chosen(step)
+        rows, columns, flips = self._window(step, chosen, passes)
+        within = rows[:, :, None] * self.size + columns[:, None, :]
+        first = tf.cast(chosen, tf.int32) * self.size**2
+        pixels = tf.cast(tf.gather(self._pixels, first[:, None, None] + within), tf.float32)
+        labels = tf.gather(self._labels, chosen)
+        if self._keras_cv is not None:
+            pixels, labels = self._keras_cv(pixels, labels, _stream(self.seed, _KERAS_CV, step))
+        images = self._normalized(pixels, chosen, within, flips)
         if self.data.padding == "zeros":
             inside = self._inside(rows)[:, :, None] & self._inside(columns)[:, None, :]
             images = tf.where(inside[..., None], images, 0.0)
+        if self.data.cutout:
+            images = tf.where(self._hole(step, tf.shape(chosen)[0]), 0.0, images)
         if self.data.last_batch != "keep":
             images.set_shape((self.data.batch_size, self.data.crop, self.data.crop, 3))
-        return images, tf.gather(self._labels, chosen)
+        return images, labels
 
-    def _chosen(self, step: tf.Tensor) -> tf.Tensor:
+    def _draw(self, shape: Any, kind: int, step: tf.Tensor, below: int) -> tf.Tensor:
+        """Whole numbers from 0 up to, not including, `below`."""
+        stream = _stream(self.seed, kind, step)
+        return tf.random.stateless_uniform(shape, stream, 0, below, tf.int32, alg="philox")
+
+    def _chosen(self, step: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """The images of the batch, and the passes over the set that they belong to."""
         batch_size = self.data.batch_size
         if self.data.last_batch == "carry":
             stream = step * batch_size + tf.range(batch_size, dtype=tf.int64)
@@ -102,33 +129,57 @@ class TrainingBatches:
             positions = tf.range(start, tf.minimum(start + batch_size, self.count), dtype=tf.int64)
             passes = tf.fill(tf.shape(positions), step // self.steps_per_epoch)
             span = 1
-        return permuted(positions, passes, self.seed, self.count, span)
+        return permuted(positions, passes, self.seed, self.count, span), passes
 
-    def _window(self, step: tf.Tensor, size: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    def _window(
+        self, step: tf.Tensor, chosen: tf.Tensor, passes: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """Rows and columns (B, crop) of the padded images to read, and flips (B,) as booleans."""
         crop, freedom = self.data.crop, self.size - self.data.crop + 1
-        corners = tf.random.stateless_uniform(
-            (size, 2), _stream(self.seed, _CROP, step), 0, freedom, tf.int32, alg="philox"
-        )
+        size = tf.shape(chosen)[0]
+        corners = self._draw((size, 2), _CROP, step, freedom)
         if self.data.flip == "random":
-            coins = tf.random.stateless_uniform(
-                (size,), _stream(self.seed, _FLIP, step), 0, 2, tf.int32, alg="philox"
-            )
-            flips = tf.cast(coins, tf.bool)
+            coins = self._draw((size,), _FLIP, step, 2)
+        elif self.data.flip == "alternating":
+            coins = (tf.gather(self._coins, chosen) + tf.cast(passes, tf.int32)) % 2
         else:
-            flips = tf.fill((size,), False)
+            coins = tf.zeros((size,), tf.int32)
+        flips = tf.cast(coins, tf.bool)
         forth = tf.range(crop)
         across = tf.where(flips[:, None], crop - 1 - forth, forth)
         return corners[:, :1] + forth, corners[:, 1:] + across, flips
 
-    def _means(self, flips: tf.Tensor) -> tf.Tensor:
-        # The mean image is subtracted before the flip, so a mirrored image needs it mirrored.
-        if self._mean.shape.rank == 1:
-            return self._mean
-        return tf.gather(tf.stack([self._mean, self._mean[:, ::-1]]), tf.cast(flips, tf.int32))
+    def _normalized(
+        self, pixels: tf.Tensor, chosen: tf.Tensor, within: tf.Tensor, flips: tf.Tensor
+    ) -> tf.Tensor:
+        if self._contrast is not None:
+            mean, factor = self._contrast
+            pixels = (pixels - tf.gather(mean, chosen)) * tf.gather(factor, chosen)
+        if self.data.mean == "pixel":
+            mean = tf.gather(self._mean, within)
+        elif self._mean.shape.rank == 1:
+            mean = self._mean
+        else:
+            # The mean image is subtracted before the flip: a mirrored image needs it mirrored.
+            both = tf.stack([self._mean, self._mean[:, ::-1]])
+            mean = tf.gather(both, tf.cast(flips, tf.int32))
+        return (pixels - mean) * self._factor
+
+    def _hole(self, step: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
+        """Where the random squares lie, (B, crop, crop, 1), each wholly inside its image."""
+        crop, side = self.data.crop, self.data.cutout
+        corners = self._draw((size, 2), _CUTOUT, step, crop - side + 1)[..., None]
+        inside = (tf.range(crop) >= corners) & (tf.range(crop) < corners + side)
+        return (inside[:, 0, :, None] & inside[:, 1, None, :])[..., None]
 
     def _inside(self, coordinates: tf.Tensor) -> tf.Tensor:
         return (coordinates >= self.data.pad) & (coordinates < self.size - self.data.pad)
+
+    def plain(self, count: int) -> NDArray[np.float32]:
+        """The first `count` training images, normalised as tests are: centred, not augmented."""
+        images, labels = self._originals
+        batches = evaluation_batches(images[:count], labels[:count], self.data, self._normalization)
+        return np.concatenate([batch for batch, _ in batches.as_numpy_iterator()])
 
     def dataset(self, first_step: int, last_step: int) -> tf.data.Dataset:
         """The batches of the steps from `first_step` up to, not including, `last_step`."""
@@ -146,14 +197,23 @@ def evaluation_batches(
 ) -> tf.data.Dataset:
     """All images, once, in their order, centre-cropped; the last batch may be smaller."""
     margin = (images.shape[1] - data.crop) // 2
-    if margin > 0:
-        images = images[:, margin:-margin, margin:-margin]
+    inner = slice(margin, margin + data.crop)
+    mean = normalization.mean[inner, inner] if data.mean == "pixel" else normalization.mean
+    if data.contrast == "none":
+        terms = np.zeros(len(images), np.float32), np.ones(len(images), np.float32)
+    else:
+        terms = contrast_terms(images, data.contrast)
 
-    def normalise(pixels: tf.Tensor, label: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        return (tf.cast(pixels, tf.float32) - normalization.mean) * normalization.factor, label
+    def normalise(
+        pixels: tf.Tensor, label: tf.Tensor, shift: tf.Tensor, scale: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        shift, scale = shift[:, None, None, None], scale[:, None, None, None]
+        pixels = (tf.cast(pixels, tf.float32) - shift) * scale
+        return (pixels - mean) * normalization.factor, label
 
-    pairs = tf.data.Dataset.from_tensor_slices((images, labels.astype(np.int32)))
-    return pairs.batch(batch_size).map(normalise).prefetch(2).with_options(_options())
+    parts = (images[:, inner, inner], labels.astype(np.int32), *terms)
+    dataset = tf.data.Dataset.from_tensor_slices(parts)
+    return dataset.batch(batch_size).map(normalise).prefetch(2).with_options(_options())
 
 
 def _options() -> tf.data.Options:

@@ -2,5 +2,6 @@
 
 from cifar_keras.layers.batch_normalization import BatchNormalization
 from cifar_keras.layers.rrelu import RReLU
+from cifar_keras.layers.whitening import Whitening
 
-__all__ = ["BatchNormalization", "RReLU"]
+__all__ = ["BatchNormalization", "RReLU", "Whitening"]

@@ -17,9 +17,8 @@ class BatchNormalization(keras.layers.BatchNormalization):
     beta`, both statistics biased, `moving <- momentum * moving + (1 - momentum) * batch`. Keras
     writes it as separate operations on TensorFlow, which on a CPU takes half of a ResNet's step.
     Rounding differs in the last digits. Where the fused kernel does not reach (parameters that are
-    not float32, synchronised replicas, masks, other ranks and axes, a layer without gamma or beta,
-    renormalisation, an epsilon that is too small for cuDNN where there is a GPU) Keras' own code
-    runs.
+    not float32, synchronised replicas, masks, other ranks and axes, renormalisation, an epsilon
+    that is too small for cuDNN where there is a GPU) Keras' own code runs.
 
     Args:
         momentum: the weight of the old statistic.
@@ -64,8 +63,9 @@ class BatchNormalization(keras.layers.BatchNormalization):
         update = bool(training) and self.trainable
         outputs, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
             x=x,
-            scale=self.gamma.value,
-            offset=self.beta.value,
+            # The kernel wants both, whether the layer has them or not.
+            scale=self.gamma.value if self.scale else tf.ones(x.shape[-1:]),
+            offset=self.beta.value if self.center else tf.zeros(x.shape[-1:]),
             mean=[] if update else self.moving_mean.value,
             variance=[] if update else self.moving_variance.value,
             epsilon=self.epsilon,
@@ -110,8 +110,6 @@ class BatchNormalization(keras.layers.BatchNormalization):
             rank in (2, 4)
             and self.axis in (-1, rank - 1)
             and self.variable_dtype == "float32"
-            and self.scale
-            and self.center
             and not self.synchronized
             and not self._renormalises()
             and (self.epsilon >= _CUDNN_EPSILON or not tf.config.get_visible_devices("GPU"))

@@ -9,24 +9,38 @@ import keras
 from pydantic import TypeAdapter, ValidationError
 
 from cifar_keras.errors import RecipeError
+from cifar_keras.models.airbench import airbench
 from cifar_keras.models.counting import multiply_adds, trainable_parameters
+from cifar_keras.models.dsn import dsn
+from cifar_keras.models.highway import highway
 from cifar_keras.models.inception import inception
-from cifar_keras.models.resnet import resnet_he, resnet_neon
+from cifar_keras.models.nin import nin
+from cifar_keras.models.resnet import resnet_he, resnet_mxnet, resnet_neon
+from cifar_keras.models.resnext import resnext_cifar, resnext_imagenet
+from cifar_keras.models.speedrun import speedrun
 from cifar_keras.models.vgg import vgg
 
 __all__ = ["MODELS", "build_model", "multiply_adds", "trainable_parameters"]
 
 MODELS: dict[str, Callable[..., keras.Model]] = {
+    "airbench": airbench,
+    "dsn": dsn,
+    "highway": highway,
     "inception": inception,
+    "nin": nin,
     "resnet_he": resnet_he,
+    "resnet_mxnet": resnet_mxnet,
     "resnet_neon": resnet_neon,
+    "resnext_cifar": resnext_cifar,
+    "resnext_imagenet": resnext_imagenet,
+    "speedrun": speedrun,
     "vgg": vgg,
 }
 
 
 def build_model(
     name: str,
-    input_shape: tuple[int, int, int],
+    input_shape: tuple[int | None, int | None, int],
     num_classes: int,
     arguments: dict[str, Any],
 ) -> keras.Model:

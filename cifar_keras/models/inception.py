@@ -9,6 +9,7 @@ from cifar_keras.initializers import initializer
 from cifar_keras.layers import BatchNormalization
 from cifar_keras.layers.activation import activation as activation_layer
 from cifar_keras.layers.padding import pad_all_round
+from cifar_keras.models.parts import check_halves_twice
 
 
 class _Module(NamedTuple):
@@ -62,11 +63,7 @@ def inception(
     Reference:
         apache/mxnet, commit 011bde4d, example/notebooks/CIFAR-100.ipynb.
     """
-    if input_shape[0] % 4 or input_shape[1] % 4:
-        raise ValueError(
-            "height and width of `input_shape` must be multiples of 4. "
-            f"Received: input_shape={input_shape}"
-        )
+    check_halves_twice(input_shape)
     batch_norm = {
         "momentum": bn_momentum,
         "epsilon": bn_epsilon,

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from cifar_keras.recipe import schema
+from cifar_keras.recipe import optimizer, schema
 
 
 def mistake(file: str, tree: Any, error: Any) -> str:
@@ -53,8 +53,16 @@ def _known_keys(loc: tuple[Any, ...]) -> list[str]:
     """The keys of the section that `loc` points into, by walking the schema."""
     sections: dict[str, type[BaseModel]] = {
         "data": schema.Data,
-        "sgd": schema.Sgd,
-        "adadelta": schema.Adadelta,
+        "keras_cv": schema.KerasCvLayer,
+        "sgd": optimizer.Sgd,
+        "muon": optimizer.Muon,
+        "others": optimizer.Sgd,
+        "adadelta": optimizer.Adadelta,
+        "groups": optimizer.Group,
+        "until": optimizer.Until,
+        "inverse": optimizer.Inverse,
+        "lookahead": optimizer.Lookahead,
+        "initial_weights": schema.PublishedWeights,
         "constant": schema.Constant,
         "steps": schema.Steps,
         "linear": schema.Linear,

@@ -12,15 +12,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from cifar_keras.recipe.optimizer import Lookahead, Optimizer
+from cifar_keras.recipe.section import Section
+from cifar_keras.recipe.upgrades import without_neutral
+
 DatasetName = Literal["cifar10", "cifar100", "synthetic10", "synthetic100"]
 NUM_CLASSES = {"cifar10": 10, "cifar100": 100, "synthetic10": 10, "synthetic100": 100}
 IMAGE_SIZE = 32
-
-
-class Section(BaseModel):
-    """A part of a recipe: unknown keys refused, types not coerced, never changed once read."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
 
 Rgb = Annotated[list[float], Field(min_length=3, max_length=3)]
@@ -40,54 +38,61 @@ class Model(BaseModel):
         return dict(self.__pydantic_extra__)
 
 
+class KerasCvLayer(Section):
+    """A layer of keras-cv, by its class, which acts on the cropped and flipped raw pixels."""
+
+    layer: str
+    arguments: dict[str, Scalar | list[Scalar]]
+
+
+Size = Annotated[list[float], Field(min_length=2, max_length=2)]
+
+
 class Data(Section):
     """How uint8 images become batches; pixels are `(x / scale - mean) / std`.
 
     `last_batch` says what happens where the batch size does not divide the set: `keep` it smaller,
     `drop` it, or `carry` over into the next pass (all batches full, one endless stream of passes,
-    as neon and MXNet did). `mean` and `std` are `channel` for the training set's own, `image` for
-    the mean image of crops and flips, `none`, or three numbers in units of `x / scale`.
-    `padding: zeros` pads after the normalisation, the others before.
+    as neon and MXNet did). `contrast` is the number of a global contrast normalisation that comes
+    first: each image less the mean of its values, divided by their norm, times the number. `mean`
+    and `std` are `channel` for the training set's own, `image` for the mean image of crops and
+    flips, `pixel` for the mean image of the whole ones, `none`, or three numbers in units of
+    `x / scale`. `padding: zeros` pads after the normalisation, the others before. `flip:
+    alternating` mirrors a random half of the images, and in each pass the other half. `cutout` is
+    the side of a random square that is set to zero after the normalisation. `sizes` are pairs
+    (share of the stage's steps, side): up to that share images are resized to that side.
     """
 
     batch_size: int = Field(ge=1)
     last_batch: Literal["keep", "drop", "carry"]
     scale: float = Field(gt=0)
-    mean: Literal["none", "channel", "image"] | Rgb
+    contrast: Literal["none"] | Annotated[float, Field(gt=0)]
+    mean: Literal["none", "channel", "image", "pixel"] | Rgb
     std: Literal["none", "channel"] | Rgb
     padding: Literal["none", "zeros", "reflect", "mean"]
     pad: int = Field(ge=0, lt=IMAGE_SIZE)
     crop: int = Field(ge=2, le=IMAGE_SIZE)
-    flip: Literal["none", "random"]
+    flip: Literal["none", "random", "alternating"]
+    cutout: int = Field(ge=0, lt=IMAGE_SIZE)
+    sizes: list[Size]
+    keras_cv: list[KerasCvLayer]
 
     @model_validator(mode="after")
-    def _sizes_agree(self) -> "Data":
+    def _agree(self) -> "Data":
         if (self.padding == "none") != (self.pad == 0):
             raise ValueError(f"padding '{self.padding}' and pad {self.pad} contradict each other")
         if self.crop % 2:
             raise ValueError(f"crop {self.crop} is odd: the test images' centre is not defined")
+        if self.contrast != "none" and self.scale != 1:
+            raise ValueError(f"scale {self.scale:g} does nothing behind contrast; write 1")
+        if self.mean == "pixel" and self.padding in ("reflect", "mean"):
+            raise ValueError(f"mean 'pixel' is not defined on the padding '{self.padding}'")
+        places = [place for place, _ in self.sizes]
+        if self.sizes and (places != sorted(set(places)) or places[0] <= 0 or places[-1] != 1):
+            raise ValueError(f"sizes up to {places} must rise from above 0 to 1")
+        if any(size != int(size) or not 0 < size <= self.crop for _, size in self.sizes):
+            raise ValueError(f"sizes {self.sizes} must have whole sides up to crop {self.crop}")
         return self
-
-
-class Sgd(Section):
-    """SGD whose decay is part of the gradient, `g + weight_decay * w`, before the momentum."""
-
-    name: Literal["sgd"]
-    momentum: float = Field(ge=0, lt=1)
-    nesterov: bool
-    weight_decay: float = Field(ge=0)
-    decayed: Literal["all", "kernels"]
-
-
-class Adadelta(Section):
-    """Adadelta (Zeiler 2012); its published learning rate is 1.0."""
-
-    name: Literal["adadelta"]
-    rho: float = Field(ge=0, lt=1)
-    epsilon: float = Field(gt=0)
-
-
-Optimizer = Annotated[Sgd | Adadelta, Field(discriminator="name")]
 
 
 class Constant(Section):
@@ -147,10 +152,15 @@ class Start(Section):
 
 
 class Stage(Section):
-    """A part of the training with a schedule of its own; `epochs` may be fractional."""
+    """A part of the training with a schedule of its own; `epochs` may be fractional.
+
+    `frozen` are patterns for the layers that are not trained in it; a companion among them adds no
+    loss.
+    """
 
     epochs: float = Field(gt=0)
     start: Literal["scratch"] | Start
+    frozen: list[str]
     schedule: Schedule
 
     @model_validator(mode="after")
@@ -181,7 +191,8 @@ class Reference(Section):
     """The published figure: test accuracy in percent, where it stands, and what it is.
 
     `epoch` says whether it is the last epoch's or the best on test; `statistic` how it comes from
-    several `runs`. `verified` is false for a figure that was not seen in its source.
+    several `runs`; `augmented` whether it was found with test-time augmentation. `verified` is
+    false for a figure that was not seen in its source.
     """
 
     accuracy: float = Field(gt=0, lt=100)
@@ -190,6 +201,7 @@ class Reference(Section):
     runs: int = Field(ge=1)
     statistic: Literal["single", "mean", "median", "best"]
     epoch: Literal["last", "best"]
+    augmented: bool
     curve: Curve | None
 
     @model_validator(mode="after")
@@ -197,6 +209,13 @@ class Reference(Section):
         if (self.runs == 1) != (self.statistic == "single"):
             raise ValueError(f"{self.runs} runs and statistic '{self.statistic}' disagree")
         return self
+
+
+class PublishedWeights(Section):
+    """A file of trained weights to begin with, and its md5 sum."""
+
+    url: str
+    md5: Annotated[str, Field(pattern="^[0-9a-f]{32}$")]
 
 
 class Recipe(Section):
@@ -207,9 +226,11 @@ class Recipe(Section):
     dataset: DatasetName
     model: Model
     parameters: int = Field(ge=1, description="trainable parameters")
+    initial_weights: Literal["none"] | PublishedWeights
     data: Data
     optimizer: Optimizer
     label_smoothing: float = Field(ge=0, lt=1)
+    lookahead: Literal["none"] | Lookahead
     stages: list[Stage] = Field(min_length=1)
     reference: Reference | None
 
@@ -245,9 +266,14 @@ class Recipe(Section):
         return NUM_CLASSES[self.dataset]
 
     @property
-    def input_shape(self) -> tuple[int, int, int]:
-        """The shape of the images that the network sees."""
+    def image_shape(self) -> tuple[int, int, int]:
+        """The shape of the images at test, and of the last ones in training."""
         return self.data.crop, self.data.crop, 3
+
+    @property
+    def input_shape(self) -> tuple[int | None, int | None, int]:
+        """The shape of the network's input: of no size of its own where `sizes` change."""
+        return (None, None, 3) if self.data.sizes else self.image_shape
 
     @property
     def synthetic(self) -> bool:
@@ -256,7 +282,9 @@ class Recipe(Section):
 
     def sha256(self) -> str:
         """A hash of everything that can move a number; comments and published figures do not."""
-        text = json.dumps(self.moving(), sort_keys=True, separators=(",", ":"))
+        # A key that did not exist yet and says what its absence meant leaves old hashes valid.
+        plain = without_neutral(self.moving())
+        text = json.dumps(plain, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
 
     def moving(self) -> dict[str, Any]:

@@ -35,6 +35,7 @@ def _csv_cells(row: Row) -> dict[str, object]:
         "published_epoch": reference and reference.epoch,
         "published_runs": reference and reference.runs,
         "published_statistic": reference and reference.statistic,
+        "published_augmented_at_test": reference and reference.augmented,
         "published_verified": reference and reference.verified,
         "published_source": reference and reference.source,
         **_accuracies("full", row if row.full else None),
@@ -54,12 +55,16 @@ def _csv_cells(row: Row) -> dict[str, object]:
 def _accuracies(kind: str, row: Row | None) -> dict[str, object]:
     values = [sample.accuracy for sample in row.samples] if row else []
     best = row.best_on_test if row else (None, None)
+    augmented = row.augmented if row else (None, None, None)
     return {
         f"{kind}_n": len(values) if row else None,
         f"{kind}_accuracy_mean_percent": _rounded(row.mean if row else None),
         f"{kind}_accuracy_sd_percent": _rounded(row.deviation if row else None),
         f"{kind}_accuracy_min_percent": _rounded(min(values, default=None)),
         f"{kind}_accuracy_max_percent": _rounded(max(values, default=None)),
+        f"{kind}_augmented_at_test_n": augmented[2],
+        f"{kind}_augmented_at_test_mean_percent": _rounded(augmented[0]),
+        f"{kind}_augmented_at_test_sd_percent": _rounded(augmented[1]),
         f"{kind}_best_epoch_chosen_on_test_mean_percent": _rounded(best[0]),
         f"{kind}_best_epoch_chosen_on_test_sd_percent": _rounded(best[1]),
     }

@@ -13,9 +13,11 @@ from cifar_keras.runs import (
     Result,
     Run,
     find_runs,
+    of_the_same_weights,
     read_history,
     read_result,
     read_run,
+    read_tta,
 )
 
 DASH = "—"
@@ -25,12 +27,17 @@ _log = logging.getLogger("cifar_keras")
 
 @dataclass(frozen=True)
 class Sample:
-    """A finished run; `name` is its folder, relative to the folder of runs that holds it."""
+    """A finished run; `name` is its folder, relative to the folder of runs that holds it.
+
+    `augmented` is its test accuracy in percent with test-time augmentation, None where `evaluate
+    --tta` was not run on these weights.
+    """
 
     name: str
     run: Run
     result: Result
     history: list[Epoch]
+    augmented: float | None
 
     def provenance(self, section: str, key: str) -> Any:
         """A value of the run's provenance, None where it was not recorded."""
@@ -118,7 +125,11 @@ def _read(folder: Path, name: str) -> Sample | LeftOut | None:
         history = read_history(folder)
         if not history:
             raise RunError(f"'{folder}' is damaged: its history has no rows")
-        return Sample(name, read_run(folder), read_result(folder), history)
+        result, tta = read_result(folder), read_tta(folder)
+        # Views of other weights are no figure of this run.
+        known = tta is not None and of_the_same_weights(tta, result)
+        augmented = 100 * tta.test_accuracy if tta and known else None
+        return Sample(name, read_run(folder), result, history, augmented)
     except RunError as error:
         reason = " ".join(str(error).split()).replace(str(folder), name)
         _log.warning("run folder '%s' is left out of the report: %s", folder, reason)

@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import keras
@@ -78,6 +79,22 @@ class StepRateScheduler(keras.callbacks.LearningRateScheduler):
     def _set(self) -> None:
         step = int(self.model.optimizer.iterations.numpy())
         self.model.optimizer.learning_rate = self.rate(step)
+
+
+class ImageSizes(keras.callbacks.Callback):
+    """Sets the size that the training model gives to its images at each step.
+
+    Args:
+        position: the run's.
+        size: the side at each step of the stage.
+    """
+
+    def __init__(self, position: Position, size: Callable[[int], int]) -> None:
+        super().__init__()
+        self.position, self.size = position, size
+
+    def on_train_batch_begin(self, batch: int, logs: Logs = None) -> None:
+        self.model.image_size = self.size(self.position.step)
 
 
 class HistoryLog(keras.callbacks.Callback):

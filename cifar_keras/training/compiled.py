@@ -1,46 +1,106 @@
 """A recipe's network with its optimizer, loss and metric, ready for `fit`."""
 
+from typing import Any
+
 import keras
 import tensorflow as tf
 
+from cifar_keras.errors import RecipeError
 from cifar_keras.models import build_model
-from cifar_keras.optimizers import CoupledSGD
+from cifar_keras.models.resnext import check_gradients_on_cpu
+from cifar_keras.optimizers import CoupledSGD, MuonSGD, VariableGroup
 from cifar_keras.recipe import Recipe
-from cifar_keras.recipe.schema import Sgd
+from cifar_keras.recipe.optimizer import Adadelta, Group, Inverse, LinearToZero, Muon, Sgd, Until
+from cifar_keras.schedules import step_of
 from cifar_keras.training.losses import SmoothedCrossEntropy
+from cifar_keras.training.metrics import LabelAccuracy
+from cifar_keras.training.model import TrainingModel
 
 
-def compiled_model(recipe: Recipe, seed: int, strategy: tf.distribute.Strategy) -> keras.Model:
-    """The recipe's network with its initial weights of this seed, ready for `fit`."""
+def compiled_model(
+    recipe: Recipe,
+    seed: int,
+    strategy: tf.distribute.Strategy,
+    per_epoch: int,
+    budget: str = "1",
+) -> TrainingModel:
+    """The recipe's network with its initial weights of this seed, ready for `fit`.
+
+    Raises:
+        RecipeError: the network cannot be built, or a pattern of the recipe matches nothing in it.
+        DeviceError: it cannot be trained on a CPU, oneDNN being off.
+    """
     keras.utils.set_random_seed(seed)
     gpus = [name for name in strategy.extended.worker_devices if "GPU" in name]
     with strategy.scope():
-        model = build_model(
+        network = build_model(
             recipe.model.name,
             recipe.input_shape,
             recipe.num_classes,
             recipe.model.arguments,
         )
-        optimizer = make_optimizer(recipe)
-        optimizer.build(model.trainable_variables)
+        if not gpus:
+            check_gradients_on_cpu(network)
+        model = TrainingModel(network.inputs, network.outputs[0], name=network.name)
+        optimizer = make_optimizer(recipe, per_epoch, budget)
+        try:
+            optimizer.build(model.trainable_variables)
+            for stage in recipe.stages:
+                model.freeze(stage.frozen)
+        except ValueError as error:
+            raise RecipeError(f"model '{recipe.model.name}': {error}") from None
+        model.freeze(recipe.stages[0].frozen)
         model.compile(
             optimizer=optimizer,
             loss=SmoothedCrossEntropy(recipe.label_smoothing),
-            metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
+            metrics=[LabelAccuracy()],
             # XLA is slower than oneDNN on CPUs and fails on several replicas.
             jit_compile=len(gpus) == 1,
         )
     return model
 
 
-def make_optimizer(recipe: Recipe) -> keras.optimizers.Optimizer:
+def make_optimizer(recipe: Recipe, per_epoch: int, budget: str = "1") -> keras.optimizers.Optimizer:
     """The recipe's optimizer; the scheduler sets its rate."""
     chosen = recipe.optimizer
-    if isinstance(chosen, Sgd):
-        return CoupledSGD(
-            momentum=chosen.momentum,
-            nesterov=chosen.nesterov,
-            coupled_decay=chosen.weight_decay,
-            decayed=chosen.decayed,
+    if isinstance(chosen, Adadelta):
+        return keras.optimizers.Adadelta(rho=chosen.rho, epsilon=chosen.epsilon)
+    sgd = chosen.others if isinstance(chosen, Muon) else chosen
+    arguments = _sgd_arguments(sgd, per_epoch, budget)
+    if isinstance(chosen, Muon):
+        return MuonSGD(
+            chosen.variables,
+            chosen.rate,
+            chosen.momentum,
+            chosen.newton_schulz_steps,
+            **arguments,
         )
-    return keras.optimizers.Adadelta(rho=chosen.rho, epsilon=chosen.epsilon)
+    return CoupledSGD(**arguments)
+
+
+def _sgd_arguments(sgd: Sgd, per_epoch: int, budget: str) -> dict[str, Any]:
+    return {
+        "momentum": sgd.momentum,
+        "nesterov": sgd.nesterov,
+        "coupled_decay": sgd.weight_decay,
+        "decayed": sgd.decayed,
+        "form": sgd.form,
+        "loss_factor": sgd.loss_factor,
+        "groups": [_group(group, per_epoch, budget) for group in sgd.groups],
+    }
+
+
+def _group(group: Group, per_epoch: int, budget: str) -> VariableGroup:
+    schedule = group.schedule
+    more: dict[str, Any] = {}
+    if isinstance(schedule, (Until, LinearToZero)):
+        more["steps"] = step_of(schedule.epochs, per_epoch, budget)
+    if isinstance(schedule, Inverse):
+        more |= {"gamma": schedule.gamma, "power": schedule.power}
+    return VariableGroup(
+        group.variables,
+        group.rate,
+        group.weight_decay,
+        linear=isinstance(schedule, LinearToZero),
+        **more,
+    )

@@ -22,7 +22,10 @@ logger = logging.getLogger("cifar_keras")
 
 @dataclass(frozen=True)
 class Job:
-    """What was asked for: everything that decides a run's figures, and where they go."""
+    """What was asked for: everything that decides a run's figures, and where they go.
+
+    `weights` is the user's copy of the recipe's published initial weights, None to fetch them.
+    """
 
     name: str
     recipe: Recipe
@@ -31,6 +34,7 @@ class Job:
     overrides: tuple[str, ...]
     folder: Path
     command: tuple[str, ...]
+    weights: Path | None = None
 
 
 @contextmanager

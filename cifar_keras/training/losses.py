@@ -1,15 +1,21 @@
-"""Cross-entropy with label smoothing, from integer labels and logits."""
+"""Cross-entropy with label smoothing, from integer or soft labels and logits."""
 
 from typing import Any
 
 import keras
 
 
+def are_soft(labels: keras.KerasTensor, logits: keras.KerasTensor) -> bool:
+    """Whether the labels are shares of each class (B, classes), and not integers (B,) or (B, 1)."""
+    return len(labels.shape) == 2 and labels.shape[-1] == logits.shape[-1]
+
+
 @keras.saving.register_keras_serializable(package="cifar_keras")
 class SmoothedCrossEntropy(keras.losses.Loss):
     """The batch's mean cross-entropy against `(1 - s) * one_hot + s / classes`, in nats.
 
-    Keras' own sparse cross-entropy takes no smoothing.
+    Integer labels stand for their one-hot; soft ones, (B, classes), take its place. Keras' own
+    sparse cross-entropy takes no smoothing.
 
     Args:
         label_smoothing: s above, at least 0 and below 1.
@@ -20,8 +26,11 @@ class SmoothedCrossEntropy(keras.losses.Loss):
         self.label_smoothing = label_smoothing
 
     def call(self, y_true: keras.KerasTensor, y_pred: keras.KerasTensor) -> keras.KerasTensor:
-        logs = keras.ops.log_softmax(y_pred)
-        hit = keras.ops.take_along_axis(logs, keras.ops.reshape(y_true, (-1, 1)), axis=-1)[:, 0]
+        y_true, logs = keras.ops.convert_to_tensor(y_true), keras.ops.log_softmax(y_pred)
+        if are_soft(y_true, y_pred):
+            hit = keras.ops.sum(y_true * logs, axis=-1)
+        else:
+            hit = keras.ops.take_along_axis(logs, keras.ops.reshape(y_true, (-1, 1)), axis=-1)[:, 0]
         return -(1 - self.label_smoothing) * hit - self.label_smoothing * keras.ops.mean(logs, -1)
 
     def get_config(self) -> dict[str, Any]:

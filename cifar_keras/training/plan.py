@@ -1,23 +1,31 @@
 """A recipe in steps: its stages, and the calls of `fit` that they come to."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 from cifar_keras.errors import RunError
 from cifar_keras.recipe import Recipe
 from cifar_keras.recipe.schema import Start
-from cifar_keras.schedules import Rate, step_of
+from cifar_keras.schedules import Rate, sizes, step_of
 from cifar_keras.schedules import build as build_schedule
 
 
 @dataclass(frozen=True)
 class StagePlan:
-    """A stage in steps: how many, how many come before it, its rate, and where it starts from."""
+    """A stage in steps: how many, how many come before it, its rate, and where it starts from.
+
+    `frozen` are the patterns of the layers that are not trained in it; `size` is the side of the
+    images at each step, None where it never changes.
+    """
 
     steps: int
     steps_before: int
     rate: Rate
     by_epoch: bool
     start: tuple[int, int] | None
+    frozen: tuple[str, ...] = ()
+    size: Callable[[int], int] | None = None
 
 
 def plan(recipe: Recipe, per_epoch: int, budget: str) -> list[StagePlan]:
@@ -37,8 +45,26 @@ def plan(recipe: Recipe, per_epoch: int, budget: str) -> list[StagePlan]:
         start = None
         if isinstance(stage.start, Start):
             start = (stage.start.stage - 1, step_of(stage.start.epoch, per_epoch, budget))
-        stages.append(StagePlan(steps, sum(s.steps for s in stages), rate, by_epoch, start))
+        before = sum(s.steps for s in stages)
+        size = sizes(recipe.data.sizes, steps) if recipe.data.sizes else None
+        stages.append(StagePlan(steps, before, rate, by_epoch, start, tuple(stage.frozen), size))
     return stages
+
+
+def work(stages: Sequence[StagePlan]) -> list[float]:
+    """How much is done before each step of the run, and at its end, in units of its dearest step.
+
+    A step on smaller images costs less, but not by the number of their pixels: on two cores 20 and
+    24 pixels took 0.51 and 0.64 of the time of 32, which is the side to the power of 1.5.
+    """
+    costs: list[float] = []
+    for stage in stages:
+        if stage.size is None:
+            costs += [1.0] * stage.steps
+        else:
+            largest = stage.size(stage.steps - 1)
+            costs += [(stage.size(step) / largest) ** 1.5 for step in range(stage.steps)]
+    return list(accumulate(costs, initial=0.0))
 
 
 @dataclass(frozen=True)

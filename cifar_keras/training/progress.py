@@ -2,6 +2,7 @@
 
 import sys
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import TextIO
 
@@ -21,7 +22,7 @@ class Progress(keras.callbacks.Callback):
         name: what the lines begin with.
         position: the run's.
         steps_before: the steps of the stages before this one.
-        total_steps: those of all stages.
+        work: how much is done before each step of all stages, and at their end.
         steps_per_epoch: as it says.
     """
 
@@ -33,12 +34,12 @@ class Progress(keras.callbacks.Callback):
         name: str,
         position: Position,
         steps_before: int,
-        total_steps: int,
+        work: Sequence[float],
         steps_per_epoch: int,
     ) -> None:
         super().__init__()
-        self.name, self.position = name, position
-        self.before, self.total, self.per_epoch = steps_before, total_steps, steps_per_epoch
+        self.name, self.position, self.work = name, position, work
+        self.before, self.total, self.per_epoch = steps_before, len(work) - 1, steps_per_epoch
         self.stream: TextIO = sys.stderr
         self.estimated = False
 
@@ -57,30 +58,33 @@ class Progress(keras.callbacks.Callback):
             self.timed = now
         if batch + 1 == self.TIMED_TO and not self.estimated:
             self.estimated = True
-            pace = (now - self.timed) / (self.TIMED_TO - self.TIMED_FROM)
+            timed = self.begin_step + self.TIMED_FROM
             epochs = (self.total - self.begin_step) / self.per_epoch
             self._line(
-                f"{epochs:.4g} epochs to go, about {duration(pace * (self.total - self.step))} "
+                f"{epochs:.4g} epochs to go, about {self._left(timed, now - self.timed)} "
                 "and the time to test after each"
             )
         if self.stream.isatty() and now - self.shown > 0.5:
             self.shown = now
-            pace = (now - self.begin) / (self.step - self.begin_step)
-            left = duration(pace * (self.total - self.step))
+            left = self._left(self.begin_step, now - self.begin)
             self._write(f"\r\x1b[K{self.name}: step {self.step} of {self.total}, {left} left")
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         assert logs is not None
         row = self.position.rows[-1]
-        steps = self.step - (self.before + self._step_before(row.step))
-        left = row.seconds / steps * (self.total - self.step)
+        left = self._left(self.before + self._step_before(row.step), row.seconds)
         self._line(
             f"epoch {row.epoch:.4g} of {self.total / self.per_epoch:.4g}, "
             f"rate {row.learning_rate:.3g}, loss {row.loss:.4f}, "
             f"train {100 * row.accuracy:.2f} %, test {100 * row.test_accuracy:.2f} %, "
             f"{row.images_per_second:.0f} images/s"
-            + (f", {duration(left)} left" if self.step < self.total else "")
+            + (f", {left} left" if self.step < self.total else "")
         )
+
+    def _left(self, since: int, seconds: float) -> str:
+        """The time left, where the steps from `since` on have taken so long."""
+        done = self.work[self.step] - self.work[since]
+        return duration(seconds / done * (self.work[-1] - self.work[self.step]))
 
     def _step_before(self, step: int) -> int:
         return (step - 1) // self.per_epoch * self.per_epoch

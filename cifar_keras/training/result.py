@@ -11,12 +11,16 @@ import keras
 
 from cifar_keras import runs
 from cifar_keras.files import unwritable, write_bytes
-from cifar_keras.models import multiply_adds, trainable_parameters
+from cifar_keras.models import trainable_parameters
 from cifar_keras.provenance import now
 
 
 def write_result(
-    folder: Path, model: keras.Model, rows: Sequence[runs.Epoch], test_images: int
+    folder: Path,
+    model: keras.Model,
+    rows: Sequence[runs.Epoch],
+    test_images: int,
+    macs: int,
 ) -> runs.Result:
     """Write the weights, then result.json; returns what it says.
 
@@ -33,7 +37,7 @@ def write_result(
         steps=sum(max(r.step for r in rows if r.stage == s) for s in {r.stage for r in rows}),
         best_on_test=runs.BestOnTest(test_accuracy=best.test_accuracy, epoch=best.epoch),
         parameters=trainable_parameters(model),
-        macs=multiply_adds(model, model.input_shape[1:]),
+        macs=macs,
         seconds=sum(row.seconds for row in rows),
         images_per_second=sum(row.images_per_second for row in rows) / len(rows),
         peak_memory_mib=_peak_memory_mib(),

@@ -11,12 +11,14 @@ from cifar_keras.data.pipeline import TrainingBatches, evaluation_batches
 from cifar_keras.data.statistics import normalization
 from cifar_keras.errors import CifarKerasError, Interrupted, RunError
 from cifar_keras.files import remove_leftovers
+from cifar_keras.models import multiply_adds
 from cifar_keras.schedules import steps_per_epoch
 from cifar_keras.training.callbacks import (
     Checkpointer,
     Clock,
     Diverged,
     HistoryLog,
+    ImageSizes,
     StepRateScheduler,
     Stopped,
 )
@@ -24,7 +26,9 @@ from cifar_keras.training.checkpoint import Snapshot, Store, put_back, read
 from cifar_keras.training.compiled import compiled_model
 from cifar_keras.training.devices import device_names, feed
 from cifar_keras.training.folder import Job, check_folder, locked, open_run, record
-from cifar_keras.training.plan import StagePlan, legs, plan
+from cifar_keras.training.initial import adapt, load_published
+from cifar_keras.training.lookahead import LookaheadSteps
+from cifar_keras.training.plan import StagePlan, legs, plan, work
 from cifar_keras.training.position import Position
 from cifar_keras.training.progress import Progress
 from cifar_keras.training.result import write_result
@@ -62,7 +66,11 @@ def train(
             with run.signals.noted():
                 run.go()
             result = write_result(
-                job.folder, run.model, run.position.rows, len(dataset.test.labels)
+                job.folder,
+                run.model,
+                run.position.rows,
+                len(dataset.test.labels),
+                multiply_adds(run.model, job.recipe.image_shape),
             )
             record(job.folder, "finished", run.position, devices)
             run.store.clear()
@@ -97,7 +105,11 @@ class _Run:
         self.stages = plan(job.recipe, self.per_epoch, job.budget)
         starts = [stage.start for stage in self.stages if stage.start]
         self.store = Store(job.folder / runs.CHECKPOINTS, starts)
-        self.model = compiled_model(job.recipe, job.seed, strategy)
+        self.model = compiled_model(job.recipe, job.seed, strategy, self.per_epoch, job.budget)
+        self.lookahead = None
+        if job.recipe.lookahead != "none":
+            with strategy.scope():
+                self.lookahead = LookaheadSteps(self.model, job.recipe.lookahead)
         norm = normalization(data, dataset.train.images)
         self.batches = TrainingBatches(
             dataset.train.images, dataset.train.labels, data, norm, job.seed
@@ -117,6 +129,8 @@ class _Run:
         remove_leftovers(self.job.folder)
         self.restored = snapshot = self.store.newest()
         if snapshot is None:
+            load_published(self.model, self.job.recipe, self.job.weights)
+            adapt(self.model, self.batches)
             return False
         put_back(self.model, snapshot.arrays, ["model", "seeds", "optimizer"])
         self.position = Position.from_json(snapshot.position)
@@ -143,6 +157,7 @@ class _Run:
 
     def _stage(self, stage: StagePlan) -> None:
         position = self.position
+        self.model.freeze(stage.frozen)
         checkpointer = Checkpointer(
             position,
             self.store,
@@ -180,11 +195,12 @@ class _Run:
         """In calling order.
 
         The clock first, since the others read the position; then the scheduler, which puts the rate
-        into the logs; the history before the progress, so that a row is on disk before it is shown;
-        the checkpointer last, so that what it saves is complete.
+        into the logs; what changes images and weights before what looks at them; the history before
+        the progress, so that a row is on disk before it is shown; the checkpointer last, so that
+        what it saves is complete.
         """
         recipe, position, per_epoch = self.job.recipe, self.position, self.per_epoch
-        before, total = stage.steps_before, sum(stage.steps for stage in self.stages)
+        before = stage.steps_before
 
         def at_epoch(epoch: int, _: float) -> float:
             return stage.rate(epoch * per_epoch)
@@ -192,11 +208,17 @@ class _Run:
         by_epoch = keras.callbacks.LearningRateScheduler(at_epoch)
         name = f"{self.job.name} seed {self.job.seed}"
         name += " (synthetic data)" if recipe.synthetic else ""
+        optional: list[keras.callbacks.Callback] = []
+        if stage.size:
+            optional.append(ImageSizes(position, stage.size))
+        if self.lookahead:
+            optional.append(self.lookahead.within(position, stage.steps))
         return [
             Clock(position, recipe.data.batch_size),
             by_epoch if stage.by_epoch else StepRateScheduler(stage.rate),
+            *optional,
             HistoryLog(position, self.job.folder, before, per_epoch),
-            Progress(name, position, before, total, per_epoch),
+            Progress(name, position, before, work(self.stages), per_epoch),
             checkpointer,
         ]
 

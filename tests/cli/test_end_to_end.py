@@ -48,6 +48,7 @@ def tiny(here):
 STAGE = """stages:
   - epochs: {epochs}
     start: scratch
+    frozen: []
     schedule: {{kind: constant, learning_rate: 0.01}}
 """
 

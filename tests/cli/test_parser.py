@@ -21,7 +21,7 @@ COMMANDS = {
         "--checkpoint-every",
         "--fresh",
     ],
-    ("evaluate",): ["RUN", "--data-dir"],
+    ("evaluate",): ["RUN", "--data-dir", "--tta"],
     ("report",): ["--run-dir", "--output"],
     ("runs",): ["--run-dir"],
     ("recipes",): ["show"],

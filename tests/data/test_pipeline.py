@@ -165,3 +165,111 @@ def test_all_test_images_are_shown_once_in_order_and_centre_cropped():
     assert [len(y) for _, y in pairs] == [16, 16, 16, 2]
     assert np.concatenate([y for _, y in pairs]).tolist() == list(range(50))
     np.testing.assert_array_equal(np.concatenate([x for x, _ in pairs]), IMAGES[:, 2:30, 2:30])
+
+
+def mirrored(source, first, last):
+    """Which images the batches of these steps mirror, by label."""
+    flags = {}
+    for images, labels in source.dataset(first, last).as_numpy_iterator():
+        for image, label in zip(images, labels, strict=True):
+            plain = np.array_equal(image, IMAGES[label])
+            assert plain or np.array_equal(image, IMAGES[label][:, ::-1])
+            flags[int(label)] = not plain
+    return [flags[label] for label in sorted(flags)]
+
+
+def test_alternating_flips_mirror_a_random_half_and_then_the_other_half():
+    source = batches(*RAW[:3], "data.flip=alternating", "data.last_batch=keep")
+
+    first, second, third = (mirrored(source, 4 * n, 4 * n + 4) for n in range(3))
+    assert len(first) == 50
+    assert 10 < sum(first) < 40
+    assert second == [not flag for flag in first]
+    assert third == first
+
+
+def test_another_seed_mirrors_another_half_first():
+    sources = [batches(*RAW[:3], "data.flip=alternating", seed=seed) for seed in (1, 2)]
+
+    one, other = (mirrored(source, 0, 4) for source in sources)
+    assert one != other
+
+
+def test_cutout_sets_one_square_inside_each_image_to_zero():
+    source = batches("data.mean=[-1, -1, -1]", *RAW[1:], "data.cutout=12")
+
+    images, labels = source.batch(tf.constant(3, tf.int64))
+
+    corners = set()
+    for image, label in zip(images.numpy(), labels.numpy(), strict=True):
+        rows, columns = np.nonzero((image == 0).all(axis=-1))
+        top, left = rows.min(), columns.min()
+        assert len(rows) == 144
+        assert (rows.max() - top, columns.max() - left) == (11, 11)
+        untouched = IMAGES[label] + np.float32(1)
+        untouched[top : top + 12, left : left + 12] = 0
+        np.testing.assert_array_equal(image, untouched)
+        corners.add((top, left))
+    assert len(corners) > 10
+
+
+def contrasted(image):
+    """SPEC E.1: less the mean of its 3,072 values, divided by their norm, times 55."""
+    centred = image.astype(np.float64) - image.mean()
+    return 55 * centred / np.sqrt((centred**2).sum())
+
+
+GCN = ("data.contrast=55", "data.scale=1", "data.flip=none")
+
+
+def test_contrast_gives_each_image_mean_zero_and_one_norm():
+    source = batches(*GCN, "data.mean=none", "data.padding=none", "data.pad=0")
+
+    images, labels = source.batch(tf.constant(0, tf.int64))
+
+    expected = [contrasted(IMAGES[label]) for label in labels.numpy()]
+    np.testing.assert_allclose(images, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_the_mean_of_pixels_goes_before_padding_with_zeros():
+    source = batches(*GCN, "data.mean=pixel", "data.padding=zeros", "data.pad=8")
+
+    images, labels = source.batch(tf.constant(0, tf.int64))
+
+    mean = np.mean([contrasted(image) for image in IMAGES], axis=0)
+    for image, label in zip(images.numpy(), labels.numpy(), strict=True):
+        whole = np.pad(contrasted(IMAGES[label]) - mean, ((8, 8), (8, 8), (0, 0)))
+        windows = np.lib.stride_tricks.sliding_window_view(whole, (32, 32, 3))[:, :, 0]
+        assert np.abs(windows - image).max(axis=(2, 3, 4)).min() < 1e-4
+
+
+def test_tests_are_contrasted_and_less_the_mean_of_pixels_of_the_training_images():
+    data = load_recipe(
+        recipe_path("resnet20"), [*GCN, "data.mean=pixel", "data.padding=none", "data.pad=0"]
+    ).data
+    others = IMAGES[:5] // 2
+
+    found = evaluation_batches(others, LABELS[:5], data, normalization(data, IMAGES))
+
+    mean = np.mean([contrasted(image) for image in IMAGES], axis=0)
+    [(images, _)] = found.as_numpy_iterator()
+    expected = [contrasted(image) - mean for image in others]
+    np.testing.assert_allclose(images, expected, atol=1e-4)
+
+
+def test_the_mean_of_pixels_without_contrast_is_in_grey_levels():
+    source = batches("data.mean=pixel", "data.padding=none", "data.pad=0", "data.flip=none")
+
+    images, labels = source.batch(tf.constant(0, tf.int64))
+
+    expected = IMAGES[labels.numpy()] - IMAGES.mean(axis=0)
+    np.testing.assert_allclose(images, expected, atol=1e-3)
+
+
+def test_plain_images_are_those_of_a_test():
+    source = batches("data.crop=28", "data.mean=image", "data.padding=none", "data.pad=0")
+
+    plain = source.plain(3)
+
+    mean = normalization(source.data, IMAGES).mean
+    np.testing.assert_array_equal(plain, IMAGES[:3, 2:-2, 2:-2] - mean)

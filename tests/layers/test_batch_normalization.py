@@ -62,9 +62,37 @@ def test_outputs_and_gradients_are_those_of_keras(shape, training):
         np.testing.assert_allclose(ours_, theirs_, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize(
+    ("arguments", "variables"),
+    [
+        ({"scale": False}, ["beta"]),
+        ({"center": False}, ["gamma"]),
+        ({"scale": False, "center": False}, []),
+        # SPEC G.1.
+        ({"scale": False, "epsilon": 1e-12}, ["beta"]),
+    ],
+)
 @pytest.mark.parametrize("shape", SHAPES)
-def test_moving_statistics_are_those_of_keras_after_several_steps(shape):
-    ours, theirs = pair(shape)
+def test_a_missing_gamma_is_ones_and_a_missing_beta_zeros(shape, arguments, variables, training):
+    ours, theirs = pair(shape, **arguments)
+
+    values = outputs_and_gradients(ours, draw(shape), training)
+
+    # Outputs, then the gradients of the inputs and of what there is.
+    expected = outputs_and_gradients(theirs, draw(shape), training)
+    assert [variable.name for variable in ours.trainable_weights] == variables
+    assert len(values) == 2 + len(variables)
+    for ours_, theirs_ in zip(values, expected, strict=True):
+        np.testing.assert_allclose(ours_, theirs_, rtol=1e-5, atol=1e-5)
+    assert "FusedBatchNormV3" in operations(ours, (None, *shape[1:]))
+    assert "Rsqrt" not in operations(ours, (None, *shape[1:]))
+
+
+@pytest.mark.parametrize("arguments", [{}, {"scale": False}, {"center": False}])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_moving_statistics_are_those_of_keras_after_several_steps(shape, arguments):
+    ours, theirs = pair(shape, **arguments)
 
     for step in range(5):
         ours(draw(shape, step), training=True)
@@ -85,15 +113,16 @@ def test_the_moving_variance_takes_up_the_biased_one():
     assert layer.moving_variance.numpy() == pytest.approx([1.0])
 
 
-# The fused kernel, then Keras' own code: other axes and ranks, no gamma, float64, synchronised.
+# The fused kernel, without gamma too, then Keras' own code: other axes and ranks, float64,
+# synchronised.
 @pytest.mark.parametrize(
     ("shape", "axes", "arguments"),
     [
         ((4, 2, 3, 5), (0, 1, 2), {}),
         ((6, 5), (0,), {}),
+        ((4, 2, 3, 5), (0, 1, 2), {"scale": False}),
         ((4, 5, 2, 3), (0, 2, 3), {"axis": 1}),
         ((4, 3, 5), (0, 1), {}),
-        ((4, 2, 3, 5), (0, 1, 2), {"scale": False}),
         ((4, 2, 3, 5), (0, 1, 2), {"dtype": "float64"}),
         ((4, 2, 3, 5), (0, 1, 2), {"synchronized": True}),
     ],
@@ -308,8 +337,6 @@ def test_mixed_float16_trains_within_half_precision_of_keras():
 @pytest.mark.parametrize(
     ("shape", "arguments"),
     [
-        ((8, 2, 2, 3), {"scale": False}),
-        ((8, 2, 2, 3), {"center": False}),
         ((8, 2, 2, 3), {"axis": 1}),
         ((8, 2, 2, 3), {"dtype": "float16"}),
         ((8, 4, 3), {}),

@@ -219,7 +219,7 @@ def test_zero_variances_and_a_tiny_epsilon_divide_nothing_by_zero():
 
 def test_the_decay_is_on_every_parameter():
     recipe = load_recipe(recipe_path("inception_rrelu"))
-    optimizer = make_optimizer(recipe)
+    optimizer = make_optimizer(recipe, per_epoch=782)
 
     assert isinstance(optimizer, CoupledSGD)
     assert (optimizer.coupled_decay, optimizer.decayed) == (1e-4, "all")

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from cifar_keras.models import multiply_adds, trainable_parameters
-from cifar_keras.models.resnet import resnet_he, resnet_neon
+from cifar_keras.models.resnet import resnet_he, resnet_mxnet, resnet_neon
 
 SHAPE = (32, 32, 3)
 # Networks that are run need few pixels: the last pooling is global.
@@ -23,6 +23,11 @@ def neon(depth, input_shape=SHAPE, num_classes=10, final_batch_norm=True):
 @functools.cache
 def he(depth, input_shape=SHAPE, num_classes=10):
     return resnet_he(input_shape, num_classes, depth, "kaiming_normal", 0.9, 1e-3)
+
+
+@functools.cache
+def mxnet(depth, input_shape=SHAPE, num_classes=10):
+    return resnet_mxnet(input_shape, num_classes, depth, "xavier_mxnet", 0.9, 2e-5)
 
 
 def part(model, first, last):
@@ -50,7 +55,15 @@ def test_he_has_the_published_size(depth, parameters):
     assert trainable_parameters(he(depth)) == parameters
 
 
-@pytest.mark.parametrize("family", [neon, he])
+# SPEC B.1; the beta of three channels before the first convolution is counted, its gamma is none.
+def test_mxnet_has_the_published_size_and_cost():
+    model = mxnet(110)
+
+    assert trainable_parameters(model) == 1_730_973
+    assert round(multiply_adds(model, SHAPE) / 1e6, 1) == 253.4
+
+
+@pytest.mark.parametrize("family", [neon, he, mxnet])
 def test_logits_are_one_for_each_class(family):
     model = family(8, num_classes=100)
 
@@ -58,7 +71,7 @@ def test_logits_are_one_for_each_class(family):
     assert model.output_shape == (None, 100)
 
 
-@pytest.mark.parametrize("family", [neon, he])
+@pytest.mark.parametrize("family", [neon, he, mxnet])
 def test_stages_halve_the_maps_and_double_their_number(family):
     model = family(20)
 
@@ -93,9 +106,22 @@ stage3_block1_2_conv stage3_block1_2_bn stage3_block1_shortcut_pool stage3_block
 stage3_block1_add stage3_block1_relu
 pool logits
 """
+MXNET_8 = """
+images input_bn stem_conv
+stage1_block1_1_conv stage1_block1_1_bn stage1_block1_1_relu
+stage1_block1_2_conv stage1_block1_2_bn
+stage1_block1_shortcut_conv stage1_block1_shortcut_bn stage1_block1_add stage1_block1_relu
+stage2_block1_1_conv_pad stage2_block1_1_conv stage2_block1_1_bn stage2_block1_1_relu
+stage2_block1_2_conv stage2_block1_2_bn
+stage2_block1_shortcut_conv stage2_block1_shortcut_bn stage2_block1_add stage2_block1_relu
+stage3_block1_1_conv_pad stage3_block1_1_conv stage3_block1_1_bn stage3_block1_1_relu
+stage3_block1_2_conv stage3_block1_2_bn
+stage3_block1_shortcut_conv stage3_block1_shortcut_bn stage3_block1_add stage3_block1_relu
+pool logits
+"""
 
 
-@pytest.mark.parametrize(("family", "names"), [(neon, NEON_8), (he, HE_8)])
+@pytest.mark.parametrize(("family", "names"), [(neon, NEON_8), (he, HE_8), (mxnet, MXNET_8)])
 def test_every_layer_is_named_from_its_place(family, names):
     model = family(8)
 
@@ -118,6 +144,74 @@ def test_convolutions_have_no_bias_and_batch_norms_the_given_constants(family):
     assert not any(each.use_bias for each in layers if isinstance(each, keras.layers.Conv2D))
     norms = [each for each in layers if isinstance(each, keras.layers.BatchNormalization)]
     assert {(each.momentum, each.epsilon) for each in norms} == {(0.9, 1e-3)}
+
+
+def test_convolutions_of_mxnet_have_no_bias_and_batch_norms_the_given_constants():
+    layers = mxnet(8).layers
+
+    assert not any(each.use_bias for each in layers if isinstance(each, keras.layers.Conv2D))
+    norms = [each for each in layers if isinstance(each, keras.layers.BatchNormalization)]
+    assert {(each.momentum, each.epsilon) for each in norms} == {(0.9, 2e-5)}
+
+
+def test_mxnet_normalises_its_input_without_a_gamma():
+    model = mxnet(8)
+
+    gammas = {each.path for each in model.weights if each.name == "gamma"}
+
+    norms = [each.name for each in model.layers if each.name.endswith("bn")]
+    assert gammas == {f"{name}/gamma" for name in norms if name != "input_bn"}
+    assert [each.name for each in model.get_layer("input_bn").trainable_variables] == ["beta"]
+
+
+def test_the_input_of_mxnet_is_convolved_without_batch_norm_or_relu():
+    assert [layer.name for layer in mxnet(8).layers[:4]] == [
+        "images",
+        "input_bn",
+        "stem_conv",
+        "stage1_block1_1_conv",
+    ]
+
+
+@pytest.mark.parametrize(("stage", "strides"), [(1, 1), (2, 2), (3, 2)])
+def test_the_first_block_of_every_stage_of_mxnet_adds_a_normalised_1x1_convolution(stage, strides):
+    name = f"stage{stage}_block1"
+    model = mxnet(8, SMALL)
+    before = "stem_conv" if stage == 1 else f"stage{stage - 1}_block1_relu"
+    maps = RANDOM.randn(2, *model.get_layer(before).output.shape[1:]).astype(np.float32)
+
+    block = part(model, before, f"{name}_relu")(maps).numpy()
+
+    branch = part(model, before, f"{name}_2_bn")(maps).numpy()
+    kernel = model.get_layer(f"{name}_shortcut_conv").kernel.numpy()
+    # A new batch norm divides by sqrt(1 + 2e-5).
+    shortcut = maps[:, ::strides, ::strides] @ kernel[0, 0] / 1.00002**0.5
+    np.testing.assert_allclose(block, np.maximum(branch + shortcut, 0), rtol=1e-4, atol=1e-5)
+
+
+def test_later_blocks_of_mxnet_add_their_input():
+    names = {layer.name for layer in mxnet(110).layers if "shortcut" in layer.name}
+
+    assert names == {
+        f"stage{stage}_block1_shortcut_{kind}" for stage in (1, 2, 3) for kind in ("conv", "bn")
+    }
+
+
+# SPEC B.3: U(+-sqrt(3 / ((fan_in + fan_out) / 2))), the kernel's area counted.
+@pytest.mark.parametrize(
+    ("name", "bound"),
+    [
+        # sqrt(6 / (9 * 64 + 9 * 64)).
+        ("stage3_block1_2_conv", 0.0721688),
+        # sqrt(6 / (64 + 10)).
+        ("logits", 0.2847474),
+    ],
+)
+def test_mxnet_begins_with_xavier_uniform_of_magnitude_3(name, bound):
+    kernel = mxnet(8).get_layer(name).kernel.numpy()
+
+    assert 0.97 * bound < np.abs(kernel).max() <= 1.00001 * bound
+    assert kernel.std() == pytest.approx(bound / 3**0.5, rel=0.1)
 
 
 @pytest.mark.parametrize("family", [neon, he])
@@ -181,7 +275,10 @@ def test_a_final_batch_norm_comes_after_the_linear_layer_of_neon():
     assert neon(20, final_batch_norm=False).layers[-1].name == "logits"
 
 
-@pytest.mark.parametrize("family", [lambda: neon(8, SMALL, 10, False), lambda: he(8, SMALL)])
+@pytest.mark.parametrize(
+    "family",
+    [lambda: neon(8, SMALL, 10, False), lambda: he(8, SMALL), lambda: mxnet(8, SMALL)],
+)
 def test_logits_are_the_linear_layer_without_activation(family):
     model = family()
     images = RANDOM.randn(5, *SMALL).astype(np.float32)
@@ -189,13 +286,13 @@ def test_logits_are_the_linear_layer_without_activation(family):
     logits = model(images).numpy()
 
     pooled = part(model, "images", "pool")(images).numpy()
-    # No bias in neon; in He et al. it begins at zero.
+    # No bias in neon; in the others it begins at zero.
     expected = pooled @ model.get_layer("logits").kernel.numpy()
     np.testing.assert_allclose(logits, expected, rtol=1e-5, atol=1e-5)
     assert (logits < 0).any()
 
 
-@pytest.mark.parametrize("family", [neon, he])
+@pytest.mark.parametrize("family", [neon, he, mxnet])
 @pytest.mark.parametrize("depth", [21, 2, -4])
 def test_another_depth_than_6n_plus_2_is_refused(family, depth):
     with pytest.raises(

@@ -116,8 +116,8 @@ def test_the_published_figure_does_not_enter_the_hash():
         ),
         (
             "data.flip=on",
-            "resnet20.yaml: key 'data.flip' = True: Input should be 'none' or 'random'; "
-            "YAML reads yes, no, on and off as true or false: quote text",
+            "resnet20.yaml: key 'data.flip' = True: Input should be 'none', 'random' or "
+            "'alternating'; YAML reads yes, no, on and off as true or false: quote text",
         ),
         (
             "data.batch_size=0",
@@ -126,7 +126,7 @@ def test_the_published_figure_does_not_enter_the_hash():
         (
             "stages.0.schedule.boundaries=[90, 200]",
             "resnet20.yaml: key 'stages.0' = {'epochs': 180, 'start': 'scratch', "
-            "'schedule': {'kind': 'steps', 'learning_rates': [0.1, 0.01, 0.001], "
+            "'frozen': [], 'schedule': {'kind': 'steps', 'learning_rates': [0.1, 0.01, 0.001], "
             "'boundaries': [90, 200]}}: "
             "boundaries [200.0] lie beyond the stage's 180 epochs",
         ),

@@ -8,6 +8,7 @@ from cifar_keras.report import write_report
 from cifar_keras.report.csv_table import comparison_csv
 from cifar_keras.report.results import collect
 from cifar_keras.report.table import comparison_markdown
+from cifar_keras.runs import TTA, Tta, write_record
 
 
 def cells(markdown, heading, recipe):
@@ -24,7 +25,7 @@ OTHER = "## Scaled or altered runs"
 def test_no_run_is_a_dash_and_not_a_missing_row(tmp_path, resnet20):
     markdown = comparison_markdown(collect([("resnet20", resnet20)], [tmp_path]))
 
-    row = ["resnet20", "cifar10", "91.71 (last, 1 run)", "—", "—", "180", "—", "—", "—"]
+    row = ["resnet20", "cifar10", "91.71 (last, 1 run)", "—", "—", "180", "—", "—", "—", "—"]
     assert cells(markdown, FULL, "resnet20") == row
     assert "from 0 full runs and 0 scaled or altered runs." in markdown
     assert markdown.count("cifar-keras train --recipe NAME") == 1
@@ -42,6 +43,7 @@ def test_one_run_has_no_plus_minus(tmp_path, resnet20, make_run):
         "180",
         "200",
         "Example CPU (2 cores)",
+        "—",
         "92.50",
     ]
     assert "from 1 full run and" in markdown
@@ -72,6 +74,7 @@ def test_a_scaled_run_never_enters_the_table_of_full_runs(tmp_path, resnet20, ma
         "18 of 180 (budget 0.1)",
         "200",
         "Example CPU (2 cores)",
+        "—",
         "86.00",
     ]
 
@@ -191,3 +194,67 @@ def test_unchanged_runs_give_the_same_bytes(tmp_path, resnet20, make_run, file):
         write_report([("resnet20", resnet20)], [tmp_path / "runs"], tmp_path / out)
 
     assert (tmp_path / "first" / file).read_bytes() == (tmp_path / "second" / file).read_bytes()
+
+
+def augment(folder, accuracy, weights="0" * 64):
+    """Write what `evaluate --tta` leaves in a run folder."""
+    record = Tta(
+        test_accuracy=accuracy,
+        test_correct=round(accuracy * 10000),
+        test_images=10000,
+        views=6,
+        weights_sha256=weights,
+        finished="2026-01-01T11:00:00+00:00",
+    )
+    write_record(folder, TTA, record)
+
+
+def augmented(recipe):
+    reference = recipe.reference.model_copy(update={"augmented": True})
+    return recipe.model_copy(update={"reference": reference})
+
+
+def test_what_is_augmented_at_test_has_a_column_of_its_own(tmp_path, resnet20, make_run):
+    for seed, accuracy in enumerate([0.93, 0.94]):
+        augment(make_run(tmp_path, resnet20, accuracies=[0.92], seed=seed), accuracy)
+    make_run(tmp_path, resnet20, accuracies=[0.92], seed=9)
+
+    markdown = comparison_markdown(collect([("resnet20", resnet20)], [tmp_path]))
+
+    row = cells(markdown, FULL, "resnet20")
+    assert (row[3], row[4], row[8]) == ("92.00 ± 0.00 (3)", "+0.29", "93.50 ± 0.71 (2)")
+
+
+def test_an_augmented_published_figure_is_compared_with_ours_augmented(
+    tmp_path, resnet20, make_run
+):
+    recipe = augmented(resnet20)
+    folder = make_run(tmp_path, recipe, accuracies=[0.92])
+
+    before = comparison_markdown(collect([("resnet20", recipe)], [tmp_path]))
+    augment(folder, 0.93)
+    after = comparison_markdown(collect([("resnet20", recipe)], [tmp_path]))
+
+    published = "91.71 (last, 1 run, augmented at test)"
+    assert cells(before, FULL, "resnet20")[2:5] == [published, "92.00 (1)", "—"]
+    assert cells(after, FULL, "resnet20")[2:5] == [published, "92.00 (1)", "+1.29"]
+
+
+def test_views_of_other_weights_do_not_count(tmp_path, resnet20, make_run):
+    augment(make_run(tmp_path, resnet20, accuracies=[0.92]), 0.99, weights="1" * 64)
+
+    assert "99.00" not in comparison_markdown(collect([("resnet20", resnet20)], [tmp_path]))
+
+
+def test_csv_keeps_what_is_augmented_apart(tmp_path, resnet20, make_run):
+    augment(make_run(tmp_path, resnet20, accuracies=[0.92]), 0.93)
+
+    text = comparison_csv(collect([("resnet20", resnet20)], [tmp_path]).rows)
+
+    [row] = csv.DictReader(io.StringIO(text))
+    assert (row["full_accuracy_mean_percent"], row["published_augmented_at_test"]) == (
+        "92.0",
+        "False",
+    )
+    assert row["full_augmented_at_test_mean_percent"] == "93.0"
+    assert (row["full_augmented_at_test_n"], row["full_augmented_at_test_sd_percent"]) == ("1", "")

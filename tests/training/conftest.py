@@ -14,9 +14,10 @@ from cifar_keras.training.folder import Job
 
 STAGES = (
     "stages=["
-    "{epochs: 3, start: scratch, schedule: {kind: steps, learning_rates: [0.1, 0.05],"
+    "{epochs: 3, start: scratch, frozen: [], schedule: {kind: steps, learning_rates: [0.1, 0.05],"
     " boundaries: [1.5]}},"
-    "{epochs: 1.5, start: {stage: 1, epoch: 2}, schedule: {kind: constant, learning_rate: 0.01}}]"
+    "{epochs: 1.5, start: {stage: 1, epoch: 2}, frozen: [],"
+    " schedule: {kind: constant, learning_rate: 0.01}}]"
 )
 
 

@@ -17,9 +17,11 @@ NOISY = Path(__file__).with_name("noisy.py")
 STAGES = """stages:
   - epochs: {first}
     start: scratch
+    frozen: []
     schedule: {{kind: linear, learning_rate: 0.1, knots: [[0, 0.2], [0.3, 1.0], [1, 0.1]]}}
   - epochs: {second}
     start: {{stage: 1, epoch: {start}}}
+    frozen: []
     schedule: {{kind: constant, learning_rate: 0.01}}
 """
 

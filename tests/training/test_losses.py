@@ -52,6 +52,24 @@ def test_labels_may_be_any_integers_in_a_column_or_none(dtype):
     assert float(flat) == float(column) == float(SmoothedCrossEntropy(0.1)(LABELS, LOGITS))
 
 
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_soft_labels_cost_what_keras_loss_says(smoothing):
+    labels = np.random.RandomState(1).dirichlet(np.ones(10), 20).astype(np.float32)
+    keras_loss = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=smoothing)
+
+    loss = SmoothedCrossEntropy(smoothing)(labels, LOGITS)
+
+    assert float(loss) == pytest.approx(float(keras_loss(labels, LOGITS)), rel=1e-6)
+
+
+def test_a_soft_label_of_one_class_costs_what_the_integer_costs():
+    one_hot = np.eye(10, dtype=np.float32)[LABELS]
+
+    loss = SmoothedCrossEntropy(0.1)(one_hot, LOGITS)
+
+    assert float(loss) == pytest.approx(float(SmoothedCrossEntropy(0.1)(LABELS, LOGITS)), rel=1e-6)
+
+
 def test_extreme_logits_cost_a_finite_amount():
     logits = np.array([[1e4, -1e4, 0.0], [1e4, -1e4, 0.0]], np.float32)
 

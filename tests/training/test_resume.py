@@ -256,7 +256,7 @@ def test_a_lock_goes_with_its_process(job):
 
 def test_a_run_that_diverges_stops_and_says_where(job, dataset):
     stages = (
-        "stages=[{epochs: 3, start: scratch, schedule: {kind: steps,"
+        "stages=[{epochs: 3, start: scratch, frozen: [], schedule: {kind: steps,"
         " learning_rates: [0.01, 1.0e+30], boundaries: [1]}}]"
     )
     overrides = [
@@ -385,3 +385,48 @@ def test_the_second_stage_starts_from_the_epoch_it_names(
     name = next(name for name in weights_of(two) if "conv" in name)
     np.testing.assert_array_equal(weights_of(two)[name], weights_of(short.folder)[name])
     assert not np.array_equal(weights_of(one)[name], weights_of(two)[name])
+
+
+@pytest.fixture
+def elaborate(job):
+    """Muon beside groups, lookahead, images that grow, flips that alternate, squares cut out."""
+    sgd = (
+        "{name: sgd, form: torch, momentum: 0.9, nesterov: true, weight_decay: 1.0e-4,"
+        " decayed: kernels, loss_factor: 16, groups: ["
+        "{variables: bn/beta, rate: 3, weight_decay: 0, schedule: {kind: until, epochs: 1.5}},"
+        "{variables: logits/bias, rate: 1, weight_decay: 0,"
+        " schedule: {kind: inverse, gamma: 0.1, power: 0.75}}]}"
+    )
+    overrides = [
+        "dataset=synthetic10",
+        "model={name: noisy, width: 8}",
+        "data.batch_size=16",
+        "data.last_batch=drop",
+        "data.flip=alternating",
+        "data.cutout=8",
+        "data.sizes=[[0.3, 20], [0.6, 24], [1, 32]]",
+        "optimizer={name: muon, variables: conv/kernel, rate: 5, momentum: 0.6,"
+        f" newton_schulz_steps: 3, others: {sgd}}}",
+        "lookahead={every: 3, decay: 0.9, power: 2}",
+        "stages=[{epochs: 2.5, start: scratch, frozen: [], schedule: {kind: linear,"
+        " learning_rate: 0.005, knots: [[0, 0], [0.25, 1], [1, 0]]}}]",
+        "reference=null",
+    ]
+    return replace(job, recipe=load_recipe(recipes_folder() / "resnet20.yaml", overrides))
+
+
+# 5 steps an epoch, 13 in all: sizes change at steps 4 and 8, copies meet every third step.
+@pytest.mark.parametrize("count", [2, 4, 6, 8, 12])
+def test_muon_lookahead_and_growing_images_resume_exactly(
+    monkeypatch, elaborate, elsewhere, dataset, count, same_bits
+):
+    whole = replace(elaborate, folder=elsewhere("whole").folder)
+    go(whole, dataset)
+    with monkeypatch.context() as patch:
+        stop_at(patch, "on_train_batch_end", count)
+        with pytest.raises(Interrupted):
+            go(elaborate, dataset)
+
+    go(elaborate, dataset)
+
+    same_bits(elaborate.folder, whole.folder)

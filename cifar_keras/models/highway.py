@@ -1,0 +1,89 @@
+"""The highway network of 19 layers for CIFAR."""
+
+import keras
+from keras import layers
+
+from cifar_keras.initializers import initializer
+
+# (maps, highway layers) of each stage; a max pooling ends the first two.
+STAGES = ((32, 4), (80, 5), (128, 5))
+# Of the 1x1 convolution before the linear layer, whatever the number of classes.
+HEAD_FILTERS = 100
+
+
+def highway(
+    input_shape: tuple[int, int, int],
+    num_classes: int,
+    kernel_initializer: str,
+    stem_initializer: str,
+    logits_initializer: str,
+    gate_bias: float,
+    dropout: float,
+) -> keras.Model:
+    """Returns the highway network, from images (H, W, 3) to logits (num_classes,).
+
+    A 3x3 convolution begins each stage; highway layers follow, `y = g relu(conv(x)) + (1 - g) x`
+    with the gate `g = sigmoid(conv'(x))`, whose bias begins at `gate_bias`. Dropout stands before
+    each stage and before the linear layer. There is no batch norm. `stem_initializer` is of the
+    first convolution, `logits_initializer` of the linear layer.
+
+    With 10 / 100 classes 2,256,838 / 2,265,928 trainable parameters.
+
+    Raises:
+        ValueError: height or width is no multiple of 4.
+
+    Reference:
+        Srivastava, Greff and Schmidhuber, arXiv 1507.06228; flukeskywalker/highway-networks, commit
+        87d1c8d, examples/highways.
+    """
+    if input_shape[0] % 4 or input_shape[1] % 4:
+        raise ValueError(
+            "height and width of `input_shape` must be multiples of 4. "
+            f"Received: input_shape={input_shape}"
+        )
+    inputs = x = keras.Input(input_shape, name="images")
+    for stage, (filters, depth) in enumerate(STAGES, start=1):
+        name = f"stage{stage}"
+        x = layers.Dropout(dropout, name=f"{name}_dropout")(x)
+        values = stem_initializer if stage == 1 else kernel_initializer
+        x = _conv(x, filters, 3, values, f"{name}_conv")
+        x = layers.ReLU(name=f"{name}_relu")(x)
+        for block in range(1, depth + 1):
+            x = _highway_layer(x, kernel_initializer, gate_bias, f"{name}_block{block}")
+        if stage < len(STAGES):
+            x = layers.MaxPooling2D(2, name=f"{name}_pool")(x)
+    x = _conv(x, HEAD_FILTERS, 1, kernel_initializer, "head_conv")
+    x = layers.ReLU(name="head_relu")(x)
+    x = layers.GlobalAveragePooling2D(name="head_pool")(x)
+    x = layers.Dropout(dropout, name="head_dropout")(x)
+    x = layers.Dense(
+        num_classes, kernel_initializer=initializer(logits_initializer), name="logits"
+    )(x)
+    return keras.Model(inputs, x, name="highway19")
+
+
+def _highway_layer(
+    x: keras.KerasTensor, kernel_initializer: str, gate_bias: float, name: str
+) -> keras.KerasTensor:
+    filters = x.shape[-1]
+    gate = _conv(x, filters, 3, kernel_initializer, f"{name}_gate_conv", gate_bias)
+    gate = layers.Activation("sigmoid", name=f"{name}_gate")(gate)
+    new = _conv(x, filters, 3, kernel_initializer, f"{name}_conv")
+    new = layers.ReLU(name=f"{name}_relu")(new)
+    # g new + (1 - g) x, in fewer operations.
+    change = layers.Subtract(name=f"{name}_change")([new, x])
+    change = layers.Multiply(name=f"{name}_gated")([gate, change])
+    return layers.Add(name=f"{name}_add")([x, change])
+
+
+def _conv(
+    x: keras.KerasTensor, filters: int, size: int, values: str, name: str, bias: float = 0.0
+) -> keras.KerasTensor:
+    return layers.Conv2D(
+        filters,
+        size,
+        padding="same",
+        kernel_initializer=initializer(values),
+        bias_initializer=keras.initializers.Constant(bias),
+        name=name,
+    )(x)

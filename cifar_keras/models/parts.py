@@ -1,0 +1,41 @@
+"""What several families of networks have in common."""
+
+import keras
+from keras import layers
+
+from cifar_keras.initializers import initializer
+
+
+def same_conv(
+    x: keras.KerasTensor,
+    filters: int,
+    size: int,
+    kernel_initializer: str,
+    name: str,
+    use_bias: bool = False,
+) -> keras.KerasTensor:
+    """Returns the maps of a convolution that keeps height and width, by the initializer's name.
+
+    Of an even size "same" pads below and right, in PyTorch as in TensorFlow.
+    """
+    return layers.Conv2D(
+        filters,
+        size,
+        padding="same",
+        use_bias=use_bias,
+        kernel_initializer=initializer(kernel_initializer),
+        name=name,
+    )(x)
+
+
+def check_halves_twice(input_shape: tuple[int, int, int]) -> None:
+    """Refuse an image whose sides two poolings of stride 2 do not halve evenly.
+
+    Raises:
+        ValueError: height or width is no multiple of 4.
+    """
+    if input_shape[0] % 4 or input_shape[1] % 4:
+        raise ValueError(
+            "height and width of `input_shape` must be multiples of 4. "
+            f"Received: input_shape={input_shape}"
+        )

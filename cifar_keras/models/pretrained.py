@@ -1,0 +1,161 @@
+"""Published weights: the ResNeXt files of keras-applications, for native grouped convolutions."""
+
+import contextlib
+import hashlib
+import re
+import sys
+from pathlib import Path
+
+import h5py
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from cifar_keras.errors import RunError
+
+IMAGENET_CLASSES = 1000
+BLOCK = 2**20
+
+
+def fetch_weights(url: str, md5: str, given: Path | None) -> Path:
+    """Returns where the published weight file stands: the one that is given, or a cached download.
+
+    Either is checked against its md5 sum.
+
+    Raises:
+        RunError: the given file cannot be read or is not the published one, or there is none and
+            the download fails.
+    """
+    if given is None:
+        return _download(url, md5)
+    digest = hashlib.md5(usedforsecurity=False)
+    try:
+        with given.open("rb") as file:
+            while block := file.read(BLOCK):
+                digest.update(block)
+    except OSError as error:
+        raise RunError(f"weight file '{given}': {error.strerror}; get it from {url}") from None
+    if digest.hexdigest() != md5:
+        raise RunError(
+            f"weight file '{given}' is not the published one: its md5 sum is {digest.hexdigest()}, "
+            f"not {md5}; get it from {url}"
+        )
+    return given
+
+
+def _download(url: str, md5: str) -> Path:
+    try:
+        # Keras tells its progress on stdout, which is for results.
+        with contextlib.redirect_stdout(sys.stderr):
+            return Path(keras.utils.get_file(origin=url, file_hash=md5, cache_subdir="models"))
+    # Keras raises `Exception` itself where there is no network.
+    except Exception as error:
+        raise RunError(
+            f"cannot download the weights ({error}); get {url} on another machine and name the "
+            "file with --weights FILE"
+        ) from error
+
+
+def load_imagenet_resnext(model: keras.Model, path: Path) -> None:
+    """Puts the weights of a ResNeXt file of keras-applications into a `resnext_imagenet`.
+
+    There a grouped convolution is a depthwise one, whose kernel (3, 3, filters, c) gives each of
+    its inputs c maps, and a fixed 1x1 convolution that sums them; c is the filters of a group.
+    Here it is one convolution with a kernel (3, 3, c, filters). The linear layer is the file's
+    where it has ImageNet's 1,000 outputs, and keeps its initial values otherwise. Nothing is
+    changed when the file is refused.
+
+    Raises:
+        RunError: the file is no HDF5, or lacks a layer or has it in another shape; or a layer of
+            the network has no counterpart in such files.
+
+    Reference:
+        keras-team/keras-applications, release 1.0.8, keras_applications/resnet_common.py, block3.
+    """
+    try:
+        with h5py.File(path, "r") as file:
+            values = _values(model, file, f"weight file '{path}'")
+    except OSError as error:
+        raise RunError(f"weight file '{path}' is no readable HDF5: {error}") from None
+    for variable, value in values:
+        variable.assign(value)
+
+
+_Values = list[tuple[keras.Variable, NDArray[np.float32]]]
+
+
+def _values(model: keras.Model, file: h5py.File, told: str) -> _Values:
+    """Each variable that the file fills, and what with."""
+    groups = file.get("model_weights", file)
+    values: _Values = []
+    for layer in model.layers:
+        if not layer.weights or _is_new_head(layer):
+            continue
+        original = _original_name(layer.name)
+        if original is None:
+            raise RunError(
+                f"model '{model.name}': published weights have no layer '{layer.name}'; they fit "
+                "the model resnext_imagenet with input_batch_norm: false"
+            )
+        if original not in groups:
+            more = " (the file 'notop' is without it)" if original == "predictions" else ""
+            raise RunError(f"{told} has no layer '{original}'{more}; give the file of the recipe")
+        arrays = _arrays(groups[original])
+        for variable in layer.weights:
+            values.append((variable, _value(variable, arrays, original, told)))
+    return values
+
+
+def _is_new_head(layer: keras.layers.Layer) -> bool:
+    return layer.name == "logits" and layer.units != IMAGENET_CLASSES
+
+
+def _original_name(name: str) -> str | None:
+    if name == "logits":
+        return "predictions"
+    if name in ("stem_conv", "stem_bn"):
+        return name.replace("stem", "conv1")
+    match = re.fullmatch(r"stage(\d)_(block\d+)_(\d|shortcut)_(conv|bn)", name)
+    if match is None:
+        return None
+    stage, block, place, kind = match.groups()
+    return f"conv{int(stage) + 1}_{block}_{place.replace('shortcut', '0')}_{kind}"
+
+
+def _arrays(layer: h5py.Group) -> dict[str, h5py.Dataset]:
+    """A layer's arrays by their variables' plain names."""
+    found = {}
+
+    def visit(name: str, item: h5py.Group | h5py.Dataset) -> None:
+        if isinstance(item, h5py.Dataset):
+            found[name.rpartition("/")[2].partition(":")[0]] = item
+
+    layer.visititems(visit)
+    return found
+
+
+def _value(
+    variable: keras.Variable, arrays: dict[str, h5py.Dataset], layer: str, told: str
+) -> NDArray[np.float32]:
+    shape, name = tuple(variable.shape), variable.name
+    grouped = layer.endswith("_2_conv")
+    if grouped:
+        height, width, depth, filters = shape
+        shape, name = (height, width, filters, depth), "depthwise_kernel"
+    if name not in arrays:
+        raise RunError(f"{told}: layer '{layer}' has no {name}; give the file of the recipe")
+    if arrays[name].shape != shape:
+        raise RunError(
+            f"{told}: {name} of layer '{layer}' has shape {arrays[name].shape}, not {shape}; "
+            "give the file of the recipe"
+        )
+    value = arrays[name][()].astype(np.float32)
+    return _native(value) if grouped else value
+
+
+def _native(depthwise: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The kernel (height, width, c, filters) of the grouped convolution."""
+    height, width, filters, depth = depthwise.shape
+    # Axes: group, input of the group, output of the group.
+    split = depthwise.reshape(height, width, filters // depth, depth, depth)
+    return split.transpose(0, 1, 3, 2, 4).reshape(height, width, depth, filters)

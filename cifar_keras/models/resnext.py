@@ -1,0 +1,203 @@
+"""ResNeXt: for ImageNet, as it was fine-tuned on CIFAR-10, and the paper's own for CIFAR."""
+
+from typing import Any
+
+import keras
+from keras import layers
+
+from cifar_keras.errors import DeviceError
+from cifar_keras.initializers import initializer
+from cifar_keras.layers import BatchNormalization
+from cifar_keras.layers.grouped_convolution import GroupedConv2D
+from cifar_keras.layers.padding import pad_all_round
+from cifar_keras.provenance import onednn
+
+# A block puts out four times the maps that its stage is named after.
+EXPANSION = 4
+
+
+def resnext_imagenet(
+    input_shape: tuple[int, int, int],
+    num_classes: int,
+    blocks: list[int],
+    filters: int,
+    groups: int,
+    width: int,
+    input_batch_norm: bool,
+    head_classes: int,
+    kernel_initializer: str,
+    bn_momentum: float,
+    bn_epsilon: float,
+) -> keras.Model:
+    """Returns the ResNeXt for ImageNet, from images (H, W, 3) to logits.
+
+    Stem and stages divide the image by 32, so that of 28 or 32 pixels one is left. `blocks` are
+    those of each stage, `filters` the maps of the stem (64 in the paper), `width` those of each of
+    the `groups` in the first stage. `input_batch_norm` begins with a batch norm without gamma, as
+    MXNet's graph does and keras-applications' does not. `head_classes` is the number of logits,
+    0 for `num_classes`; with ImageNet's 1,000 the data's classes are the first of them.
+
+    ResNeXt-101 32x4d, blocks [3, 4, 23, 3], has with 10 logits 42,149,194 trainable parameters,
+    with 1,000 44,177,704; 3 more with `input_batch_norm`.
+
+    Raises:
+        ValueError: `head_classes` is smaller than `num_classes`, or an argument is not above 0.
+
+    Reference:
+        Aggregated Residual Transformations for Deep Neural Networks, table 1, arXiv 1611.05431;
+        apache/mxnet, commit 703e8eeb, example/image-classification/symbols/resnext.py.
+    """
+    if 0 < head_classes < num_classes:
+        raise ValueError(
+            f"`head_classes` must be 0 or at least {num_classes}. "
+            f"Received: head_classes={head_classes}"
+        )
+    net = _Net(groups, width, filters, kernel_initializer, bn_momentum, bn_epsilon, False)
+    inputs = x = keras.Input(input_shape, name="images")
+    if input_batch_norm:
+        x = net.batch_norm(x, "input_bn", scale=False)
+    x = net.unit(net.conv(x, filters, 7, 2, "stem_conv"), "stem")
+    # Behind a ReLU zeros all round are as good as nothing.
+    x = layers.ZeroPadding2D(1, name="stem_pool_pad")(x)
+    x = layers.MaxPooling2D(3, 2, name="stem_pool")(x)
+    x = net.stages(x, blocks)
+    x = layers.Dense(
+        head_classes or num_classes,
+        kernel_initializer=initializer(kernel_initializer),
+        name="logits",
+    )(x)
+    depth = 3 * sum(blocks) + 2
+    return keras.Model(inputs, x, name=f"resnext{depth}_{groups}x{width}d_imagenet")
+
+
+def resnext_cifar(
+    input_shape: tuple[int, int, int],
+    num_classes: int,
+    depth: int,
+    filters: int,
+    groups: int,
+    width: int,
+    kernel_initializer: str,
+    head_initializer: str,
+    bn_momentum: float,
+    bn_epsilon: float,
+    bn_unbiased: bool,
+) -> keras.Model:
+    """Returns the ResNeXt for CIFAR, from images (H, W, 3) to logits (num_classes,).
+
+    A 3x3 stem of `filters` maps (64 in the paper) and three stages of (depth - 2) / 9 blocks;
+    `width` is that of each of the `groups` in the first stage.
+
+    ResNeXt-29 8x64d has with 10 classes 34,426,698 trainable parameters.
+
+    Raises:
+        ValueError: depth is not 9n + 2, or an argument is not above 0.
+
+    Reference:
+        Aggregated Residual Transformations for Deep Neural Networks, section 5.3 and appendix A,
+        arXiv 1611.05431; facebookresearch/ResNeXt, commit 833a384, models/resnext.lua.
+    """
+    count, rest = divmod(depth - 2, 9)
+    if rest or count < 1:
+        raise ValueError(f"`depth` must be 9n + 2, as 29, 38, 56. Received: depth={depth}")
+    net = _Net(groups, width, filters, kernel_initializer, bn_momentum, bn_epsilon, bn_unbiased)
+    inputs = keras.Input(input_shape, name="images")
+    x = net.unit(net.conv(inputs, filters, 3, 1, "stem_conv"), "stem")
+    x = net.stages(x, [count] * 3)
+    head = initializer(head_initializer)
+    x = layers.Dense(num_classes, kernel_initializer=head, name="logits")(x)
+    return keras.Model(inputs, x, name=f"resnext{depth}_{groups}x{width}d")
+
+
+def check_gradients_on_cpu(model: keras.Model) -> None:
+    """Refuses to train on a CPU what cannot be: TensorFlow's own kernels lack a gradient.
+
+    Raises:
+        DeviceError: the network has a grouped convolution, and oneDNN is off.
+    """
+    if onednn():
+        return
+    for layer in model.layers:
+        if isinstance(layer, GroupedConv2D):
+            raise DeviceError(
+                f"layer '{layer.name}' of model '{model.name}' is a grouped convolution, which on "
+                "a CPU is trained by oneDNN alone; unset TF_ENABLE_ONEDNN_OPTS"
+            )
+
+
+class _Net:
+    """What the layers of one network share."""
+
+    def __init__(
+        self,
+        groups: int,
+        width: int,
+        filters: int,
+        kernel_initializer: str,
+        bn_momentum: float,
+        bn_epsilon: float,
+        bn_unbiased: bool,
+    ) -> None:
+        for name, value in {"groups": groups, "width": width, "filters": filters}.items():
+            if value < 1:
+                raise ValueError(f"`{name}` must be above 0. Received: {name}={value}")
+        self.groups, self.width, self.filters = groups, width, filters
+        self.kernel_initializer = kernel_initializer
+        self.bn: dict[str, Any] = {
+            "momentum": bn_momentum,
+            "epsilon": bn_epsilon,
+            "unbiased": bn_unbiased,
+        }
+
+    def stages(self, x: keras.KerasTensor, blocks: list[int]) -> keras.KerasTensor:
+        if not blocks or min(blocks) < 1:
+            raise ValueError(f"`blocks` must be numbers above 0. Received: blocks={blocks}")
+        for stage, count in enumerate(blocks, start=1):
+            for block in range(1, count + 1):
+                x = self.block(x, stage, block)
+        return layers.GlobalAveragePooling2D(name="pool")(x)
+
+    def block(self, x: keras.KerasTensor, stage: int, block: int) -> keras.KerasTensor:
+        name = f"stage{stage}_block{block}"
+        inner = self.groups * self.width * 2 ** (stage - 1)
+        outer = EXPANSION * self.filters * 2 ** (stage - 1)
+        strides = 2 if stage > 1 and block == 1 else 1
+        shortcut = x
+        if block == 1:
+            shortcut = self.conv(x, outer, 1, strides, f"{name}_shortcut_conv")
+            shortcut = self.batch_norm(shortcut, f"{name}_shortcut_bn")
+        x = self.unit(self.conv(x, inner, 1, 1, f"{name}_1_conv"), f"{name}_1")
+        x = self.conv(x, inner, 3, strides, f"{name}_2_conv", self.groups)
+        x = self.conv(self.unit(x, f"{name}_2"), outer, 1, 1, f"{name}_3_conv")
+        x = layers.Add(name=f"{name}_add")([self.batch_norm(x, f"{name}_3_bn"), shortcut])
+        return layers.ReLU(name=f"{name}_relu")(x)
+
+    def unit(self, x: keras.KerasTensor, name: str) -> keras.KerasTensor:
+        return layers.ReLU(name=f"{name}_relu")(self.batch_norm(x, f"{name}_bn"))
+
+    def batch_norm(self, x: keras.KerasTensor, name: str, scale: bool = True) -> keras.KerasTensor:
+        return BatchNormalization(**self.bn, scale=scale, name=name)(x)
+
+    def conv(
+        self,
+        x: keras.KerasTensor,
+        filters: int,
+        size: int,
+        strides: int,
+        name: str,
+        groups: int = 1,
+    ) -> keras.KerasTensor:
+        padding = "valid"
+        if size > 1:
+            x, padding = pad_all_round(x, size, strides, f"{name}_pad")
+        kind = GroupedConv2D if groups > 1 else layers.Conv2D
+        return kind(
+            filters,
+            size,
+            strides,
+            padding=padding,
+            groups=groups,
+            use_bias=False,
+            kernel_initializer=initializer(self.kernel_initializer),
+            name=name,
+        )(x)

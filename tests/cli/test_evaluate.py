@@ -1,0 +1,70 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from cifar_keras import runs
+from cifar_keras.cli import main
+from cifar_keras.data import Split
+from cifar_keras.models import build_model
+
+# Keras 3.15 saves variables through np.array(variable), which NumPy 2.4 warns of.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
+
+@pytest.fixture
+def dataset(dataset, monkeypatch):
+    """Ten test images, one of each class."""
+    images = np.random.RandomState(1).randint(0, 256, (10, 32, 32, 3)).astype(np.uint8)
+    every = replace(dataset, test=Split(images, np.arange(10)))
+    monkeypatch.setattr("cifar_keras.data.load", lambda name, data_dir: every)
+    return every
+
+
+@pytest.fixture
+def finished(begun):
+    """The folder of a run with weights, those that its network begins with."""
+    recipe = runs.read_run(begun).recipe
+    model = build_model(recipe.model.name, (32, 32, 3), 10, recipe.model.arguments)
+    model.save_weights(begun / runs.WEIGHTS)
+    return begun
+
+
+def lines_of(capsys, *arguments):
+    assert main(["evaluate", *arguments]) == 0
+    return capsys.readouterr().out.splitlines()
+
+
+def test_without_tta_the_accuracy_is_the_plain_one_alone(finished, capsys):
+    lines = lines_of(capsys, str(finished))
+
+    assert lines[0] == "mine seed 1 on synthetic10 (synthetic, not CIFAR)"
+    assert lines[1].startswith("test accuracy ")
+    assert not any("augmentation" in line for line in lines)
+    assert not (finished / runs.TTA).exists()
+
+
+def test_with_tta_the_augmented_accuracy_has_a_line_of_its_own(finished, capsys):
+    plain = lines_of(capsys, str(finished))
+
+    lines = lines_of(capsys, str(finished), "--tta")
+
+    tta = runs.read_tta(finished)
+    assert lines[2] == (
+        f"with test-time augmentation (6 views) {10 * tta.test_correct:.2f} % "
+        f"({tta.test_correct} of 10)"
+    )
+    assert [*lines[:2], *lines[3:]] == plain
+
+
+def test_an_augmented_accuracy_that_cannot_be_written_is_told(finished, capsys):
+    (finished / runs.TTA).mkdir()
+
+    code = main(["evaluate", str(finished), "--tta"])
+
+    out, err = capsys.readouterr()
+    assert (code, len(out.splitlines())) == (1, 2)
+    assert err == (
+        f"cifar-keras: error: cannot write '{finished}/tta.json': Is a directory; "
+        "choose another folder\n"
+    )

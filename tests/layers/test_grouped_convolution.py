@@ -1,0 +1,91 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from cifar_keras.layers.grouped_convolution import GroupedConv2D
+
+RANDOM = np.random.RandomState(0)
+# (strides, padding, size): a map, a map that is halved, and the one pixel of ResNeXt-101's stage 4.
+CASES = [(1, "same", 6), (2, "valid", 7), (1, "same", 1)]
+
+
+def layer(strides=1, padding="same"):
+    """12 maps of 12, in 3 groups."""
+    made = GroupedConv2D(12, 3, strides, padding=padding, groups=3, use_bias=False)
+    made.build((None, 8, 8, 12))
+    return made
+
+
+def one_for_each_group(made, images):
+    """A convolution without groups for each of the three."""
+    kernel = made.kernel.value
+    return tf.concat(
+        [
+            tf.nn.conv2d(
+                images[..., 4 * group : 4 * group + 4],
+                kernel[..., 4 * group : 4 * group + 4],
+                made.strides,
+                made.padding.upper(),
+            )
+            for group in range(3)
+        ],
+        axis=-1,
+    )
+
+
+@pytest.mark.parametrize(("strides", "padding", "size"), CASES)
+def test_each_group_is_a_convolution_of_its_own(strides, padding, size):
+    made = layer(strides, padding)
+    images = RANDOM.randn(5, size, size, 12).astype(np.float32)
+
+    maps = made(images)
+
+    np.testing.assert_allclose(maps, one_for_each_group(made, images), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(("strides", "padding", "size"), CASES)
+def test_its_gradients_are_those_of_a_convolution_for_each_group(strides, padding, size):
+    made = layer(strides, padding)
+    images = tf.constant(RANDOM.randn(5, size, size, 12).astype(np.float32))
+    weights = RANDOM.randn(*made(images).shape).astype(np.float32)
+
+    def gradients(convolve):
+        with tf.GradientTape() as tape:
+            tape.watch(images)
+            total = tf.reduce_sum(convolve(images) * weights)
+        return tape.gradient(total, [made.kernel.value, images])
+
+    found = gradients(made)
+
+    for each, expected in zip(found, gradients(lambda x: one_for_each_group(made, x)), strict=True):
+        np.testing.assert_allclose(each, expected, rtol=1e-4, atol=1e-4)
+        assert np.abs(expected).max() > 0.1
+
+
+def test_it_is_the_operation_itself_and_no_compiled_function():
+    made = layer()
+
+    graph = tf.function(made).get_concrete_function(tf.TensorSpec((2, 6, 6, 12))).graph
+
+    types = {operation.type for operation in graph.get_operations()}
+    assert "Conv2D" in types
+    # Keras' own layer makes one, for XLA.
+    assert not types & {"StatefulPartitionedCall", "PartitionedCall"}
+
+
+def test_keras_own_layer_does_the_same():
+    made = layer()
+    images = RANDOM.randn(2, 6, 6, 12).astype(np.float32)
+    other = keras.layers.Conv2D(12, 3, padding="same", groups=3, use_bias=False)
+    other.build(images.shape)
+    other.kernel.assign(made.kernel)
+
+    np.testing.assert_allclose(made(images), other(images), rtol=1e-5, atol=1e-5)
+
+
+def test_it_is_serialised():
+    again = keras.layers.deserialize(keras.layers.serialize(layer(2, "valid")))
+
+    assert type(again) is GroupedConv2D
+    assert (again.groups, again.filters, again.strides, again.padding) == (3, 12, (2, 2), "valid")
