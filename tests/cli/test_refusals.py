@@ -221,3 +221,11 @@ def test_a_bug_keeps_its_traceback(monkeypatch, error):
 
     with pytest.raises(error, match="a bug"):
         main(list(TRAIN))
+
+
+def test_weights_for_a_recipe_that_begins_at_random_are_refused(refused, here):
+    assert refused("train", "--recipe", "resnet20", "--weights", "some.h5") == (
+        1,
+        "cifar-keras: error: --weights: recipe 'resnet20' begins with random weights",
+    )
+    assert not any(here.iterdir())

@@ -26,13 +26,37 @@ STAGES = """stages:
 """
 
 
+# Whatever keeps a state of its own between steps.
+OPTIMIZER = """optimizer:
+  name: muon
+  variables: "conv*/kernel"
+  rate: 0.5
+  momentum: 0.6
+  newton_schulz_steps: 3
+  others:
+    name: sgd
+    form: torch
+    momentum: 0.9
+    nesterov: true
+    weight_decay: 1.0e-4
+    decayed: kernels
+    loss_factor: 1
+    groups:
+      - {variables: bn/beta, rate: 2, weight_decay: 0, schedule: {kind: until, epochs: 1}}
+label_smoothing: 0.1
+lookahead: {every: 5, decay: 0.95, power: 3}
+"""
+
+
 def write_recipe(path, epochs):
     text = recipe_path("demo").read_text()
     head = text[text.index("title:") : text.index("model:")]
-    tail = text[text.index("parameters:") : text.index("stages:")]
+    data = text[text.index("parameters:") : text.index("optimizer:")]
+    assert "  sizes: []\n" in data
+    data = data.replace("  sizes: []\n", "  sizes: [[0.3, 20], [0.6, 24], [1, 32]]\n")
     model = "model: {name: noisy, width: 32}\n"
     stages = STAGES.format(first=epochs, second=epochs / 2 + 0.5, start=epochs - 1)
-    path.write_text(head + model + tail + stages + "reference: null\n")
+    path.write_text(head + model + data + OPTIMIZER + stages + "reference: null\n")
 
 
 def command(recipe, root):
