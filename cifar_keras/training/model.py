@@ -29,8 +29,8 @@ class TrainingModel(keras.Model):
         return tf.image.resize(images, size, "bilinear", antialias=True)
 
     def train_step(self, data: Any) -> dict[str, tf.Tensor]:
-        images, labels = data
-        logs: dict[str, tf.Tensor] = super().train_step((self.resized(images), labels))
+        images, *rest = data
+        logs: dict[str, tf.Tensor] = super().train_step((self.resized(images), *rest))
         return logs
 
     def make_train_function(self, force: bool = False) -> None:
