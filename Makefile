@@ -18,7 +18,7 @@ PIP := $(BIN)/python -m pip install --quiet $(if $(CONSTRAINTS),--constraint $(C
 PROJECT_FILES := setup.cfg pyproject.toml $(CONSTRAINTS)
 
 .PHONY: help install demo test check lint types imports reproduce-cifar10 reproduce-cifar100 report \
-	kills bench clean
+	kills bench trials parity clean
 
 help: ## list the commands
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | \
@@ -81,11 +81,26 @@ reproduce-cifar100: $(VENV)/.installed ## system A on CIFAR-100 [RECIPES="..."] 
 report: $(VENV)/.installed ## write reports/ from the runs
 	$(BIN)/cifar-keras report --run-dir $(RUN_DIR)
 
+trials: $(VENV)/.installed ## the first steps of every recipe on real CIFAR, into reports/trials.md
+	$(BIN)/python -m benchmarks.trials
+
 kills: $(VENV)/.installed-test ## kill a run KILLS times (default 50) and compare with an unbroken one
 	CIFAR_KERAS_KILLS=$(KILLS) $(BIN)/python -m pytest -m slow -s tests/training/test_kills.py
 
 bench: $(VENV)/.installed ## measure speed on this machine, into reports/benchmarks.md
 	$(BIN)/python -m benchmarks
+
+# The numpy that MXNet needs has wheels for Python 3.8 to 3.11. Its 1.1.0 asks for a numpy older still,
+# and runs without.
+PARITY_PYTHON ?= $(PYTHON)
+parity/.venv-%/.made: parity/requirements-%.txt
+	$(PARITY_PYTHON) -m venv --clear $(@D)
+	$(@D)/bin/python -m pip install --quiet $(if $(findstring rrelu,$*),--no-deps) --requirement $<
+	@touch $@
+
+REFERENCES := $(patsubst %,parity/.venv-%/.made,mxnet mxnet_rrelu torch)
+parity: $(VENV)/.installed-test $(REFERENCES) ## compare with MXNet's and PyTorch's operators, into reports/parity.md
+	$(BIN)/python -m pytest parity --report reports/parity.md
 
 clean: ## remove what these commands made, but not runs/
 	rm -rf $(VENV) demo build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

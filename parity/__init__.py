@@ -1,0 +1,1 @@
+"""Our arithmetic against the originals' own operators, run in MXNet and PyTorch."""

@@ -1,0 +1,140 @@
+"""Our side of the comparison: networks and steps of the shipped recipes, as named arrays."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from unittest import mock
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from cifar_keras.layers import RReLU, Whitening
+from cifar_keras.recipe import Recipe, load_recipe, recipe_path
+from cifar_keras.training.compiled import compiled_model
+from cifar_keras.training.devices import make_strategy
+from cifar_keras.training.model import TrainingModel
+from parity.references.layout import Arrays
+
+SEED = 1
+
+
+@contextmanager
+def precision(name: str) -> Iterator[None]:
+    """Inside, networks are built in `float32` or `float64`.
+
+    In float64 batch norm is Keras' own code, not the fused kernel.
+    """
+    keras.config.set_floatx(name)
+    keras.config.set_dtype_policy(name)
+    try:
+        yield
+    finally:
+        keras.config.set_floatx("float32")
+        keras.config.set_dtype_policy("float32")
+
+
+def recipe(name: str, *overrides: str) -> Recipe:
+    """A shipped recipe, with `KEY=VALUE` overrides."""
+    return load_recipe(recipe_path(name), overrides)
+
+
+def made(chosen: Recipe) -> TrainingModel:
+    """The recipe's network, compiled for epochs of one step, with its dropout off."""
+    model = compiled_model(chosen, SEED, make_strategy("cpu"), per_epoch=1)
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.Dropout | keras.layers.SpatialDropout2D):
+            layer.rate = 0.0
+    return model
+
+
+def set_alive(model: TrainingModel, images: np.ndarray) -> None:
+    """Give the model weights as they are in the midst of a training, of which none is neutral.
+
+    Biases, gammas and betas leave their 0 and 1; moving statistics are near those of the images, so
+    that values at test stay in range.
+    """
+    draw = np.random.default_rng(SEED)
+    for layer in model.layers:
+        if isinstance(layer, Whitening):
+            layer.adapt(images)
+    for name, variable in variables(model).items():
+        if name.endswith(("/bias", "/beta", "/gamma")):
+            drawn = 0.1 * draw.standard_normal(variable.shape)
+            variable.assign(variable.numpy() + drawn.astype(variable.dtype))
+    norms = [x for x in model.layers if isinstance(x, keras.layers.BatchNormalization)]
+    momenta = [layer.momentum for layer in norms]
+    for layer in norms:
+        layer.momentum = 0.0
+    model([images], training=True)
+    for layer, momentum in zip(norms, momenta, strict=True):
+        layer.momentum = momentum
+        factor = draw.uniform(0.8, 1.25, layer.moving_variance.shape)
+        factor = factor.astype(layer.moving_variance.dtype)
+        layer.moving_variance.assign(layer.moving_variance.numpy() * factor)
+
+
+def variables(model: TrainingModel) -> dict[str, keras.Variable]:
+    """The model's weights by their names, layer/variable."""
+    return {variable.path: variable for variable in model.weights}
+
+
+def values(model: TrainingModel) -> Arrays:
+    """What the weights hold."""
+    return {name: np.array(variable.numpy()) for name, variable in variables(model).items()}
+
+
+def passes(model: TrainingModel, images: np.ndarray, labels: np.ndarray) -> Arrays:
+    """What the reference task `network` answers, of ours."""
+    test = model([images], training=False).numpy()
+    with tf.GradientTape() as tape:
+        logits = model([images], training=True)
+        loss = model.loss(labels, logits)
+    found = tape.gradient(loss, [each.value for each in model.trainable_variables])
+    gradients = {
+        f"gradients/{variable.path}": gradient.numpy()
+        for variable, gradient in zip(model.trainable_variables, found, strict=True)
+    }
+    after = {f"after/{name}": value for name, value in values(model).items()}
+    return {"test": test, "training": logits.numpy(), **gradients, **after}
+
+
+def steps(
+    model: TrainingModel, images: np.ndarray, labels: np.ndarray, rates: Sequence[float]
+) -> Arrays:
+    """The weights after a step on each batch, at these rates."""
+    for batch, truth, rate in zip(images, labels, rates, strict=True):
+        model.optimizer.learning_rate = rate
+        # The training model's step takes what `fit` gives to it, and nothing beside.
+        source = tf.data.Dataset.from_tensors((batch, truth))
+        model.fit(source, shuffle=False, verbose=0)
+    return values(model)
+
+
+def slopes(model: TrainingModel, batch: int) -> Arrays:
+    """Slopes for each RReLU layer at a batch of that size, by the layer's name."""
+    draw = np.random.default_rng(SEED)
+    return {
+        layer.name: draw.uniform(layer.lower, layer.upper, (batch, *layer.output.shape[1:])).astype(
+            layer.compute_dtype
+        )
+        for layer in model.layers
+        if isinstance(layer, RReLU)
+    }
+
+
+@contextmanager
+def injected(model: TrainingModel, drawn: Mapping[str, np.ndarray]) -> Iterator[None]:
+    """Inside, each RReLU layer draws what its name holds and nothing else."""
+    states = {
+        id(layer.seed_generator): drawn[layer.name]
+        for layer in model.layers
+        if isinstance(layer, RReLU)
+    }
+
+    def uniform(
+        shape: object, minval: float, maxval: float, dtype: str, seed: keras.random.SeedGenerator
+    ) -> tf.Tensor:
+        return tf.constant(states[id(seed)], dtype)
+
+    with mock.patch.object(keras.random, "uniform", uniform):
+        yield
