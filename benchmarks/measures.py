@@ -132,4 +132,4 @@ def _batches(dataset: Dataset) -> Any:
 def _model(strategy: Any) -> Any:
     from cifar_keras.training.compiled import compiled_model
 
-    return compiled_model(_recipe(), 1, strategy)
+    return compiled_model(_recipe(), 1, strategy, per_epoch=391)

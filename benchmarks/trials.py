@@ -1,0 +1,214 @@
+"""The first steps of every recipe on its real data: does it learn, how fast, at what memory.
+
+    python -m benchmarks.trials [RECIPE ...]
+
+Each recipe runs in a process of its own and leaves its figures in runs/trials/, so that a series
+that was broken off goes on; the table of all of them goes to reports/trials.md.
+"""
+
+import argparse
+import csv
+import json
+import math
+import resource
+import subprocess
+import sys
+import time
+from pathlib import Path
+from statistics import fmean, median
+from typing import Any
+
+from cifar_keras.data import load
+from cifar_keras.files import write_bytes
+from cifar_keras.listing import duration
+from cifar_keras.provenance import hardware, onednn, versions
+from cifar_keras.quiet import import_tensorflow
+from cifar_keras.recipe import Recipe, load_recipe, recipe_names, recipe_path
+from cifar_keras.runs import HISTORY, read_history
+from cifar_keras.schedules import steps_per_epoch
+
+FEW, MANY = 20, 100
+# The first steps compile.
+WARM_UP = 3
+FOLDER = Path("runs/trials")
+PUBLISHED = Path("reports/published")
+SYSTEM_A = Path("reports/runs/inception_rrelu/seed-1")
+
+
+def main() -> None:
+    """Try the named recipes, or all that have not been tried yet, then write the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("recipes", nargs="*", metavar="RECIPE")
+    parser.add_argument("--one", metavar="RECIPE", help=argparse.SUPPRESS)
+    parser.add_argument(
+        "--patience",
+        type=float,
+        default=300.0,
+        metavar="SECONDS",
+        help=f"take {MANY} steps where they last no longer, {FEW} where they do (default: 300)",
+    )
+    parser.add_argument("--data-dir", type=Path, default=None)
+    parser.add_argument("--output", type=Path, default=Path("reports/trials.md"))
+    options = parser.parse_args()
+    if options.one:
+        trial = _trial(load_recipe(recipe_path(options.one)), options.data_dir, options.patience)
+        write_bytes(_file(options.one), (json.dumps(trial, indent=1) + "\n").encode())
+        return
+    shipped = [n for n in recipe_names() if not load_recipe(recipe_path(n)).synthetic]
+    for name in options.recipes or [n for n in shipped if not _file(n).exists()]:
+        command = [sys.executable, "-m", "benchmarks.trials", "--one", name]
+        command += ["--patience", str(options.patience)]
+        if options.data_dir:
+            command += ["--data-dir", str(options.data_dir)]
+        print(name, flush=True)
+        subprocess.run(command, check=True)
+    write_bytes(options.output, _table([n for n in shipped if _file(n).exists()]).encode())
+    print(options.output)
+
+
+def _file(name: str) -> Path:
+    return FOLDER / f"{name}.json"
+
+
+def _trial(recipe: Recipe, data_dir: Path | None, patience: float) -> dict[str, Any]:
+    dataset = load(recipe.dataset, data_dir)
+    import_tensorflow()
+    import keras
+
+    from cifar_keras.data.pipeline import TrainingBatches, evaluation_batches
+    from cifar_keras.data.statistics import normalization
+    from cifar_keras.training.callbacks import Clock, ImageSizes, StepRateScheduler
+    from cifar_keras.training.compiled import compiled_model
+    from cifar_keras.training.devices import feed, make_strategy
+    from cifar_keras.training.initial import adapt
+    from cifar_keras.training.plan import plan, work
+    from cifar_keras.training.position import Position
+
+    strategy = make_strategy("cpu")
+    per_epoch = steps_per_epoch(recipe.data, len(dataset.train.labels))
+    model = compiled_model(recipe, 1, strategy, per_epoch)
+    norm = normalization(recipe.data, dataset.train.images)
+    train = dataset.train
+    batches = TrainingBatches(train.images, train.labels, recipe.data, norm, seed=1)
+    adapt(model, batches)
+    stages = plan(recipe, per_epoch, "1")
+    position = Position()
+    means: list[float] = []
+    times: list[float] = []
+    begin = time.perf_counter()
+
+    class Losses(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
+            assert logs is not None
+            means.append(logs["loss"])
+            times.append(time.perf_counter())
+            late = len(means) >= FEW and (times[-1] - begin) * MANY / len(means) > patience
+            if late or len(means) == MANY:
+                self.model.stop_training = True
+
+    callbacks = [Clock(position, recipe.data.batch_size), StepRateScheduler(stages[0].rate)]
+    if stages[0].size:
+        callbacks.append(ImageSizes(position, stages[0].size))
+    # Epochs of one step: `fit` looks at `stop_training` where an epoch ends.
+    model.fit(
+        feed(strategy, batches.dataset(0, MANY + 1)),
+        steps_per_epoch=1,
+        epochs=MANY,
+        callbacks=[*callbacks, Losses()],
+        shuffle=False,
+        verbose=0,
+    )
+    step = median(b - a for a, b in zip(times[WARM_UP:], times[WARM_UP + 1 :], strict=False))
+    shown = dataset.test.images[:1000], dataset.test.labels[:1000]
+    tests = evaluation_batches(*shown, recipe.data, norm)
+    model.evaluate(tests.take(1), verbose=0)
+    begin = time.perf_counter()
+    model.evaluate(tests, verbose=0)
+    test = (time.perf_counter() - begin) * len(dataset.test.labels) / len(shown[1])
+    costs = work(stages)
+    epochs = math.ceil(recipe.epochs)
+    quarter = len(means) // 4
+    return {
+        "steps": len(means),
+        "first_quarter_loss": fmean(means[:quarter]),
+        "last_quarter_loss": fmean(means[-quarter:]),
+        "finite": all(math.isfinite(loss) for loss in means),
+        "batch_size": recipe.data.batch_size,
+        "seconds_per_step": step,
+        "images_per_second": recipe.data.batch_size / step,
+        "seconds_per_test": test,
+        "seconds_per_run": step / (costs[1] - costs[0]) * costs[-1] + epochs * test,
+        "seconds_per_epoch": (step / (costs[1] - costs[0]) * costs[-1]) / float(recipe.epochs),
+        "epochs": float(recipe.epochs),
+        "peak_memory_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 2**10,
+        "hardware": hardware([]),
+        "onednn": onednn(),
+        "versions": versions(),
+        "pretrained_left_out": recipe.initial_weights != "none",
+    }
+
+
+def _table(names: list[str]) -> str:
+    trials = {name: json.loads(_file(name).read_text()) for name in names}
+    machines = {
+        f"{t['hardware']['cpu']}, {t['hardware']['cores']} cores, {t['hardware']['memory_gib']} GiB"
+        for t in trials.values()
+    }
+    packages = {
+        f"TensorFlow {t['versions']['tensorflow']}, Keras {t['versions']['keras']}"
+        for t in trials.values()
+    }
+    lines = [
+        "# The first steps of every recipe",
+        "",
+        f"Written by `make trials` on {'; '.join(sorted(machines))};",
+        f"{'; '.join(sorted(packages))}.",
+        "Some steps on real CIFAR, at the recipe's own rates. **Loss** is the mean of the batches "
+        "of the first and of the last",
+        "quarter of these steps, in training mode. The estimate of the whole run counts a test "
+        "after each epoch. Other work may",
+        "have run beside it: rates are lower bounds. `*`: with random weights in place of the "
+        "published ones.",
+        "",
+        "| recipe | steps | loss, first quarter | last quarter | images/s | s/epoch | whole run, "
+        "about | peak MiB |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    for name, t in trials.items():
+        star = "*" if t["pretrained_left_out"] else ""
+        lines.append(
+            f"| `{name}`{star} | {t['steps']} | {t['first_quarter_loss']:.4f} | "
+            f"{t['last_quarter_loss']:.4f} | {t['images_per_second']:.4g} | "
+            f"{t['seconds_per_epoch']:.4g} | {duration(t['seconds_per_run'])} | "
+            f"{t['peak_memory_mib']:,} |"
+        )
+    return "\n".join([*lines, "", *_first_epochs()])
+
+
+def _first_epochs() -> list[str]:
+    """The epochs of system A that have been trained so far, beside the original's log."""
+    if not (SYSTEM_A / HISTORY).exists():
+        return []
+    published = {
+        int(row["epoch"]): row
+        for row in csv.DictReader((PUBLISHED / "cifar100_inception_rrelu.csv").open())
+        if row["stage"] == "1"
+    }
+    lines = [
+        "# System A's first epochs beside the original's log",
+        "",
+        f"`inception_rrelu`, seed 1, from `{SYSTEM_A}`; accuracy in percent, on the training "
+        "images in training mode over the epoch.",
+        "",
+        "| epoch | train, ours | train, original | test, ours | test, original |",
+        "| ---: | ---: | ---: | ---: | ---: |",
+    ]
+    for epoch, row in enumerate(read_history(SYSTEM_A)):
+        theirs = [f"{100 * float(published[epoch][key]):.2f}" for key in ("train_acc", "val_acc")]
+        ours = [f"{100 * value:.2f}" for value in (row.accuracy, row.test_accuracy)]
+        lines.append(f"| {epoch} | {ours[0]} | {theirs[0]} | {ours[1]} | {theirs[1]} |")
+    return [*lines, ""]
+
+
+if __name__ == "__main__":
+    main()
