@@ -6,18 +6,18 @@ the place of both: each place of the graph that draws has a number, which is fol
 that the graph is given. keras-cv is imported only where a recipe names one of its layers.
 """
 
-import difflib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import ModuleType
 from typing import Annotated, Any
 
 import tensorflow as tf
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import Field
 
 from cifar_keras.errors import RecipeError
 from cifar_keras.quiet import stderr_held_back
 from cifar_keras.recipe import Data
+from cifar_keras.recipe.arguments import check_arguments, nearest
 from cifar_keras.recipe.schema import KerasCvLayer
 
 _Share = Annotated[float, Field(ge=0, le=1)]
@@ -67,25 +67,12 @@ def keras_cv_layers(data: Data, num_classes: int) -> "KerasCvLayers | None":
 
 
 def _check(section: KerasCvLayer) -> None:
-    name, given = section.layer, section.arguments
+    name = section.layer
     if name not in ARGUMENTS:
-        near = difflib.get_close_matches(name, ARGUMENTS, n=1)
-        hint = f"did you mean '{near[0]}'?" if near else f"there are: {', '.join(ARGUMENTS)}"
+        hint = nearest(name, ARGUMENTS, "there are")
         raise RecipeError(f"unknown keras-cv layer '{name}'; {hint}")
-    known = ARGUMENTS[name]
-    for argument, value in given.items():
-        if argument not in known:
-            near = difflib.get_close_matches(argument, known, n=1)
-            hint = f"did you mean '{near[0]}'?" if near else f"it takes: {', '.join(known)}"
-            raise RecipeError(f"keras-cv layer '{name}' has no argument '{argument}'; {hint}")
-        try:
-            TypeAdapter(known[argument]).validate_python(value, strict=True)
-        except ValidationError as error:
-            reason = error.errors()[0]["msg"]
-            raise RecipeError(f"keras-cv layer '{name}': {argument}={value!r}: {reason}") from None
-    missing = [argument for argument in known if argument not in given]
-    if missing:
-        raise RecipeError(f"keras-cv layer '{name}' lacks {', '.join(missing)}; add to 'arguments'")
+    owner = f"keras-cv layer '{name}'"
+    check_arguments(owner, ARGUMENTS[name], section.arguments, "arguments")
 
 
 def _import_layers() -> ModuleType:

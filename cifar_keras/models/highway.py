@@ -4,6 +4,7 @@ import keras
 from keras import layers
 
 from cifar_keras.initializers import initializer
+from cifar_keras.models.parts import check_halves_twice
 
 # (maps, highway layers) of each stage; a max pooling ends the first two.
 STAGES = ((32, 4), (80, 5), (128, 5))
@@ -36,11 +37,7 @@ def highway(
         Srivastava, Greff and Schmidhuber, arXiv 1507.06228; flukeskywalker/highway-networks, commit
         87d1c8d, examples/highways.
     """
-    if input_shape[0] % 4 or input_shape[1] % 4:
-        raise ValueError(
-            "height and width of `input_shape` must be multiples of 4. "
-            f"Received: input_shape={input_shape}"
-        )
+    check_halves_twice(input_shape)
     inputs = x = keras.Input(input_shape, name="images")
     for stage, (filters, depth) in enumerate(STAGES, start=1):
         name = f"stage{stage}"
