@@ -1,7 +1,8 @@
 """Layers that Keras lacks, or has in a slower or different form."""
 
 from cifar_keras.layers.batch_normalization import BatchNormalization
+from cifar_keras.layers.convolution import Conv2D
 from cifar_keras.layers.rrelu import RReLU
 from cifar_keras.layers.whitening import Whitening
 
-__all__ = ["BatchNormalization", "RReLU", "Whitening"]
+__all__ = ["BatchNormalization", "Conv2D", "RReLU", "Whitening"]

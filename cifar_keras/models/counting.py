@@ -5,6 +5,8 @@ from math import prod
 import keras
 import tensorflow as tf
 
+from cifar_keras.layers.convolution import plain_convolutions
+
 
 def trainable_parameters(model: keras.Model) -> int:
     """The number of trainable numbers, shared ones once."""
@@ -14,14 +16,16 @@ def trainable_parameters(model: keras.Model) -> int:
 def multiply_adds(model: keras.Model, input_shape: tuple[int, ...]) -> int:
     """Multiply-adds of convolutions and matrix products in one image's forward pass.
 
-    Counted in the graph that TensorFlow runs, so a layer that is applied twice counts twice.
+    Counted in a graph of the network, so a layer that is applied twice counts twice. Products with
+    padding count, as they do wherever such figures are published.
     """
     function = tf.function(lambda images: model(images, training=False))
     # Keras puts a grouped convolution into a function of its own; "eagerly" opens it into ours.
     before = tf.config.functions_run_eagerly()
     tf.config.run_functions_eagerly(True)
     try:
-        graph = function.get_concrete_function(tf.TensorSpec((1, *input_shape))).graph
+        with plain_convolutions():
+            graph = function.get_concrete_function(tf.TensorSpec((1, *input_shape))).graph
     finally:
         tf.config.run_functions_eagerly(before)
     return sum(_multiply_adds(operation) for operation in graph.get_operations())

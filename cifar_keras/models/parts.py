@@ -1,9 +1,9 @@
 """What several families of networks have in common."""
 
 import keras
-from keras import layers
 
 from cifar_keras.initializers import initializer
+from cifar_keras.layers import Conv2D
 
 
 def same_conv(
@@ -18,7 +18,7 @@ def same_conv(
 
     Of an even size "same" pads below and right, in PyTorch as in TensorFlow.
     """
-    return layers.Conv2D(
+    return Conv2D(
         filters,
         size,
         padding="same",

@@ -6,7 +6,7 @@ import keras
 from keras import layers
 
 from cifar_keras.initializers import initializer, torch_bias
-from cifar_keras.layers import BatchNormalization
+from cifar_keras.layers import BatchNormalization, Conv2D
 
 # (filters, convolutions) of each group; a max pooling ends each.
 GROUPS = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))
@@ -96,7 +96,7 @@ class _Net:
 
     def conv(self, x: keras.KerasTensor, filters: int, name: str) -> keras.KerasTensor:
         if name not in self.convs:
-            self.convs[name] = layers.Conv2D(
+            self.convs[name] = Conv2D(
                 filters,
                 3,
                 padding="same",

@@ -3,6 +3,7 @@ import pytest
 import tensorflow as tf
 from keras import layers
 
+from cifar_keras.layers import Conv2D
 from cifar_keras.models import multiply_adds, trainable_parameters
 
 
@@ -34,6 +35,11 @@ def test_a_dense_layer_multiplies_every_input_by_every_output():
 )
 def test_a_convolution_multiplies_at_every_place_of_its_output(layer, expected):
     assert counts((6, 6, 2), layer) == expected
+
+
+def test_products_with_padding_count_on_images_smaller_than_the_kernel_too():
+    # 2 * 2 places, 3 * 3 taps, 2 inputs, 4 outputs.
+    assert counts((2, 2, 2), Conv2D(4, 3, padding="same", use_bias=False)) == (288, 72)
 
 
 def test_a_layer_applied_twice_counts_twice_but_its_parameters_once():

@@ -1,0 +1,104 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from cifar_keras.layers import Conv2D
+
+RANDOM = np.random.RandomState(0)
+# (height, width, kernel): squares and oblongs, odd and even windows, down to one pixel.
+SMALL = [(1, 1, 3), (2, 2, 3), (3, 3, 3), (2, 3, 3), (3, 1, 3), (2, 2, 2), (1, 2, 2), (4, 5, 5)]
+
+
+def pair(kernel, **arguments):
+    """Ours and Keras', with the same weights, from 3 channels to 4."""
+    made = [
+        kind(4, kernel, **{"padding": "same", "dtype": "float64"} | arguments)
+        for kind in (Conv2D, keras.layers.Conv2D)
+    ]
+    for layer in made:
+        layer.build((None, None, None, 3))
+    made[1].set_weights([RANDOM.randn(*weight.shape) for weight in made[0].get_weights()])
+    made[0].set_weights(made[1].get_weights())
+    return made
+
+
+def maps_and_gradients(layer, images, factors):
+    with tf.GradientTape() as tape:
+        tape.watch(images)
+        maps = layer(images)
+        total = tf.reduce_sum(maps * factors)
+    return [maps, *tape.gradient(total, [images, *(each.value for each in layer.weights)])]
+
+
+def operations(layer, *shape):
+    traced = tf.function(lambda images: layer(images)).get_concrete_function(
+        tf.TensorSpec(shape, layer.compute_dtype)
+    )
+    return {operation.type for operation in traced.graph.get_operations()}
+
+
+@pytest.mark.parametrize(("height", "width", "kernel"), SMALL)
+@pytest.mark.parametrize("use_bias", [False, True])
+def test_on_small_images_maps_and_gradients_are_keras_own(height, width, kernel, use_bias):
+    ours, theirs = pair(kernel, use_bias=use_bias)
+    images = tf.constant(RANDOM.randn(5, height, width, 3))
+    factors = RANDOM.randn(5, height, width, 4)
+
+    found = maps_and_gradients(ours, images, factors)
+
+    for ours_, theirs_ in zip(found, maps_and_gradients(theirs, images, factors), strict=True):
+        np.testing.assert_allclose(ours_, theirs_, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize(("height", "width", "kernel"), SMALL)
+def test_small_images_take_matrix_products_instead_of_a_convolution(height, width, kernel):
+    ours, _ = pair(kernel)
+
+    found = operations(ours, None, height, width, 3)
+
+    assert "MatMul" in found
+    assert "Conv2D" not in found
+
+
+@pytest.mark.parametrize(
+    ("shape", "arguments"),
+    [
+        ((None, 4, 4, 3), {}),
+        ((None, 2, 4, 3), {}),
+        ((None, None, 2, 3), {}),
+        ((None, 2, 2, 3), {"strides": 2}),
+        ((None, 3, 3, 3), {"padding": "valid"}),
+        ((None, 3, 3, 3), {"dilation_rate": 2}),
+    ],
+)
+def test_elsewhere_keras_own_convolution_runs(shape, arguments):
+    ours, _ = pair(3, **arguments)
+
+    assert "Conv2D" in operations(ours, *shape)
+
+
+def test_a_kernel_of_one_pixel_is_left_to_keras():
+    ours, _ = pair(1)
+
+    assert "Conv2D" in operations(ours, None, 1, 1, 3)
+
+
+def test_a_network_of_any_image_size_is_built_and_saved(tmp_path):
+    inputs = keras.Input((None, None, 3))
+    model = keras.Model(inputs, Conv2D(4, 3, padding="same", name="conv")(inputs))
+    images = RANDOM.randn(2, 2, 2, 3).astype(np.float32)
+
+    model.save(tmp_path / "model.keras")
+    again = keras.saving.load_model(tmp_path / "model.keras")
+
+    np.testing.assert_array_equal(again(images), model(images))
+    assert type(again.get_layer("conv")) is Conv2D
+
+
+def test_mixed_precision_gives_maps_of_the_compute_type():
+    layer = Conv2D(4, 3, padding="same", dtype="mixed_bfloat16")
+
+    maps = layer(tf.ones((1, 2, 2, 3)))
+
+    assert maps.dtype == tf.bfloat16
