@@ -178,17 +178,33 @@ _QUINTIC = (3.4445, -4.7750, 2.0315)
 def orthogonalized(matrix: keras.KerasTensor, steps: int) -> keras.KerasTensor:
     """The matrix (rows, columns) with singular values near 1, by Newton-Schulz steps in its dtype.
 
+    A step is `x <- p(x x^T) x`. Its products with a wide x are most of the work, so they are made
+    once: the polynomials of all steps are multiplied first, and `p(g) x (p(g) x)^T = p(g)^2 g`.
+
     Reference:
         Jordan et al., Muon, https://kellerjordan.github.io/posts/muon.
     """
-    a, b, c = _QUINTIC
     tall = matrix.shape[0] > matrix.shape[1]
     x = ops.transpose(matrix) if tall else matrix
     x = x / (ops.sqrt(ops.sum(ops.square(x))) + 1e-7)
-    for _ in range(steps):
-        square = ops.matmul(x, ops.transpose(x))
-        x = a * x + ops.matmul(b * square + c * ops.matmul(square, square), x)
+    # Below that, products of the small matrices cost more than they save.
+    at_once = steps if x.shape[1] > 1.5 * x.shape[0] else 1
+    for begin in range(0, steps, at_once):
+        x = ops.matmul(_quintics(ops.matmul(x, ops.transpose(x)), min(at_once, steps - begin)), x)
     return ops.transpose(x) if tall else x
+
+
+def _quintics(gram: keras.KerasTensor, steps: int) -> keras.KerasTensor:
+    """The matrix that takes x with `x x^T = gram` some steps on."""
+    a, b, c = _QUINTIC
+    product = None
+    for step in range(steps):
+        diagonal = a * ops.eye(gram.shape[0], dtype=gram.dtype)
+        factor = diagonal + b * gram + c * ops.matmul(gram, gram)
+        product = factor if product is None else ops.matmul(factor, product)
+        if step + 1 < steps:
+            gram = ops.matmul(ops.matmul(factor, factor), gram)
+    return product
 
 
 @keras.saving.register_keras_serializable(package="cifar_keras")
