@@ -41,7 +41,7 @@ def compiled_model(
         )
         if not gpus:
             check_gradients_on_cpu(network)
-        model = TrainingModel(network.inputs, network.outputs[0], name=network.name)
+        model = TrainingModel(network.inputs[0], network.outputs[0], name=network.name)
         optimizer = make_optimizer(recipe, per_epoch, budget)
         try:
             optimizer.build(model.trainable_variables)

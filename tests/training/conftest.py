@@ -1,3 +1,5 @@
+import os
+import signal
 from dataclasses import replace
 
 import h5py
@@ -10,7 +12,10 @@ from cifar_keras.data import Dataset, Split
 from cifar_keras.layers import BatchNormalization, RReLU
 from cifar_keras.models import MODELS
 from cifar_keras.recipe import Recipe, load_recipe, recipes_folder
+from cifar_keras.training.callbacks import Checkpointer
+from cifar_keras.training.devices import make_strategy
 from cifar_keras.training.folder import Job
+from cifar_keras.training.train import Every, train
 
 STAGES = (
     "stages=["
@@ -83,6 +88,30 @@ def job(recipe, tmp_path) -> Job:
 @pytest.fixture
 def elsewhere(job, tmp_path):
     return lambda name: replace(job, folder=tmp_path / name / "noisy" / "seed-3")
+
+
+@pytest.fixture
+def go():
+    """Train a job to its end, saving every so many steps or seconds."""
+    return lambda job, dataset, **every: train(job, dataset, make_strategy("cpu"), Every(**every))
+
+
+@pytest.fixture
+def stop_at():
+    """Send a real signal to this process at the `count`th call of a hook of `Checkpointer`."""
+
+    def stop(monkeypatch, hook, count, number=signal.SIGTERM):
+        original, calls = getattr(Checkpointer, hook), [0]
+
+        def hooked(self, *args, **kwargs):
+            calls[0] += 1
+            if calls[0] == count:
+                os.kill(os.getpid(), number)
+            return original(self, *args, **kwargs)
+
+        monkeypatch.setattr(Checkpointer, hook, hooked)
+
+    return stop
 
 
 @pytest.fixture

@@ -15,13 +15,7 @@ from cifar_keras.errors import Interrupted, RunError
 from cifar_keras.recipe import load_recipe, recipes_folder
 from cifar_keras.training import train as training
 from cifar_keras.training.callbacks import Checkpointer
-from cifar_keras.training.devices import make_strategy
 from cifar_keras.training.folder import locked, put_aside
-from cifar_keras.training.train import Every, train
-
-
-def go(job, dataset, **every):
-    return train(job, dataset, make_strategy("cpu"), Every(**every))
 
 
 @pytest.fixture(scope="module")
@@ -31,25 +25,12 @@ def whole(tmp_path_factory):
 
 
 @pytest.fixture
-def uninterrupted(whole, job, dataset):
+def uninterrupted(whole, job, dataset, go):
     if "folder" not in whole:
         folder = whole["root"] / "noisy" / "seed-3"
         go(replace(job, folder=folder), dataset)
         whole["folder"] = folder
     return whole["folder"]
-
-
-def stop_at(monkeypatch, hook, count, number=signal.SIGTERM):
-    """Send a real signal to this process at the `count`th call of one of the callback's hooks."""
-    original, calls = getattr(Checkpointer, hook), [0]
-
-    def hooked(self, *args, **kwargs):
-        calls[0] += 1
-        if calls[0] == count:
-            os.kill(os.getpid(), number)
-        return original(self, *args, **kwargs)
-
-    monkeypatch.setattr(Checkpointer, hook, hooked)
 
 
 # 18 steps in stage 1, 9 in stage 2; three test epochs of one batch, then two.
@@ -66,7 +47,7 @@ def stop_at(monkeypatch, hook, count, number=signal.SIGTERM):
     ],
 )
 def test_a_run_stopped_anywhere_and_resumed_is_the_uninterrupted_one(
-    monkeypatch, job, dataset, uninterrupted, hook, count, same_bits
+    monkeypatch, job, dataset, uninterrupted, hook, count, same_bits, go, stop_at
 ):
     with monkeypatch.context() as patch:
         stop_at(patch, hook, count)
@@ -80,7 +61,7 @@ def test_a_run_stopped_anywhere_and_resumed_is_the_uninterrupted_one(
 
 
 def test_a_run_stopped_at_random_steps_again_and_again_is_the_uninterrupted_one(
-    monkeypatch, job, dataset, uninterrupted, same_bits
+    monkeypatch, job, dataset, uninterrupted, same_bits, go, stop_at
 ):
     random = np.random.RandomState(7)
     stops = 0
@@ -113,7 +94,7 @@ def kill_at_step(monkeypatch, count):
 
 
 def test_a_killed_run_goes_on_from_a_checkpoint_inside_the_epoch(
-    monkeypatch, job, dataset, uninterrupted, same_bits
+    monkeypatch, job, dataset, uninterrupted, same_bits, go
 ):
     with monkeypatch.context() as patch:
         kill_at_step(patch, 11)
@@ -128,7 +109,7 @@ def test_a_killed_run_goes_on_from_a_checkpoint_inside_the_epoch(
 
 
 def test_a_run_killed_before_its_first_checkpoint_begins_again(
-    monkeypatch, job, dataset, uninterrupted, same_bits
+    monkeypatch, job, dataset, uninterrupted, same_bits, go
 ):
     with monkeypatch.context() as patch:
         kill_at_step(patch, 2)
@@ -141,7 +122,7 @@ def test_a_run_killed_before_its_first_checkpoint_begins_again(
 
 
 @pytest.fixture
-def killed(monkeypatch, job, dataset):
+def killed(monkeypatch, job, dataset, go):
     """A run with two checkpoints, after steps 6 and 12."""
     with monkeypatch.context() as patch:
         kill_at_step(patch, 14)
@@ -162,7 +143,7 @@ def flip_a_bit(path):
 
 @pytest.mark.parametrize("damage", [truncate, flip_a_bit, lambda path: path.write_bytes(b"")])
 def test_a_damaged_newest_checkpoint_is_told_and_the_one_before_is_used(
-    job, dataset, killed, uninterrupted, caplog, damage, same_bits
+    job, dataset, killed, uninterrupted, caplog, damage, same_bits, go
 ):
     damage(killed[-1])
 
@@ -174,7 +155,9 @@ def test_a_damaged_newest_checkpoint_is_told_and_the_one_before_is_used(
     same_bits(job.folder, uninterrupted)
 
 
-def test_a_damaged_checkpoint_does_not_count_among_the_last_two(monkeypatch, job, dataset, killed):
+def test_a_damaged_checkpoint_does_not_count_among_the_last_two(
+    monkeypatch, job, dataset, killed, go
+):
     truncate(killed[-1])
     with monkeypatch.context() as patch:
         kill_at_step(patch, 3)  # the ninth, after the one that is saved behind the eighth
@@ -186,7 +169,7 @@ def test_a_damaged_checkpoint_does_not_count_among_the_last_two(monkeypatch, job
 
 
 def test_an_absent_newest_checkpoint_leaves_the_one_before(
-    job, dataset, killed, uninterrupted, same_bits
+    job, dataset, killed, uninterrupted, same_bits, go
 ):
     killed[-1].unlink()
 
@@ -195,7 +178,7 @@ def test_an_absent_newest_checkpoint_leaves_the_one_before(
     same_bits(job.folder, uninterrupted)
 
 
-def test_when_all_checkpoints_are_damaged_nothing_is_overwritten(job, dataset, killed):
+def test_when_all_checkpoints_are_damaged_nothing_is_overwritten(job, dataset, killed, go):
     for path in killed:
         truncate(path)
 
@@ -206,7 +189,7 @@ def test_when_all_checkpoints_are_damaged_nothing_is_overwritten(job, dataset, k
 
 
 def test_a_full_disk_ends_the_run_and_keeps_the_checkpoint_before(
-    monkeypatch, job, dataset, uninterrupted, same_bits
+    monkeypatch, job, dataset, uninterrupted, same_bits, go
 ):
     fsync, calls = os.fsync, [0]
 
@@ -254,7 +237,7 @@ def test_a_lock_goes_with_its_process(job):
         pass
 
 
-def test_a_run_that_diverges_stops_and_says_where(job, dataset):
+def test_a_run_that_diverges_stops_and_says_where(job, dataset, go):
     stages = (
         "stages=[{epochs: 3, start: scratch, frozen: [], schedule: {kind: steps,"
         " learning_rates: [0.01, 1.0e+30], boundaries: [1]}}]"
@@ -277,7 +260,7 @@ def test_a_run_that_diverges_stops_and_says_where(job, dataset):
     assert runs.read_run(job.folder).events[-1].kind == "failed"
 
 
-def test_a_finished_run_is_read_and_not_trained_again(monkeypatch, job, dataset, uninterrupted):
+def test_a_finished_run_is_read_and_not_trained_again(monkeypatch, job, dataset, uninterrupted, go):
     monkeypatch.setattr(training, "_Run", None)
 
     result = go(replace(job, folder=uninterrupted), dataset)
@@ -293,12 +276,12 @@ def test_a_finished_run_is_read_and_not_trained_again(monkeypatch, job, dataset,
         ({"budget": "0.5"}, "holds another run: budget is 1 there, 0.5 here; use --fresh"),
     ],
 )
-def test_a_folder_of_another_run_is_refused(job, dataset, uninterrupted, change, message):
+def test_a_folder_of_another_run_is_refused(job, dataset, uninterrupted, change, message, go):
     with pytest.raises(RunError, match=message):
         go(replace(job, folder=uninterrupted, **change), dataset)
 
 
-def test_a_folder_of_another_recipe_is_refused_with_the_keys_named(job, dataset, uninterrupted):
+def test_a_folder_of_another_recipe_is_refused_with_the_keys_named(job, dataset, uninterrupted, go):
     tree = job.recipe.model_dump()
     tree["optimizer"]["momentum"] = 0.8
     tree["stages"][1]["epochs"] = 2.0
@@ -312,7 +295,7 @@ def test_a_folder_of_another_recipe_is_refused_with_the_keys_named(job, dataset,
     )
 
 
-def test_a_folder_of_other_data_is_refused(job, dataset, uninterrupted):
+def test_a_folder_of_other_data_is_refused(job, dataset, uninterrupted, go):
     other = replace(dataset, provenance=dataset.provenance | {"content_sha256": {"train": "2"}})
 
     with pytest.raises(RunError, match="holds another run: the data's content; use --fresh"):
@@ -330,7 +313,7 @@ def test_fresh_keeps_the_old_folder_under_another_name(job, killed):
     assert runs.find_runs([job.folder.parent.parent]) == []
 
 
-def test_events_tell_what_happened(monkeypatch, job, dataset):
+def test_events_tell_what_happened(monkeypatch, job, dataset, go, stop_at):
     with monkeypatch.context() as patch:
         stop_at(patch, "on_train_batch_end", 8)
         with pytest.raises(Interrupted):
@@ -349,7 +332,7 @@ def test_events_tell_what_happened(monkeypatch, job, dataset):
 
 
 def test_resuming_under_another_version_warns_that_identity_is_not_claimed(
-    job, dataset, killed, caplog
+    job, dataset, killed, caplog, go
 ):
     path = job.folder / runs.RUN
     run = json.loads(path.read_text())
@@ -365,7 +348,7 @@ def test_resuming_under_another_version_warns_that_identity_is_not_claimed(
 
 
 def test_the_second_stage_starts_from_the_epoch_it_names(
-    job, dataset, uninterrupted, elsewhere, weights_of
+    job, dataset, uninterrupted, elsewhere, weights_of, go
 ):
     # With a rate of nearly nothing the second stage ends where it started, but for the statistics.
     def still(epoch):
@@ -385,48 +368,3 @@ def test_the_second_stage_starts_from_the_epoch_it_names(
     name = next(name for name in weights_of(two) if "conv" in name)
     np.testing.assert_array_equal(weights_of(two)[name], weights_of(short.folder)[name])
     assert not np.array_equal(weights_of(one)[name], weights_of(two)[name])
-
-
-@pytest.fixture
-def elaborate(job):
-    """Muon beside groups, lookahead, images that grow, flips that alternate, squares cut out."""
-    sgd = (
-        "{name: sgd, form: torch, momentum: 0.9, nesterov: true, weight_decay: 1.0e-4,"
-        " decayed: kernels, loss_factor: 16, groups: ["
-        "{variables: bn/beta, rate: 3, weight_decay: 0, schedule: {kind: until, epochs: 1.5}},"
-        "{variables: logits/bias, rate: 1, weight_decay: 0,"
-        " schedule: {kind: inverse, gamma: 0.1, power: 0.75}}]}"
-    )
-    overrides = [
-        "dataset=synthetic10",
-        "model={name: noisy, width: 8}",
-        "data.batch_size=16",
-        "data.last_batch=drop",
-        "data.flip=alternating",
-        "data.cutout=8",
-        "data.sizes=[[0.3, 20], [0.6, 24], [1, 32]]",
-        "optimizer={name: muon, variables: conv/kernel, rate: 5, momentum: 0.6,"
-        f" newton_schulz_steps: 3, others: {sgd}}}",
-        "lookahead={every: 3, decay: 0.9, power: 2}",
-        "stages=[{epochs: 2.5, start: scratch, frozen: [], schedule: {kind: linear,"
-        " learning_rate: 0.005, knots: [[0, 0], [0.25, 1], [1, 0]]}}]",
-        "reference=null",
-    ]
-    return replace(job, recipe=load_recipe(recipes_folder() / "resnet20.yaml", overrides))
-
-
-# 5 steps an epoch, 13 in all: sizes change at steps 4 and 8, copies meet every third step.
-@pytest.mark.parametrize("count", [2, 4, 6, 8, 12])
-def test_muon_lookahead_and_growing_images_resume_exactly(
-    monkeypatch, elaborate, elsewhere, dataset, count, same_bits
-):
-    whole = replace(elaborate, folder=elsewhere("whole").folder)
-    go(whole, dataset)
-    with monkeypatch.context() as patch:
-        stop_at(patch, "on_train_batch_end", count)
-        with pytest.raises(Interrupted):
-            go(elaborate, dataset)
-
-    go(elaborate, dataset)
-
-    same_bits(elaborate.folder, whole.folder)
