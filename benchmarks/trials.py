@@ -2,7 +2,7 @@
 
     python -m benchmarks.trials [RECIPE ...]
 
-Each recipe runs in a process of its own and leaves its figures in runs/trials/, so that a series
+Each recipe runs in a process of its own and leaves its figures in reports/trials/, so that a series
 that was broken off goes on; the table of all of them goes to reports/trials.md.
 """
 
@@ -30,7 +30,7 @@ from cifar_keras.schedules import steps_per_epoch
 FEW, MANY = 20, 100
 # The first steps compile.
 WARM_UP = 3
-FOLDER = Path("runs/trials")
+FOLDER = Path("reports/trials")
 PUBLISHED = Path("reports/published")
 SYSTEM_A = Path("reports/runs/inception_rrelu/seed-1")
 
