@@ -87,9 +87,6 @@ trials: $(VENV)/.installed ## the first steps of every recipe on real CIFAR, int
 kills: $(VENV)/.installed-test ## kill a run KILLS times (default 50) and compare with an unbroken one
 	CIFAR_KERAS_KILLS=$(KILLS) $(BIN)/python -m pytest -m slow -s tests/training/test_kills.py
 
-bench: $(VENV)/.installed ## measure speed on this machine, into reports/benchmarks.md
-	$(BIN)/python -m benchmarks
-
 # The numpy that MXNet needs has wheels for Python 3.8 to 3.11. Its 1.1.0 asks for a numpy older still,
 # and runs without.
 PARITY_PYTHON ?= $(PYTHON)
@@ -101,6 +98,11 @@ parity/.venv-%/.made: parity/requirements-%.txt
 REFERENCES := $(patsubst %,parity/.venv-%/.made,mxnet mxnet_rrelu torch)
 parity: $(VENV)/.installed-test $(REFERENCES) ## compare with MXNet's and PyTorch's operators, into reports/parity.md
 	$(BIN)/python -m pytest parity --report reports/parity.md
+
+# BENCH="--families resnet20 --contenders ours,torch" for a part; benchmarks/README.md has the options.
+BENCH ?=
+bench: $(VENV)/.installed $(patsubst %,parity/.venv-%/.made,mxnet torch) ## measure speed beside stock Keras, PyTorch and MXNet, into reports/benchmarks.md
+	$(BIN)/python -m benchmarks $(BENCH)
 
 clean: ## remove what these commands made, but not runs/
 	rm -rf $(VENV) demo build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

@@ -1,56 +1,97 @@
-"""Measure, print a table, and write it to reports/benchmarks.md."""
+"""Measure speed against the peers, in turns, and write reports/benchmarks.{json,md,svg,png}.
+
+    python -m benchmarks [--families resnet20,...] [--contenders ours,'torch*'] [--repeats 7] ...
+
+A part that is measured again replaces its figures in the JSON whole; the others stay.
+"""
 
 import argparse
+import signal
+import sys
+import tempfile
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from types import FrameType
 
-from benchmarks.measures import Figure, checkpoint_cost, pipeline, start_up, training
-from cifar_keras.data import DATASETS, load
+from benchmarks import chart, results, table
+from benchmarks.families import FAMILIES
+from benchmarks.measures import Bench, first_step, growth, start_up, training
+from benchmarks.results import Results
 from cifar_keras.files import write_bytes
-from cifar_keras.provenance import hardware, versions
-from cifar_keras.quiet import import_tensorflow
 
-REPEATS = 7
+MEASURES: dict[str, Callable[[Bench], Results]] = {
+    "start-up": start_up,
+    "first-step": first_step,
+    "growth": growth,
+}
 
 
 def main() -> None:
-    """Run every measure; what alternates within one measure can be compared, and nothing else."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--dataset", default="cifar10", choices=DATASETS)
+    """Measure what is asked for, a part at a time, and write after each."""
+    options = _options()
+    signal.signal(signal.SIGTERM, _stop)
+    if options.table:
+        write(options.output, {})
+        return
+    names = options.measures or (["training"] if options.families else ["training", *MEASURES])
+    parts: list[Callable[[Bench], Results]] = []
+    for name in names:
+        if name == "training":
+            families = options.families or list(FAMILIES)
+            parts += [partial(training, family=FAMILIES[each]) for each in families]
+        else:
+            parts.append(MEASURES[name])
+    with tempfile.TemporaryDirectory() as scratch:
+        bench = Bench(options.repeats, options.contenders, options.data_dir, Path(scratch))
+        for part in parts:
+            write(options.output, part(bench))
+    print(options.output / "benchmarks.md")
+
+
+def write(folder: Path, new: Results) -> None:
+    """Merge the new results with those in the folder, and write all that is made of them."""
+    path = folder / "benchmarks.json"
+    both = results.merged(results.read(path), new)
+    if new:
+        results.write(path, both)
+    write_bytes(folder / "benchmarks.md", table.page(both).encode())
+    for name, content in chart.pictures(both).items():
+        write_bytes(folder / name, content)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks", description=(__doc__ or "").splitlines()[0]
+    )
+    add = partial(parser.add_argument, type=_list, metavar="A,B")
+    add("--families", help=f"of {', '.join(FAMILIES)} (default: all)")
+    add("--contenders", default=["*"], help="their names or patterns (default: all)")
+    add(
+        "--measures",
+        help=f"of training, {', '.join(MEASURES)} (default: all; with --families training alone)",
+    )
+    parser.add_argument("--repeats", type=int, default=7)
     parser.add_argument("--data-dir", type=Path, default=None)
-    parser.add_argument("--output", type=Path, default=Path("reports/benchmarks.md"))
+    parser.add_argument("--output", type=Path, default=Path("reports"))
+    parser.add_argument("--table", action="store_true", help="measure nothing, write anew")
     options = parser.parse_args()
-
-    figures = start_up(REPEATS)
-    dataset = load(options.dataset, options.data_dir)
-    import_tensorflow()
-    figures += pipeline(dataset, REPEATS)
-    trained = training(dataset, REPEATS)
-    figures += trained
-    figures += checkpoint_cost(dataset, REPEATS, trained[0].median)
-    text = _table(figures, options.dataset)
-    print(text)
-    write_bytes(options.output, text.encode())
+    for given, known in (
+        (options.families, [*FAMILIES]),
+        (options.measures, ["training", *MEASURES]),
+    ):
+        for name in given or ():
+            if name not in known:
+                parser.error(f"'{name}' is none of {', '.join(known)}")
+    return options
 
 
-def _table(figures: list[Figure], dataset: str) -> str:
-    machine, packages = hardware([]), versions()
-    lines = [
-        "# Speed",
-        "",
-        f"Written by `make bench`: medians over {REPEATS} repeats, alternating where two are "
-        "compared, with the",
-        f"smallest and the largest. {machine['cpu']}, {machine['cores']} cores, "
-        f"{machine['memory_gib']} GiB; TensorFlow {packages['tensorflow']}, "
-        f"Keras {packages['keras']}; data: {dataset}.",
-        "",
-        "| what | median | smallest to largest | unit |",
-        "| --- | ---: | ---: | --- |",
-    ]
-    lines += [
-        f"| {f.name} | {f.median:,.4g} | {f.low:,.4g} to {f.high:,.4g} | {f.unit} |"
-        for f in figures
-    ]
-    return "\n".join([*lines, ""])
+def _list(text: str) -> list[str]:
+    return text.split(",")
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    sys.exit(128 + number)
 
 
 if __name__ == "__main__":

@@ -1,135 +1,149 @@
-"""What is measured, each a function from the number of repeats to figures."""
+"""What is measured. Each gives the part of the results that it fills."""
 
-import subprocess
-import sys
-import tempfile
-import time
-from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from functools import partial
 from pathlib import Path
-from statistics import median
 from typing import Any
 
-from cifar_keras.data import Dataset
-from cifar_keras.recipe import Recipe, load_recipe, recipe_path
+from benchmarks.families import CONTENDERS, FAMILIES, GEMMS, Contender, Family
+from benchmarks.machine import run_facts
+from benchmarks.peers import arrays
+from benchmarks.results import Results
+from benchmarks.rounds import Taken, alternate
+from benchmarks.start_up import start_up as start_up_seconds
+from benchmarks.workers import Failed, Worker, command, environment
+from cifar_keras.data import load
+from cifar_keras.recipe import load_recipe, recipe_path
 
-STEPS = 40
+# How cost grows with depth, at the recipes' batch of 128, and with the batch, at the first's depth.
+DEPTHS = {20: "resnet20", 32: "resnet32", 56: "resnet56", 110: "resnet110"}
+BATCHES = (32, 64, 128, 256, 512, 1024)
+# Whose first step is timed again and again, and of which family.
+STARTED = "resnet20"
 
 
 @dataclass(frozen=True)
-class Figure:
-    """A median with its range."""
+class Bench:
+    """What is asked for: repeats, patterns of contenders, where the data lie and the logs go."""
 
-    name: str
-    median: float
-    low: float
-    high: float
-    unit: str
+    repeats: int
+    contenders: Sequence[str]
+    data_dir: Path | None
+    scratch: Path
+
+    def chosen(self, family: Family) -> list[Contender]:
+        """The contenders of a family that match a pattern."""
+        return [
+            each
+            for each in CONTENDERS.values()
+            if each.only in ("", family.name)
+            and any(fnmatchcase(each.name, pattern) for pattern in self.contenders)
+        ]
+
+    def start(self, contender: Contender, family: Family, log: Path) -> Worker:
+        """The contender's process, for this family.
+
+        Raises:
+            Failed: it did not come to its first step.
+        """
+        if contender.module == "ours":
+            return self.start_ours(family.name, (), log)
+        where = str(self.arrays_of(family.dataset))
+        return Worker(command(contender, family.name, where), environment(contender), log)
+
+    def start_ours(self, recipe: str, overrides: Sequence[str], log: Path) -> Worker:
+        """Our own process, for this recipe."""
+        more = [part for override in overrides for part in ("--set", override)]
+        if self.data_dir:
+            more += ["--data-dir", str(self.data_dir.resolve())]
+        ours = CONTENDERS["ours"]
+        return Worker(command(ours, recipe, *more), environment(ours), log)
+
+    def arrays_of(self, dataset: str) -> Path:
+        """The folder of a data set's arrays, written when it is first wanted."""
+        folder = self.scratch / dataset
+        if not folder.exists():
+            both = load(dataset, self.data_dir)
+            train, test = both.train, both.test
+            arrays.write(
+                folder, arrays.Arrays(train.images, train.labels, test.images, test.labels)
+            )
+        return folder
 
 
-def figure(name: str, values: list[float], unit: str) -> Figure:
-    """The figure of repeated measurements."""
-    return Figure(name, median(values), min(values), max(values), unit)
-
-
-def seconds(work: Callable[[], object]) -> float:
-    """How long `work` takes."""
-    begin = time.perf_counter()
-    work()
-    return time.perf_counter() - begin
-
-
-def start_up(repeats: int) -> list[Figure]:
-    """How long the commands that need no TensorFlow take to answer."""
-    figures = []
-    for arguments in (["--help"], ["recipes"]):
-        command = [sys.executable, "-m", "cifar_keras", *arguments]
-
-        answer = partial(subprocess.run, command, check=True, capture_output=True)
-        answer()
-        times = [seconds(answer) for _ in range(repeats)]
-        figures.append(figure(f"`cifar-keras {arguments[0]}`", times, "s"))
-    return figures
-
-
-def pipeline(dataset: Dataset, repeats: int) -> list[Figure]:
-    """Batches of 128, padded, cropped and flipped, with nothing to consume them."""
-    batches = _batches(dataset)
-    rates = []
-    for repeat in range(repeats + 1):
-        source = batches.dataset(repeat * 400, (repeat + 1) * 400)
-        taken = seconds(partial(deque, source, maxlen=0))
-        rates.append(400 * batches.data.batch_size / taken)
-    return [figure("input pipeline alone: pad, crop, flip, batch 128", rates[1:], "images/s")]
-
-
-def training(dataset: Dataset, repeats: int) -> list[Figure]:
-    """ResNet-20 trained from the pipeline, and from one ready-made batch shown again and again."""
-    import tensorflow as tf
-
-    from cifar_keras.training.devices import feed, make_strategy
-
-    strategy = make_strategy("cpu")
-    model, batches = _model(strategy), _batches(dataset)
-    images, labels = batches.batch(tf.constant(0, tf.int64))
-    ready = tf.data.Dataset.from_tensors((images, labels)).repeat()
-    options = tf.data.Options()
-    options.autotune.enabled = False
-    sources = {
-        "from the pipeline": lambda: batches.dataset(0, 10**6),
-        "from a ready-made batch": lambda: ready.with_options(options),
+def training(bench: Bench, family: Family) -> Results:
+    """All contenders of a family in turns, and the matrix products among them."""
+    run, chosen = run_facts(bench.repeats), bench.chosen(family)
+    bench.arrays_of(family.dataset)
+    starts: dict[str, Callable[[Path], Worker]] = {
+        each.name: partial(bench.start, each, family) for each in chosen
     }
-    rates: dict[str, list[float]] = {name: [] for name in sources}
-
-    def fit(source: tf.data.Dataset) -> None:
-        model.fit(feed(strategy, source), steps_per_epoch=STEPS, verbose=0, shuffle=False)
-
-    for source in sources.values():
-        fit(source())
-    for _ in range(repeats):
-        for name, source in sources.items():
-            taken = seconds(partial(fit, source()))
-            rates[name].append(STEPS * batches.data.batch_size / taken)
-    shares = [100 * a / b for a, b in zip(*rates.values(), strict=True)]
-    figures = [figure(f"`resnet20` training {name}", rates[name], "images/s") for name in sources]
-    return [*figures, figure("the first as a share of the second", shares, "%")]
-
-
-def checkpoint_cost(dataset: Dataset, repeats: int, rate: float) -> list[Figure]:
-    """A checkpoint of ResNet-20, taken and flushed to disk, and its share of an epoch."""
-    from cifar_keras.training.checkpoint import Store, take
-    from cifar_keras.training.devices import make_strategy
-    from cifar_keras.training.position import Position
-
-    model = _model(make_strategy("cpu"))
-    epoch = len(dataset.train.labels) / rate
-    times = []
-    with tempfile.TemporaryDirectory(dir=".") as folder:
-        store = Store(Path(folder), [])
-        for step in range(repeats + 1):
-            position = Position(step=step)
-            times.append(seconds(lambda: store.save(take(model, position))))  # noqa: B023
-    cost = figure("`resnet20` checkpoint, taken and flushed to disk", times[1:], "s")
-    shares = [100 * taken / epoch for taken in times[1:]]
-    return [cost, figure("one an epoch, as a share of training time", shares, "%")]
+    starts |= {name: partial(_start_gemm, each) for name, each in GEMMS.items()}
+    cases = {each.name: [*family.cases] for each in chosen}
+    if "ours" in cases:
+        cases["ours"].append("checkpoint")
+    cases |= {name: ["gemm"] for name in GEMMS}
+    taken = alternate(starts, cases, bench.repeats, bench.scratch)
+    part = {"run": run, "batch_size": family.batch_size}
+    return {
+        "training": {
+            family.name: part
+            | {
+                "contenders": _json({n: t for n, t in taken.items() if n not in GEMMS}),
+                "gemm": _json({n: t for n, t in taken.items() if n in GEMMS}),
+            }
+        }
+    }
 
 
-def _recipe() -> Recipe:
-    return load_recipe(recipe_path("resnet20"))
+def growth(bench: Bench) -> Results:
+    """Ours, in turns: at four depths, then with six sizes of batch."""
+    by_depth = {str(depth): (recipe, ()) for depth, recipe in DEPTHS.items()}
+    by_batch = {str(size): (DEPTHS[20], (f"data.batch_size={size}",)) for size in BATCHES}
+    found = {}
+    for name, asked in (("depth", by_depth), ("batch", by_batch)):
+        run = run_facts(bench.repeats)
+        starts: dict[str, Callable[[Path], Worker]] = {
+            key: partial(bench.start_ours, recipe, overrides)
+            for key, (recipe, overrides) in asked.items()
+        }
+        cases = {key: ["train"] for key in asked}
+        taken = _json(alternate(starts, cases, bench.repeats, bench.scratch))
+        for key, (recipe, overrides) in asked.items():
+            size = load_recipe(recipe_path(recipe), overrides).data.batch_size
+            taken[key] |= {"batch_size": size}
+        found[name] = {"run": run, "contenders": taken}
+    return {"growth": found}
 
 
-def _batches(dataset: Dataset) -> Any:
-    from cifar_keras.data.pipeline import TrainingBatches
-    from cifar_keras.data.statistics import normalization
+def first_step(bench: Bench) -> Results:
+    """Seconds from the start of a process to the end of its first step, in turns."""
+    run, family = run_facts(bench.repeats), FAMILIES[STARTED]
+    bench.arrays_of(family.dataset)
+    seconds: dict[str, list[float]] = {each.name: [] for each in bench.chosen(family)}
+    for _ in range(bench.repeats):
+        for contender in bench.chosen(family):
+            try:
+                worker = bench.start(contender, family, bench.scratch / "first-step.log")
+            except Failed:
+                continue
+            seconds[contender.name].append(worker.first_step)
+            worker.close()
+    return {"first_step": {STARTED: {"run": run, "seconds": seconds}}}
 
-    data = _recipe().data
-    norm = normalization(data, dataset.train.images)
-    return TrainingBatches(dataset.train.images, dataset.train.labels, data, norm, seed=1)
+
+def start_up(bench: Bench) -> Results:
+    """Seconds of the commands that need no TensorFlow."""
+    run = run_facts(bench.repeats)
+    seconds = start_up_seconds(bench.repeats, bench.scratch / "start-up")
+    return {"start_up": {"commands": {"run": run, "seconds": seconds}}}
 
 
-def _model(strategy: Any) -> Any:
-    from cifar_keras.training.compiled import compiled_model
+def _start_gemm(contender: Contender, log: Path) -> Worker:
+    return Worker(command(contender), environment(contender), log)
 
-    return compiled_model(_recipe(), 1, strategy, per_epoch=391)
+
+def _json(taken: dict[str, Taken]) -> dict[str, Any]:
+    return {name: each.to_json() for name, each in taken.items()}

@@ -25,6 +25,10 @@ class DeviceError(CifarKerasError):
     """A device that was asked for and is not there."""
 
 
+class MissingPackage(CifarKerasError):
+    """A package that an option needs and that is not installed."""
+
+
 class Interrupted(CifarKerasError):
     """A run that a signal has stopped, its state saved; `signal` is the signal's number."""
 

@@ -1,6 +1,5 @@
 """A run's saved weights on all test images: accuracy, per class, and what is confused."""
 
-import hashlib
 import logging
 import warnings
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from cifar_keras.data import Dataset
 from cifar_keras.data.pipeline import evaluation_batches
 from cifar_keras.data.statistics import normalization
 from cifar_keras.errors import RunError
+from cifar_keras.files import sha256_of
 from cifar_keras.models import build_model
 from cifar_keras.provenance import now
 from cifar_keras.views import WEIGHTS, airbench_views
@@ -72,10 +72,9 @@ def evaluate(folder: Path, run: runs.Run, dataset: Dataset) -> Evaluation:
     Raises:
         RunError: the weights are missing or do not fit the network.
     """
-    weights = _weights(folder)
+    model = load_network(folder, run)
     _warn_of_differences(folder, run, dataset)
-    model = _network(weights, run)
-    logits = model.predict(_tests(run, dataset), verbose=0)
+    logits = plain_logits(model, run, dataset)
     shape = run.recipe.num_classes, logits.shape[-1]
     places = dataset.test.labels * shape[1] + logits.argmax(axis=-1)
     confusion = np.bincount(places, minlength=prod(shape)).reshape(shape)
@@ -88,33 +87,29 @@ def evaluate_views(folder: Path, run: runs.Run, dataset: Dataset) -> runs.Tta:
     Raises:
         RunError: as `evaluate`, or the folder cannot be written.
     """
-    model = _network(_weights(folder), run)
-    correct = 0
-    for images, labels in _tests(run, dataset):
-        logits = [model.predict_on_batch(view) for view in airbench_views(images)]
-        average = np.tensordot(WEIGHTS, logits, axes=1)
-        correct += int(np.sum(average.argmax(axis=-1) == labels.numpy()))
+    logits = averaged_logits(load_network(folder, run), run, dataset)
+    correct = int(np.sum(logits.argmax(axis=-1) == dataset.test.labels))
     tta = runs.Tta(
         test_accuracy=correct / len(dataset.test.labels),
         test_correct=correct,
         test_images=len(dataset.test.labels),
         views=len(WEIGHTS),
-        weights_sha256=_digest(folder),
+        weights_sha256=sha256_of(folder / runs.WEIGHTS),
         finished=now(),
     )
     runs.write_record(folder, runs.TTA, tta)
     return tta
 
 
-def _weights(folder: Path) -> Path:
-    weights = folder / runs.WEIGHTS
+def load_network(folder: Path, run: runs.Run) -> keras.Model:
+    """The run's network, from normalised images to logits, with the weights it ended with.
+
+    Raises:
+        RunError: the weights are missing or do not fit the network.
+    """
+    weights, recipe = folder / runs.WEIGHTS, run.recipe
     if not weights.is_file():
         raise RunError(f"'{folder}' has no {runs.WEIGHTS}: finish the run with `cifar-keras train`")
-    return weights
-
-
-def _network(weights: Path, run: runs.Run) -> keras.Model:
-    recipe = run.recipe
     model = build_model(
         recipe.model.name, recipe.input_shape, recipe.num_classes, recipe.model.arguments
     )
@@ -123,8 +118,9 @@ def _network(weights: Path, run: runs.Run) -> keras.Model:
             # What Keras warns of here it refuses in the end.
             warnings.simplefilter("ignore")
             model.load_weights(weights)
-        # Keras passes over what the file has and the network has not.
-        if _numbers_in(weights) != sum(prod(variable.shape) for variable in model.variables):
+        # Keras passes over what the file has and the network has not. The states of random layers
+        # are variables, but no weights, and in no file.
+        if _numbers_in(weights) != sum(prod(variable.shape) for variable in model.weights):
             raise ValueError("it holds more than the network has")
     except (OSError, ValueError) as error:
         reason = str(error).splitlines()[0]
@@ -132,13 +128,24 @@ def _network(weights: Path, run: runs.Run) -> keras.Model:
     return model
 
 
+def plain_logits(model: keras.Model, run: runs.Run, dataset: Dataset) -> NDArray[np.float32]:
+    """What the network says of each test image, (N, outputs)."""
+    logits: NDArray[np.float32] = model.predict(_tests(run, dataset), verbose=0)
+    return logits
+
+
+def averaged_logits(model: keras.Model, run: runs.Run, dataset: Dataset) -> NDArray[np.float64]:
+    """What the network says of six views of each test image, averaged, (N, outputs)."""
+    batches = []
+    for images, _ in _tests(run, dataset):
+        logits = [model.predict_on_batch(view) for view in airbench_views(images)]
+        batches.append(np.tensordot(WEIGHTS, logits, axes=1))
+    return np.concatenate(batches)
+
+
 def _tests(run: runs.Run, dataset: Dataset) -> tf.data.Dataset:
     norm = normalization(run.recipe.data, dataset.train.images)
     return evaluation_batches(dataset.test.images, dataset.test.labels, run.recipe.data, norm)
-
-
-def _digest(folder: Path) -> str:
-    return hashlib.sha256((folder / runs.WEIGHTS).read_bytes()).hexdigest()
 
 
 def _numbers_in(weights: Path) -> int:
@@ -155,5 +162,5 @@ def _warn_of_differences(folder: Path, run: runs.Run, dataset: Dataset) -> None:
         log.warning("the data is not what the run was trained on: its content hash differs")
     if (folder / runs.RESULT).is_file():
         stated = runs.read_result(folder).weights_sha256
-        if _digest(folder) != stated:
+        if sha256_of(folder / runs.WEIGHTS) != stated:
             log.warning("the weights are not those the run ended with: their hash differs")

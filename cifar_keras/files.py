@@ -1,6 +1,7 @@
 """Files written whole or not at all."""
 
 import errno
+import hashlib
 import os
 import tempfile
 from pathlib import Path
@@ -29,6 +30,11 @@ def write_bytes(path: Path, content: bytes) -> None:
         if scratch and os.path.exists(scratch):
             os.unlink(scratch)
         raise unwritable(path, error) from None
+
+
+def sha256_of(path: Path) -> str:
+    """The hex digest of a file's content."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def remove_leftovers(folder: Path) -> None:

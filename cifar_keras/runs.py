@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from cifar_keras.errors import RunError
-from cifar_keras.files import write_bytes
+from cifar_keras.files import sha256_of, write_bytes
 from cifar_keras.recipe import Recipe, upgrade
 
 RUN = "run.json"
@@ -20,6 +20,8 @@ RESULT = "result.json"
 TTA = "tta.json"
 WEIGHTS = "final.weights.h5"
 CHECKPOINTS = "checkpoints"
+TENSORBOARD = "tensorboard"
+MLFLOW = "mlflow.json"
 LOCK = ".lock"
 # A folder that --fresh has put aside carries this in its name.
 ASIDE = ".old-"
@@ -36,7 +38,10 @@ class Record(BaseModel):
 
 
 class Event(Record):
-    """Something that happened to a run, at which step, and what the code and machine then were."""
+    """Something that happened to a run, at which step, and what the code and machine then were.
+
+    `files` are the sha256 of the files that a run ends with, where it has just finished.
+    """
 
     kind: Literal["started", "resumed", "interrupted", "failed", "finished"]
     time: str
@@ -46,6 +51,7 @@ class Event(Record):
     versions: dict[str, str]
     machine: dict[str, Any]
     note: str | None
+    files: dict[str, str] = {}
 
 
 class Run(Record):
@@ -66,6 +72,11 @@ class Run(Record):
     @classmethod
     def _of_an_earlier_version(cls, recipe: Any) -> Any:
         return upgrade(recipe)
+
+    @property
+    def finish(self) -> Event | None:
+        """The event of its end; None where it has not come to one."""
+        return next((e for e in reversed(self.events) if e.kind == "finished"), None)
 
     @property
     def scaled(self) -> bool:
@@ -219,6 +230,11 @@ def read_tta(folder: Path) -> Tta | None:
 def of_the_same_weights(tta: Tta, result: Result) -> bool:
     """Whether both were measured on the same weights; otherwise the former says nothing of them."""
     return tta.weights_sha256 == result.weights_sha256
+
+
+def file_hashes(folder: Path) -> dict[str, str]:
+    """The sha256 of each file that a run ends with."""
+    return {name: sha256_of(folder / name) for name in (HISTORY, RESULT, WEIGHTS)}
 
 
 def read_history(folder: Path) -> list[Epoch]:

@@ -8,8 +8,9 @@ from cifar_keras import runs
 from cifar_keras.data import Dataset, Split
 from cifar_keras.errors import RunError
 from cifar_keras.evaluate import Evaluation, evaluate, evaluate_views
-from cifar_keras.models import build_model
+from cifar_keras.models import MODELS, build_model
 from cifar_keras.recipe import load_recipe, recipe_path
+from cifar_keras.recipe.schema import Model
 
 # Keras 3.15 saves variables through np.array(variable), which NumPy 2.4 warns of.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -158,6 +159,21 @@ def test_weights_of_another_network_are_refused(folder, dataset, recipe, depth):
         evaluate(folder, runs.read_run(folder), dataset)
 
 
+def test_weights_of_a_network_that_draws_are_evaluated(folder, dataset, monkeypatch):
+    # The states of random layers are variables of the network and stand in no file.
+    def drawing(input_shape: tuple[int, int, int], num_classes: int) -> keras.Model:
+        inputs = keras.Input(input_shape)
+        x = keras.layers.Flatten()(keras.layers.Dropout(0.5)(inputs))
+        return keras.Model(inputs, keras.layers.Dense(num_classes)(x))
+
+    monkeypatch.setitem(MODELS, "drawing", drawing)
+    drawing((32, 32, 3), 10).save_weights(folder / runs.WEIGHTS)
+    run = runs.read_run(folder)
+    recipe = run.recipe.model_copy(update={"model": Model(name="drawing")})
+
+    assert evaluate(folder, run.model_copy(update={"recipe": recipe}), dataset).images == 30
+
+
 def test_damaged_weights_are_refused(folder, dataset):
     (folder / runs.WEIGHTS).write_bytes(b"not HDF5")
 
@@ -227,7 +243,7 @@ class Hasty:
 def test_logits_are_averaged_with_their_weights_and_not_probabilities(folder, dataset, monkeypatch):
     # 10 / 4 and 3 * 3 / 4 are 2.5 against 2.25 for class 0. Weighted alike they would be 1.67
     # against 2.5; as probabilities, 0.29 against 0.71.
-    monkeypatch.setattr("cifar_keras.evaluate._network", lambda *_: Hasty())
+    monkeypatch.setattr("cifar_keras.evaluate.load_network", lambda *_: Hasty())
     zeros, ones = (int((dataset.test.labels == label).sum()) for label in (0, 1))
 
     tta = evaluate_views(folder, runs.read_run(folder), dataset)

@@ -38,14 +38,14 @@ def evaluate(options: argparse.Namespace) -> None:
 
 
 def report(options: argparse.Namespace) -> None:
-    """Write the comparison and the curves; print their paths."""
+    """Write the comparison, the pages, the curves and the README's results; print their paths."""
     from cifar_keras.recipe import load_recipe, recipe_names, recipe_path
-    from cifar_keras.report import write_report
+    from cifar_keras.report import checkout_readme, write_report
 
     recipes = [(name, load_recipe(recipe_path(name))) for name in recipe_names()]
     # The report's own runs come last: of a run that lies in both places it shows the committed one.
     roots = [*(options.run_dir or [Path("runs")]), options.output / "runs"]
-    for path in write_report(recipes, roots, options.output):
+    for path in write_report(recipes, roots, options.output, checkout_readme(options.output)):
         print(path)
 
 

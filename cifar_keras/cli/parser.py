@@ -5,28 +5,21 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NoReturn
 
 from cifar_keras import __version__
 from cifar_keras.cli import commands, values
+from cifar_keras.cli.evidence_options import (
+    add_compare,
+    add_export,
+    add_predict,
+    add_verify,
+)
+from cifar_keras.cli.options import Commands, Parser, add, add_data_dir, add_run_dirs, add_set
 from cifar_keras.cli.training import train
 
 # As data.DATASETS, which would bring in NumPy.
 PUBLISHED = ("cifar10", "cifar100")
 DATASETS = (*PUBLISHED, "synthetic10", "synthetic100")
-
-
-class _Parser(argparse.ArgumentParser):
-    """Options are written out, and misuse is told in one line."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(allow_abbrev=False, **kwargs)
-
-    def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: error: {message}; see '{self.prog} --help'\n")
-
-
-_Commands = argparse._SubParsersAction
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
@@ -39,8 +32,8 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     return options
 
 
-def _parser() -> _Parser:
-    parser = _Parser(
+def _parser() -> Parser:
+    parser = Parser(
         prog="cifar-keras",
         description="Run again, check and compare the published results of CIFAR-10 and CIFAR-100.",
     )
@@ -48,6 +41,10 @@ def _parser() -> _Parser:
     actions = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     _add_train(actions)
     _add_evaluate(actions)
+    add_predict(actions)
+    add_export(actions)
+    add_verify(actions)
+    add_compare(actions)
     _add_report(actions)
     _add_runs(actions)
     _add_recipes(actions)
@@ -55,40 +52,9 @@ def _parser() -> _Parser:
     return parser
 
 
-def _add(actions: _Commands[_Parser], name: str, text: str, function: Any) -> _Parser:
-    parser = actions.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
-    parser.set_defaults(function=function, parser=parser)
-    return parser
-
-
-def _add_data_dir(parser: _Parser) -> None:
-    parser.add_argument(
-        "--data-dir",
-        type=Path,
-        metavar="DIR",
-        help="where CIFAR lies; else $CIFAR_KERAS_DATA, the caches, then a download",
-    )
-
-
-def _add_set(parser: _Parser) -> None:
-    parser.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        help="override a key of the recipe, as optimizer.momentum=0.8; may be repeated",
-    )
-
-
-def _add_run_dirs(parser: _Parser, text: str) -> None:
-    parser.add_argument(
-        "--run-dir", type=Path, action="extend", nargs="+", metavar="DIR", help=text
-    )
-
-
-def _add_train(actions: _Commands[_Parser]) -> None:
+def _add_train(actions: Commands[Parser]) -> None:
     text = "train a recipe and write its run folder, or go on with an unfinished one"
-    parser = _add(actions, "train", text, train)
+    parser = add(actions, "train", text, train)
     parser.add_argument(
         "--recipe", required=True, metavar="NAME|FILE", help="what 'cifar-keras recipes' lists"
     )
@@ -102,7 +68,7 @@ def _add_train(actions: _Commands[_Parser]) -> None:
         metavar="F",
         help="scale the epochs and all boundaries by F; the run is marked as scaled",
     )
-    _add_set(parser)
+    add_set(parser)
     parser.add_argument(
         "--run-dir",
         type=Path,
@@ -110,7 +76,7 @@ def _add_train(actions: _Commands[_Parser]) -> None:
         metavar="DIR",
         help="the folder of run folders (default: runs)",
     )
-    _add_data_dir(parser)
+    add_data_dir(parser)
     parser.add_argument(
         "--weights",
         type=Path,
@@ -132,14 +98,24 @@ def _add_train(actions: _Commands[_Parser]) -> None:
         action="store_true",
         help="start over; an earlier run's folder is kept under another name",
     )
+    parser.add_argument(
+        "--tensorboard",
+        action="store_true",
+        help="also show the history in TensorBoard (the extra tensorboard)",
+    )
+    parser.add_argument(
+        "--mlflow",
+        action="store_true",
+        help="also send the history to $MLFLOW_TRACKING_URI (the extra mlflow)",
+    )
 
 
-def _add_evaluate(actions: _Commands[_Parser]) -> None:
-    parser = _add(
+def _add_evaluate(actions: Commands[Parser]) -> None:
+    parser = add(
         actions, "evaluate", "show all test images to a run's saved network", commands.evaluate
     )
     parser.add_argument("run", type=Path, metavar="RUN", help="a run folder")
-    _add_data_dir(parser)
+    add_data_dir(parser)
     parser.add_argument(
         "--tta",
         action="store_true",
@@ -147,9 +123,9 @@ def _add_evaluate(actions: _Commands[_Parser]) -> None:
     )
 
 
-def _add_report(actions: _Commands[_Parser]) -> None:
-    parser = _add(actions, "report", "write the comparison table and the curves", commands.report)
-    _add_run_dirs(parser, "folders of run folders, beside the report's own (default: runs)")
+def _add_report(actions: Commands[Parser]) -> None:
+    parser = add(actions, "report", "write the comparison table and the curves", commands.report)
+    add_run_dirs(parser, "folders of run folders, beside the report's own (default: runs)")
     parser.add_argument(
         "--output",
         type=Path,
@@ -159,32 +135,32 @@ def _add_report(actions: _Commands[_Parser]) -> None:
     )
 
 
-def _add_runs(actions: _Commands[_Parser]) -> None:
+def _add_runs(actions: Commands[Parser]) -> None:
     text = "list the run folders: how far each is, its accuracy, its time left"
-    parser = _add(actions, "runs", text, commands.list_runs)
-    _add_run_dirs(parser, "folders of run folders (default: runs)")
+    parser = add(actions, "runs", text, commands.list_runs)
+    add_run_dirs(parser, "folders of run folders (default: runs)")
 
 
-def _add_recipes(actions: _Commands[_Parser]) -> None:
-    parser = _add(actions, "recipes", "list the recipes, or show one", commands.recipes)
+def _add_recipes(actions: Commands[Parser]) -> None:
+    parser = add(actions, "recipes", "list the recipes, or show one", commands.recipes)
     below = parser.add_subparsers(title="actions", metavar="ACTION")
-    show = _add(below, "show", "show a recipe, its network and its rate", commands.show_recipe)
+    show = add(below, "show", "show a recipe, its network and its rate", commands.show_recipe)
     show.add_argument("name", metavar="NAME|FILE", help="what 'cifar-keras recipes' lists")
-    _add_set(show)
+    add_set(show)
 
 
-def _add_data(actions: _Commands[_Parser]) -> None:
+def _add_data(actions: Commands[Parser]) -> None:
     parser = actions.add_parser("data", help="fetch, verify or show a data set")
     below = parser.add_subparsers(title="actions", required=True, metavar="ACTION")
-    fetch = _add(below, "fetch", "download from the publisher, hash-checked", commands.fetch_data)
+    fetch = add(below, "fetch", "download from the publisher, hash-checked", commands.fetch_data)
     text = "say of each file whether it is the official one"
-    verify = _add(below, "verify", text, commands.verify_data)
+    verify = add(below, "verify", text, commands.verify_data)
     text = "write a sheet of sample images, plain and augmented"
-    show = _add(below, "show", text, commands.show_data)
+    show = add(below, "show", text, commands.show_data)
     for action in (fetch, verify, show):
         choices = DATASETS if action is show else PUBLISHED
         action.add_argument("dataset", choices=choices, help="which")
-        _add_data_dir(action)
+        add_data_dir(action)
     show.add_argument(
         "--recipe", default="resnet20", metavar="NAME|FILE", help="whose augmentation"
     )

@@ -14,6 +14,7 @@ from types import FrameType
 
 from cifar_keras.cli.say import say
 from cifar_keras.errors import Interrupted, RecipeError
+from cifar_keras.extras import require
 from cifar_keras.quiet import import_tensorflow
 
 
@@ -37,6 +38,9 @@ def _train_one(options: argparse.Namespace) -> None:
     from cifar_keras.data import load
     from cifar_keras.recipe import load_recipe, recipe_path
 
+    trackers = tuple(each for each in ("tensorboard", "mlflow") if getattr(options, each))
+    for tracker in trackers:
+        require(tracker, tracker, f"--{tracker}")
     path = recipe_path(options.recipe)
     recipe = load_recipe(path, options.set)
     seed = 1 if options.seed is None else options.seed
@@ -60,6 +64,7 @@ def _train_one(options: argparse.Namespace) -> None:
         # Where the files lie decides nothing, and is nobody else's business.
         command=("cifar-keras", *_without(options.argv, "--run-dir", "--data-dir", "--weights")),
         weights=options.weights,
+        trackers=trackers,
     )
     strategy = make_strategy(options.devices)
     if options.fresh and (aside := put_aside(folder)):

@@ -1,7 +1,9 @@
 """Recipes: the frozen schema, and how one is found, read and overridden."""
 
 from cifar_keras.recipe.files import load_recipe, recipe_names, recipe_path, recipes_folder
-from cifar_keras.recipe.schema import NUM_CLASSES, Curve, Data, Recipe, Reference, Stage
+from cifar_keras.recipe.flattening import flat
+from cifar_keras.recipe.reference import Curve, Reference
+from cifar_keras.recipe.schema import NUM_CLASSES, Data, Recipe, Stage
 from cifar_keras.recipe.upgrades import upgrade
 
 __all__ = [
@@ -11,6 +13,7 @@ __all__ = [
     "Recipe",
     "Reference",
     "Stage",
+    "flat",
     "load_recipe",
     "recipe_names",
     "recipe_path",

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from cifar_keras.recipe import optimizer, schema
+from cifar_keras.recipe import optimizer, reference, schema
 
 
 def mistake(file: str, tree: Any, error: Any) -> str:
@@ -68,8 +68,10 @@ def _known_keys(loc: tuple[Any, ...]) -> list[str]:
         "linear": schema.Linear,
         "stages": schema.Stage,
         "Start": schema.Start,
-        "reference": schema.Reference,
-        "curve": schema.Curve,
+        "reference": reference.Reference,
+        "spread": reference.Spread,
+        "band": reference.Band,
+        "curve": reference.Curve,
     }
     owners = [sections[part] for part in loc[:-1] if part in sections]
     return list((owners[-1] if owners else schema.Recipe).model_fields)

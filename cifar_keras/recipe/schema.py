@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from cifar_keras.recipe.optimizer import Lookahead, Optimizer
+from cifar_keras.recipe.reference import Reference
 from cifar_keras.recipe.section import Section
 from cifar_keras.recipe.upgrades import without_neutral
 
@@ -168,46 +169,6 @@ class Stage(Section):
         late = [b for b in getattr(self.schedule, "boundaries", []) if b >= self.epochs]
         if late:
             raise ValueError(f"boundaries {late} lie beyond the stage's {self.epochs:g} epochs")
-        return self
-
-
-class Curve(Section):
-    """A published curve: rows of `file`, in reports/published, whose columns equal `where`.
-
-    `first_epoch` is the number which that file gives to the first epoch. Where it gives it to the
-    first epoch of each stage anew, `stage` is the column of the stages, which follow one another.
-    """
-
-    file: str
-    where: dict[str, str | int]
-    stage: str | None
-    epoch: str
-    value: str
-    quantity: Literal["error", "accuracy"]
-    first_epoch: Literal[0, 1]
-
-
-class Reference(Section):
-    """The published figure: test accuracy in percent, where it stands, and what it is.
-
-    `epoch` says whether it is the last epoch's or the best on test; `statistic` how it comes from
-    several `runs`; `augmented` whether it was found with test-time augmentation. `verified` is
-    false for a figure that was not seen in its source.
-    """
-
-    accuracy: float = Field(gt=0, lt=100)
-    source: str
-    verified: bool
-    runs: int = Field(ge=1)
-    statistic: Literal["single", "mean", "median", "best"]
-    epoch: Literal["last", "best"]
-    augmented: bool
-    curve: Curve | None
-
-    @model_validator(mode="after")
-    def _runs_agree(self) -> "Reference":
-        if (self.runs == 1) != (self.statistic == "single"):
-            raise ValueError(f"{self.runs} runs and statistic '{self.statistic}' disagree")
         return self
 
 

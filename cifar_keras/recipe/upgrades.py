@@ -11,7 +11,13 @@ _NEUTRAL: dict[str | None, dict[str, Any]] = {
     "data": {"contrast": "none", "cutout": 0, "sizes": [], "keras_cv": []},
     "sgd": {"form": "classic", "loss_factor": 1, "groups": []},
     "stages": {"frozen": []},
-    "reference": {"verified": True, "augmented": False},
+    "reference": {
+        "verified": True,
+        "inferred": [],
+        "spread": None,
+        "augmented": False,
+        "band": None,
+    },
 }
 
 

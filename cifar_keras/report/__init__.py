@@ -1,42 +1,58 @@
-"""What was reproduced, how well, and on what evidence: run folders -> tables and curves."""
+"""What was reproduced, how well, and on what evidence: run folders -> tables, pages and curves."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
 from cifar_keras.files import write_bytes
 from cifar_keras.recipe import Recipe
+from cifar_keras.report.cards import model_cards
 from cifar_keras.report.csv_table import comparison_csv
+from cifar_keras.report.curves import curve_charts
 from cifar_keras.report.own import remove_stale
+from cifar_keras.report.page import index_html
+from cifar_keras.report.pictures import pictures
+from cifar_keras.report.readme import checkout_readme, with_results
 from cifar_keras.report.results import Results, Row, collect
 from cifar_keras.report.samples import LeftOut
+from cifar_keras.report.system_page import system_page
+from cifar_keras.report.systems import SYSTEMS
 from cifar_keras.report.table import comparison_markdown
 
-__all__ = ["LeftOut", "Results", "Row", "collect", "write_report"]
+__all__ = ["LeftOut", "Results", "Row", "checkout_readme", "collect", "write_report"]
 
 
 def write_report(
-    recipes: Sequence[tuple[str, Recipe]], roots: Sequence[Path], out: Path
+    recipes: Sequence[tuple[str, Recipe]],
+    roots: Sequence[Path],
+    out: Path,
+    readme: Path | None = None,
 ) -> list[Path]:
-    """Write comparison.md, comparison.csv and curves/ below `out`; return their paths.
+    """Write the whole report below `out`, and the results into `readme`; return their paths.
 
-    `roots` are folders of runs; see `read_samples` for a run that lies below two of them. Curves of
-    an earlier report that have no runs any more are removed.
+    `roots` are folders of runs; see `read_samples` for a run that lies below two of them. Pictures,
+    pages and cards of an earlier report that have no runs any more are removed.
 
     Raises:
-        RunError: `out` cannot be written.
+        RunError: `out` or `readme` cannot be written.
     """
     results = collect(recipes, roots)
-    contents = {
-        out / "comparison.md": comparison_markdown(results).encode(),
-        out / "comparison.csv": comparison_csv(results.rows).encode(),
+    curves = pictures(curve_charts(results.rows), out / "curves")
+    texts = {
+        out / "comparison.md": comparison_markdown(results),
+        out / "comparison.csv": comparison_csv(results.rows),
+        out / "index.html": index_html(results.rows),
     }
-    if any(row.samples for row in results.rows):
-        # Importing matplotlib takes longer than all the rest.
-        from cifar_keras.report.curves import curve_pictures
-
-        for name, picture in curve_pictures(results.rows).items():
-            contents[out / "curves" / name] = picture
+    for key in sorted({row.recipe.system for row in results.rows} & SYSTEMS.keys()):
+        texts[out / f"system_{key.lower()}.md"] = system_page(key, results.rows, curves)
+    for name, card in model_cards(results.rows, out / "runs").items():
+        texts[out / "cards" / name] = card
+    if readme:
+        texts[readme] = with_results(readme.read_text(encoding="utf-8"), results.rows)
+    contents = {path: text.encode() for path, text in texts.items()}
+    contents |= {out / "curves" / name: picture for name, picture in curves.items()}
     for path, content in contents.items():
-        write_bytes(path, content)
-    remove_stale(out / "curves", keep=contents)
+        # Flushing a file to disk takes longer than making it.
+        if not path.is_file() or path.read_bytes() != content:
+            write_bytes(path, content)
+    remove_stale(out, keep=contents)
     return list(contents)

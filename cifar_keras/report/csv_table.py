@@ -4,7 +4,10 @@ import csv
 import io
 from collections.abc import Sequence
 
+from cifar_keras.recipe import Reference
 from cifar_keras.report.results import Row
+from cifar_keras.report.values import Values
+from cifar_keras.report.verdict import verdict
 
 
 def comparison_csv(rows: Sequence[Row]) -> str:
@@ -19,7 +22,7 @@ def comparison_csv(rows: Sequence[Row]) -> str:
 
 
 def _csv_cells(row: Row) -> dict[str, object]:
-    reference = row.recipe.reference
+    found = verdict(row)
     return {
         "recipe": row.name,
         "title": row.recipe.title,
@@ -31,15 +34,11 @@ def _csv_cells(row: Row) -> dict[str, object]:
         "overrides": " ".join(row.overrides),
         "note": row.note,
         "recipe_sha256": row.recipe_sha256,
-        "published_accuracy_percent": reference and reference.accuracy,
-        "published_epoch": reference and reference.epoch,
-        "published_runs": reference and reference.runs,
-        "published_statistic": reference and reference.statistic,
-        "published_augmented_at_test": reference and reference.augmented,
-        "published_verified": reference and reference.verified,
-        "published_source": reference and reference.source,
+        **_published(row.recipe.reference),
         **_accuracies("full", row if row.full else None),
-        "full_difference_points": _rounded(row.difference),
+        "full_difference_points": _rounded(found.difference),
+        "full_difference_margin_points": _rounded(found.margin),
+        "verdict": found.text,
         **_accuracies("scaled_or_altered", None if row.full else row),
         "epochs": f"{row.epochs:g}",
         "full_epochs": f"{row.full_epochs:g}",
@@ -52,22 +51,39 @@ def _csv_cells(row: Row) -> dict[str, object]:
     }
 
 
-def _accuracies(kind: str, row: Row | None) -> dict[str, object]:
-    values = [sample.accuracy for sample in row.samples] if row else []
-    best = row.best_on_test if row else (None, None)
-    augmented = row.augmented if row else (None, None, None)
+def _published(reference: Reference | None) -> dict[str, object]:
+    spread, band = reference and reference.spread, reference and reference.band
     return {
-        f"{kind}_n": len(values) if row else None,
-        f"{kind}_accuracy_mean_percent": _rounded(row.mean if row else None),
-        f"{kind}_accuracy_sd_percent": _rounded(row.deviation if row else None),
-        f"{kind}_accuracy_min_percent": _rounded(min(values, default=None)),
-        f"{kind}_accuracy_max_percent": _rounded(max(values, default=None)),
-        f"{kind}_augmented_at_test_n": augmented[2],
-        f"{kind}_augmented_at_test_mean_percent": _rounded(augmented[0]),
-        f"{kind}_augmented_at_test_sd_percent": _rounded(augmented[1]),
-        f"{kind}_best_epoch_chosen_on_test_mean_percent": _rounded(best[0]),
-        f"{kind}_best_epoch_chosen_on_test_sd_percent": _rounded(best[1]),
+        "published_accuracy_percent": reference and reference.accuracy,
+        "published_epoch": reference and reference.epoch,
+        "published_runs": reference and reference.runs,
+        "published_statistic": reference and reference.statistic,
+        "published_augmented_at_test": reference and reference.augmented,
+        "published_verified": reference and reference.verified,
+        "published_inferred": reference and " ".join(reference.inferred),
+        "published_mean_percent": spread and spread.mean,
+        "published_sd_points": spread and spread.deviation,
+        "band_points": band and band.points,
+        "published_source": reference and reference.source,
     }
+
+
+def _accuracies(kind: str, row: Row | None) -> dict[str, object]:
+    none = Values(())
+    cells: dict[str, object] = {f"{kind}_n": row and row.last.count}
+    for name, values in (
+        ("accuracy", row.last if row else none),
+        ("augmented_at_test", row.augmented if row else none),
+        ("best_epoch_chosen_on_test", row.best if row else none),
+    ):
+        cells |= {
+            f"{kind}_{name}_mean_percent": _rounded(values.mean),
+            f"{kind}_{name}_sd_percent": _rounded(values.deviation),
+            f"{kind}_{name}_min_percent": _rounded(values.smallest),
+            f"{kind}_{name}_max_percent": _rounded(values.largest),
+        }
+    cells[f"{kind}_augmented_at_test_n"] = row and row.augmented.count
+    return cells
 
 
 def _rounded(value: float | None) -> float | None:

@@ -1,76 +1,116 @@
-"""Error curves as pictures: ours, each run and their mean, and the published one behind them."""
+"""Curves as charts: ours, each run and their mean, and the published one behind them."""
 
-import io
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import chain
 
-import matplotlib
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, PercentFormatter
-
-from cifar_keras.report.own import CREATOR
+from cifar_keras.report import text
+from cifar_keras.report.chart import (
+    BLUE,
+    GREEN,
+    INK,
+    ORANGE,
+    PURPLE,
+    QUIET,
+    VERMILION,
+    Chart,
+    Panel,
+    Stroke,
+)
 from cifar_keras.report.results import Row
 from cifar_keras.report.series import Line, Series, series
 
-# Okabe and Ito's colours, told apart by colour-blind readers.
-TEST, TRAIN, PUBLISHED, STEP = "#0072B2", "#E69F00", "#000000", "#999999"
-
 DATASETS = {"cifar10": "CIFAR-10", "cifar100": "CIFAR-100"}
 
+# What the originals showed in one figure: file name, title, recipes.
+TOGETHER = {
+    "system_b": (
+        "ResNeXt-101 and ResNet-110 in MXNet",
+        (
+            "resnext101_finetune",
+            "resnext101_finetune_step",
+            "resnext101_sgd_pretrained",
+            "resnet110_adadelta",
+        ),
+    ),
+    "system_c": ("ResNets in neon", ("resnet20", "resnet32", "resnet56", "resnet110")),
+    "system_d": (
+        "VGG with and without batch norm and dropout",
+        ("vgg_bn_dropout", "vgg_bn", "vgg_dropout", "vgg_plain"),
+    ),
+}
+# A's log has accuracies.
+ACCURACY = ("A",)
 
-def curve_pictures(rows: Sequence[Row]) -> dict[str, bytes]:
-    """File name -> SVG or PNG, for every row that has runs; unchanged rows give unchanged bytes."""
-    pictures = {}
-    # A user's matplotlibrc must not change what is committed.
-    with matplotlib.rc_context():
-        matplotlib.rcdefaults()
-        matplotlib.rcParams.update({"svg.hashsalt": CREATOR, "font.size": 9})
-        for row in rows:
-            if row.samples:
-                figure = draw(row, series(row))
-                pictures[f"{row.slug}.svg"] = _svg(figure)
-                pictures[f"{row.slug}.png"] = _png(figure)
-    return pictures
-
-
-def _svg(figure: Figure) -> bytes:
-    content = io.BytesIO()
-    figure.savefig(content, format="svg", metadata={"Creator": CREATOR, "Date": None})
-    return content.getvalue()
-
-
-def _png(figure: Figure) -> bytes:
-    content = io.BytesIO()
-    # The default level takes as long as the drawing, for a tenth of the size.
-    options = {"compress_level": 3}
-    figure.savefig(
-        content, format="png", dpi=150, metadata={"Software": CREATOR}, pil_kwargs=options
-    )
-    return content.getvalue()
+_EACH = (BLUE, VERMILION, GREEN, PURPLE)
+_DASHED, _DOTTED = (4, 3), (1, 1.8)
+_RULE = ("step of the rate", Stroke(QUIET, 0.8))
+_FAINT = 0.4
+_FEW = 30
 
 
-def draw(row: Row, lines: Series) -> Figure:
-    """Two panels: the whole run, and what follows the first step of the rate."""
-    figure = Figure(figsize=(9.6, 4.6))
-    whole, zoomed = figure.subplots(1, 2)
-    figure.subplots_adjust(left=0.06, right=0.98, top=0.84, bottom=0.22, wspace=0.16)
-    figure.text(0.06, 0.945, heading(row), fontsize=11, fontweight="bold")
-    figure.text(0.06, 0.892, subheading(row))
-    _lines(whole, lines, train=True)
-    _lines(zoomed, lines, train=False)
-    whole.set_ylim(bottom=0)
-    # A hair to the right, for the point of the last epoch to be seen whole.
-    whole.set_xlim(0, 1.01 * lines.last)
-    zoomed.set_xlim(lines.zoom, lines.last + 0.01 * (lines.last - lines.zoom))
-    errors = lines.zoomed_errors
-    margin = 0.06 * (max(errors) - min(errors)) or 0.5
-    zoomed.set_ylim(max(0, min(errors) - margin), max(errors) + margin)
-    whole.set_ylabel("error, %")
-    zoomed.set_ylabel("test error, %")
-    handles, labels = whole.get_legend_handles_labels()
-    figure.legend(handles[::-1], labels[::-1], loc="lower center", ncols=len(labels), frameon=False)
-    return figure
+def curve_charts(rows: Sequence[Row]) -> dict[str, Chart]:
+    """File name without its end -> chart: a row that has runs, and what belongs into one figure."""
+    charts = {}
+    for row in rows:
+        if row.samples:
+            lines = series(row)
+            charts[row.slug] = curve_chart(row, lines)
+            if row.recipe.system in ACCURACY:
+                charts[f"{row.slug}-accuracy"] = curve_chart(row, lines, accuracy=True)
+    full = {row.name: row for row in rows if row.full}
+    for name, (title, recipes) in TOGETHER.items():
+        together = [(full[recipe], series(full[recipe])) for recipe in recipes if recipe in full]
+        if any(lines.test or lines.published for _, lines in together):
+            charts[name] = chart_together(title, together)
+    return charts
+
+
+def curve_chart(row: Row, lines: Series, accuracy: bool = False) -> Chart:
+    """Two panels: the whole run, and what follows the first step of the rate; error or accuracy."""
+    points = len(lines.test_mean) <= _FEW
+    published = (lines.published, Stroke(INK, 1.2, _DASHED))
+    tested = list(_runs(lines.test, lines.test_mean, BLUE, points))
+    trained = list(_runs(lines.train, lines.train_mean, ORANGE, points, thin=True))
+    quantity = "accuracy" if accuracy else "error"
+    panels = _panels([lines], [published, *trained, *tested], [published, *tested], quantity)
+    mean = " (mean)" if len(lines.test) > 1 else ""
+    legend = [
+        (f"test {quantity}{mean}", Stroke(BLUE, 1.6)),
+        (f"train {quantity}{mean}", Stroke(ORANGE, 1)),
+    ]
+    if mean:
+        legend.insert(1, ("each run", Stroke(BLUE, 0.8, alpha=_FAINT)))
+    if lines.published:
+        legend.append((f"published test {quantity}", published[1]))
+    if lines.steps:
+        legend.append(_RULE)
+    return Chart(heading(row), subheading(row), panels, legend)
+
+
+def chart_together(title: str, rows: Sequence[tuple[Row, Series]]) -> Chart:
+    """Several recipes in one figure, a colour each: full runs, and what was published."""
+    published, trained, legend = [], [], []
+    tested: list[tuple[Line, Stroke]] = []
+    for (row, lines), color in zip(rows, _EACH, strict=False):
+        published.append((lines.published, Stroke(color, 1.2, _DASHED)))
+        trained.append((lines.train_mean, Stroke(color, 0.9, _DOTTED)))
+        tested += _runs(lines.test, lines.test_mean, color, points=False)
+        runs = text.count(len(row.samples), "run") if row.samples else "not run"
+        legend.append((f"{row.name} ({runs})", Stroke(color, 1.6)))
+    each = [lines for _, lines in rows]
+    ran = any(lines.test for lines in each)
+    if ran:
+        legend += [("test", Stroke(INK, 1.6)), ("train", Stroke(INK, 0.9, _DOTTED))]
+    if any(lines.published for lines in each):
+        legend.append(("published test", Stroke(INK, 1.2, _DASHED)))
+    if any(lines.steps for lines in each):
+        legend.append(_RULE)
+    panels = _panels(each, [*published, *trained, *tested], [*published, *tested], "error")
+    first, _ = rows[0]
+    data = DATASETS.get(first.recipe.dataset, first.dataset)
+    what = "the mean of each recipe's runs" if ran else "as published; not run yet"
+    return Chart(f"{title}, on {data}", what, panels, legend)
 
 
 def heading(row: Row) -> str:
@@ -82,7 +122,7 @@ def heading(row: Row) -> str:
 def subheading(row: Row) -> str:
     """How many runs, and in what they are not the recipe."""
     count = len(row.samples)
-    parts = ["1 run" if count == 1 else f"{count} runs"]
+    parts = [text.count(count, "run")]
     if row.budget != "1":
         kind = "scaled run" if count == 1 else f"{count} scaled runs"
         parts = [f"{kind}: {row.epochs:.4g} of {row.full_epochs:.4g} epochs"]
@@ -95,33 +135,40 @@ def subheading(row: Row) -> str:
     return ", ".join(parts)
 
 
-def _lines(axes: Axes, lines: Series, train: bool) -> None:
-    marker = "." if len(lines.test_mean) <= 30 else None
-    for place in lines.steps:
-        label = "step of the rate" if place == lines.steps[0] else None
-        axes.axvline(place, color=STEP, linewidth=0.6, zorder=1, label=label)
-    dashed = {"color": PUBLISHED, "linestyle": "--", "linewidth": 1.2}
-    _plot(axes, lines.published, "published test error", **dashed, zorder=2)
-    kinds = [("test", lines.test, lines.test_mean, TEST, 1.6)]
-    if train:
-        kinds.insert(0, ("train", lines.train, lines.train_mean, TRAIN, 0.8))
-    for kind, each, mean, color, width in kinds:
-        if len(each) > 1:
-            for i, line in enumerate(each):
-                label = f"{kind} error, each run" if i == 0 and kind == "test" else ""
-                _plot(axes, line, label, color=color, linewidth=0.5 * width, alpha=0.35, zorder=3)
-        label = f"{kind} error, mean" if len(each) > 1 else f"{kind} error"
-        _plot(axes, mean, label, color=color, linewidth=width, marker=marker, zorder=4)
-    axes.grid(axis="y", color=STEP, alpha=0.25, linewidth=0.5)
-    axes.spines[["top", "right"]].set_visible(False)
-    if lines.share:
-        axes.set_xlabel("share of the schedule")
-        axes.xaxis.set_major_formatter(PercentFormatter(xmax=1))
-    else:
-        axes.set_xlabel("epoch")
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+def _runs(
+    each: Sequence[Line], mean: Line, color: str, points: bool, thin: bool = False
+) -> Iterator[tuple[Line, Stroke]]:
+    width = 1.0 if thin else 1.6
+    if len(each) > 1:
+        yield from ((line, Stroke(color, width / 2, alpha=_FAINT)) for line in each)
+    yield mean, Stroke(color, width, points=points)
 
 
-def _plot(axes: Axes, line: Line, label: str, **style: Any) -> None:
-    if line:
-        axes.plot(*zip(*line, strict=True), label=label or None, **style)
+def _panels(
+    each: Sequence[Series],
+    whole: Sequence[tuple[Line, Stroke]],
+    zoomed: Sequence[tuple[Line, Stroke]],
+    quantity: str,
+) -> list[Panel]:
+    last, zoom = max(lines.last for lines in each), min(lines.zoom for lines in each)
+    # A hair to the right, for the point of the last epoch to be seen whole.
+    hair = 0.01 * (last - zoom)
+    errors = list(chain.from_iterable(lines.zoomed_errors for lines in each))
+    margin = 0.06 * (max(errors) - min(errors)) or 0.5
+    top = 1.03 * max(y for line, _ in whole for _, y in line)
+    steps = sorted({step for lines in each for step in lines.steps})
+    share = each[0].share
+    label = "share of the schedule" if share else "epoch"
+    near = (max(0.0, min(errors) - margin), max(errors) + margin)
+    panels = [
+        Panel(whole, steps, (0, last + hair), (0, top), label, "error, %", share),
+        Panel(zoomed, steps, (zoom, last + hair), near, label, "test error, %", share),
+    ]
+    return panels if quantity == "error" else [_of_accuracy(panel) for panel in panels]
+
+
+def _of_accuracy(panel: Panel) -> Panel:
+    lines = [([(x, 100 - y) for x, y in line], stroke) for line, stroke in panel.lines]
+    low, high = panel.y
+    label = panel.y_label.replace("error", "accuracy")
+    return replace(panel, lines=lines, y=(max(0.0, 100 - high), 100 - low), y_label=label)

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import fmean, stdev
 from typing import NamedTuple
 
 from cifar_keras.recipe import Recipe
 from cifar_keras.report.samples import DASH, LeftOut, Sample, read_samples
+from cifar_keras.report.values import Values
 from cifar_keras.runs import run_name
 
 
@@ -15,9 +15,9 @@ from cifar_keras.runs import run_name
 class Row:
     """The runs of one recipe at one budget with the same overrides; accuracies are in percent.
 
-    A `full` row holds runs of the whole recipe as it is shipped. Any other is never compared with
-    the published figure; `difference` is None there. `full_epochs` is the length of the shipped
-    recipe. `slug` names the row's curve files.
+    A `full` row holds runs of the whole recipe as it is shipped; any other is never compared with
+    the published figure. `full_epochs` is the length of the shipped recipe. `slug` names the row's
+    curve files.
     """
 
     name: str
@@ -32,35 +32,27 @@ class Row:
     samples: tuple[Sample, ...]
 
     @property
-    def mean(self) -> float | None:
-        """Mean over runs of the test accuracy after the LAST epoch."""
-        return _mean([sample.accuracy for sample in self.samples])
+    def last(self) -> Values:
+        """Test accuracies after the LAST epoch: the headline."""
+        return Values(tuple(sample.accuracy for sample in self.samples))
 
     @property
-    def deviation(self) -> float | None:
-        """Sample deviation over runs, None for fewer than two."""
-        return _deviation([sample.accuracy for sample in self.samples])
+    def best(self) -> Values:
+        """Test accuracies of the best epochs, chosen by looking at the test set."""
+        return Values(tuple(100 * s.result.best_on_test.test_accuracy for s in self.samples))
 
     @property
-    def best_on_test(self) -> tuple[float | None, float | None]:
-        """Mean and sample deviation of the best epochs, chosen by looking at the test set."""
-        best = [100 * sample.result.best_on_test.test_accuracy for sample in self.samples]
-        return _mean(best), _deviation(best)
+    def augmented(self) -> Values:
+        """Test accuracies with test-time augmentation, of the runs where it was measured."""
+        return Values(tuple(s.augmented for s in self.samples if s.augmented is not None))
 
     @property
-    def augmented(self) -> tuple[float | None, float | None, int]:
-        """Mean and sample deviation with test-time augmentation, and of how many runs."""
-        values = [each.augmented for each in self.samples if each.augmented is not None]
-        return _mean(values), _deviation(values), len(values)
-
-    @property
-    def difference(self) -> float | None:
-        """Our mean minus the published figure, in points: both augmented at test, or neither."""
+    def compared(self) -> Values:
+        """Those of the three which the published figure is one of; the last without a figure."""
         reference = self.recipe.reference
-        if not self.full or reference is None:
-            return None
-        ours = self.augmented[0] if reference.augmented else self.mean
-        return None if ours is None else ours - reference.accuracy
+        if reference and reference.augmented:
+            return self.augmented
+        return self.best if reference and reference.epoch == "best" else self.last
 
     @property
     def length_differs(self) -> bool:
@@ -83,7 +75,7 @@ class Row:
     @property
     def seconds(self) -> float | None:
         """Mean time of a run."""
-        return _mean([sample.result.seconds for sample in self.samples])
+        return Values(tuple(sample.result.seconds for sample in self.samples)).mean
 
     @property
     def hardware(self) -> str:
@@ -177,11 +169,3 @@ def _row(key: _Key, shipped: dict[str, Recipe], samples: list[Sample], taken: se
         slug=slug,
         samples=tuple(samples),
     )
-
-
-def _mean(values: list[float]) -> float | None:
-    return fmean(values) if values else None
-
-
-def _deviation(values: list[float]) -> float | None:
-    return stdev(values) if len(values) > 1 else None

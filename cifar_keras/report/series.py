@@ -34,12 +34,13 @@ class Series:
     @property
     def last(self) -> float:
         """Where the longest line ends."""
-        return max(line[-1][0] for line in [*self.test, self.published] if line)
+        return max((line[-1][0] for line in [*self.test, self.published] if line), default=0)
 
     @property
     def zoom(self) -> float:
-        """Where the zoomed panel begins: at the first step of the rate, or half-way."""
-        return self.steps[0] if self.steps else self.last / 2
+        """Where the zoomed panel begins: at a step of the rate not before half-way, or half-way."""
+        # A hair less, as a share may come out a hair below a half.
+        return next((x for x in self.steps if x > 0.499 * self.last), self.last / 2)
 
     @property
     def zoomed_errors(self) -> list[float]:
@@ -51,7 +52,7 @@ class Series:
 
 
 def series(row: Row) -> Series:
-    """The curves of a row with runs.
+    """The curves of a row; without runs the published one alone.
 
     Ours and the published one share an axis of epochs only where both schedules have the same
     length; otherwise each is drawn against the share of its own.
@@ -69,7 +70,7 @@ def series(row: Row) -> Series:
         train=train,
         train_mean=_mean(train),
         published=[(theirs * epoch, error) for epoch, error in _published(row)],
-        steps=[ours * epoch for epoch in rate_steps(histories[0])],
+        steps=[ours * epoch for epoch in rate_steps(histories[0])] if histories else [],
     )
 
 
@@ -91,7 +92,7 @@ def _errors(history: Sequence[Epoch], accuracy: Callable[[Epoch], float], scale:
 def _mean(lines: Sequence[Line]) -> Line:
     """The mean over lines, where all of them have a point."""
     tables = [dict(line) for line in lines]
-    shared = [x for x, _ in lines[0] if all(x in table for table in tables)]
+    shared = [x for x, _ in lines[0] if all(x in table for table in tables)] if lines else []
     return [(x, fmean(table[x] for table in tables)) for x in shared]
 
 

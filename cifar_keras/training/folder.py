@@ -14,7 +14,7 @@ from cifar_keras import runs
 from cifar_keras.errors import RunError
 from cifar_keras.files import unwritable
 from cifar_keras.provenance import git_state, machine, now, provenance, versions
-from cifar_keras.recipe import Recipe
+from cifar_keras.recipe import Recipe, flat
 from cifar_keras.training.position import Position
 
 logger = logging.getLogger("cifar_keras")
@@ -24,7 +24,8 @@ logger = logging.getLogger("cifar_keras")
 class Job:
     """What was asked for: everything that decides a run's figures, and where they go.
 
-    `weights` is the user's copy of the recipe's published initial weights, None to fetch them.
+    `weights` is the user's copy of the recipe's published initial weights, None to fetch them;
+    `trackers` are where the history is shown besides, of "tensorboard" and "mlflow".
     """
 
     name: str
@@ -35,6 +36,7 @@ class Job:
     folder: Path
     command: tuple[str, ...]
     weights: Path | None = None
+    trackers: tuple[str, ...] = ()
 
 
 @contextmanager
@@ -124,13 +126,13 @@ def open_run(job: Job, data: dict[str, Any], devices: list[str]) -> None:
 
 def _differences(run: runs.Run, job: Job, data: dict[str, Any]) -> list[str]:
     there = {
-        **_flat(run.recipe.moving()),
+        **flat(run.recipe.moving()),
         "seed": run.seed,
         "budget": run.budget,
         "data": run.provenance["data"]["content_sha256"],
     }
     here = {
-        **_flat(job.recipe.moving()),
+        **flat(job.recipe.moving()),
         "seed": job.seed,
         "budget": job.budget,
         "data": data["content_sha256"],
@@ -142,18 +144,6 @@ def _differences(run: runs.Run, job: Job, data: dict[str, Any]) -> list[str]:
         else f"{key} is {there.get(key)} there, {here.get(key)} here"
         for key in keys
     ]
-
-
-def _flat(tree: Any, prefix: str = "") -> dict[str, Any]:
-    if isinstance(tree, dict):
-        pairs = [(str(key), value) for key, value in tree.items()]
-    elif isinstance(tree, list) and any(isinstance(each, dict) for each in tree):
-        pairs = [(str(number), value) for number, value in enumerate(tree)]
-    else:
-        return {prefix: tree}
-    return {
-        k: v for key, value in pairs for k, v in _flat(value, f"{prefix}.{key}".strip(".")).items()
-    }
 
 
 def record(
@@ -170,6 +160,7 @@ def record(
         versions=versions(),
         machine=machine(devices),
         note=note,
+        files=runs.file_hashes(folder) if kind == "finished" else {},
     )
     if kind == "resumed" and run.events:
         _warn_of_rounding(run.events[-1], event)

@@ -1,16 +1,16 @@
 """What comes out of a run: its weights and result.json."""
 
-import hashlib
 import math
 import resource
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import keras
 
 from cifar_keras import runs
-from cifar_keras.files import unwritable, write_bytes
+from cifar_keras.files import sha256_of, unwritable, write_bytes
 from cifar_keras.models import trainable_parameters
 from cifar_keras.provenance import now
 
@@ -27,25 +27,32 @@ def write_result(
     Raises:
         RunError: the folder cannot be written.
     """
-    last, best = rows[-1], max(rows, key=lambda row: row.test_accuracy)
     result = runs.Result(
-        test_accuracy=last.test_accuracy,
-        test_correct=round(last.test_accuracy * test_images),
-        test_images=test_images,
-        test_loss=last.test_loss if math.isfinite(last.test_loss) else None,
-        epochs=last.epoch,
-        steps=sum(max(r.step for r in rows if r.stage == s) for s in {r.stage for r in rows}),
-        best_on_test=runs.BestOnTest(test_accuracy=best.test_accuracy, epoch=best.epoch),
+        **summary(rows, test_images),
         parameters=trainable_parameters(model),
         macs=macs,
-        seconds=sum(row.seconds for row in rows),
-        images_per_second=sum(row.images_per_second for row in rows) / len(rows),
         peak_memory_mib=_peak_memory_mib(),
         weights_sha256=_save_weights(model, folder),
         finished=now(),
     )
     runs.write_record(folder, runs.RESULT, result)
     return result
+
+
+def summary(rows: Sequence[runs.Epoch], test_images: int) -> dict[str, Any]:
+    """The figures of result.json that the history alone decides."""
+    last, best = rows[-1], max(rows, key=lambda row: row.test_accuracy)
+    return {
+        "test_accuracy": last.test_accuracy,
+        "test_correct": round(last.test_accuracy * test_images),
+        "test_images": test_images,
+        "test_loss": last.test_loss if math.isfinite(last.test_loss) else None,
+        "epochs": last.epoch,
+        "steps": sum(max(r.step for r in rows if r.stage == s) for s in {r.stage for r in rows}),
+        "best_on_test": runs.BestOnTest(test_accuracy=best.test_accuracy, epoch=best.epoch),
+        "seconds": sum(row.seconds for row in rows),
+        "images_per_second": sum(row.images_per_second for row in rows) / len(rows),
+    }
 
 
 def _save_weights(model: keras.Model, folder: Path) -> str:
@@ -59,7 +66,7 @@ def _save_weights(model: keras.Model, folder: Path) -> str:
     finally:
         scratch.unlink(missing_ok=True)
     write_bytes(folder / runs.WEIGHTS, content)
-    return hashlib.sha256(content).hexdigest()
+    return sha256_of(folder / runs.WEIGHTS)
 
 
 def _peak_memory_mib() -> int:

@@ -33,6 +33,7 @@ from cifar_keras.training.position import Position
 from cifar_keras.training.progress import Progress
 from cifar_keras.training.result import write_result
 from cifar_keras.training.signals import Signals
+from cifar_keras.training.trackers import Tracker, start_trackers
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,8 @@ def train(
             )
             record(job.folder, "finished", run.position, devices)
             run.store.clear()
+            for tracker in run.trackers:
+                tracker.finish()
             return result
         except Stopped:
             record(job.folder, "interrupted", run.position, devices)
@@ -119,6 +122,7 @@ class _Run:
         self.tests, self.test_steps = feed(strategy, tests), int(tests.cardinality())
         self.position = Position()
         self.restored: Snapshot | None = None
+        self.trackers: list[Tracker] = []
         self.signals = Signals()
         # On a GPU each look at the loss would hold up the device.
         on_gpu = any("GPU" in name for name in strategy.extended.worker_devices)
@@ -139,6 +143,7 @@ class _Run:
 
     def go(self) -> None:
         """From the position to the end of the last stage."""
+        self.trackers = start_trackers(self.job, self.position)
         while True:
             self._stage(self.stages[self.position.stage])
             if self.position.stage + 1 == len(self.stages):
@@ -196,8 +201,8 @@ class _Run:
 
         The clock first, since the others read the position; then the scheduler, which puts the rate
         into the logs; what changes images and weights before what looks at them; the history before
-        the progress, so that a row is on disk before it is shown; the checkpointer last, so that
-        what it saves is complete.
+        the progress and the trackers, so that a row is on disk before it is shown; the checkpointer
+        last, so that what it saves is complete.
         """
         recipe, position, per_epoch = self.job.recipe, self.position, self.per_epoch
         before = stage.steps_before
@@ -219,6 +224,7 @@ class _Run:
             *optional,
             HistoryLog(position, self.job.folder, before, per_epoch),
             Progress(name, position, before, work(self.stages), per_epoch),
+            *self.trackers,
             checkpointer,
         ]
 

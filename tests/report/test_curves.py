@@ -1,17 +1,30 @@
 import re
 import subprocess
 import sys
+from dataclasses import replace
+from xml.etree import ElementTree
 
 import pytest
 
 from cifar_keras.errors import RecipeError
 from cifar_keras.recipe import Curve, load_recipe, recipes_folder
 from cifar_keras.report import write_report
-from cifar_keras.report.curves import curve_pictures, draw, heading, subheading
+from cifar_keras.report.curves import curve_chart, curve_charts, heading, subheading
+from cifar_keras.report.pictures import pictures
 from cifar_keras.report.published import published_curve
 from cifar_keras.report.results import collect
 from cifar_keras.report.series import rate_steps, series
 from cifar_keras.runs import Epoch
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def words(picture):
+    return [each.text for each in ElementTree.fromstring(picture).iter(f"{SVG}text")]
+
+
+def drawn(rows, folder):
+    return pictures(curve_charts(rows), folder)
 
 
 def only_row(root, recipe, name="resnet20"):
@@ -122,7 +135,7 @@ def test_a_scaled_run_is_drawn_against_the_share_of_its_schedule(tmp_path, resne
     assert lines.test_mean[-1] == (1, pytest.approx(14.0))
     assert lines.published[0] == (pytest.approx(86 / 180), pytest.approx(12.67))
     assert lines.steps[0] == pytest.approx(0.5)
-    assert draw(row, lines).axes[0].get_xlabel() == "share of the schedule"
+    assert {panel.x_label for panel in curve_chart(row, lines).panels} == {"share of the schedule"}
 
 
 def test_a_run_of_another_length_is_drawn_against_the_share_too(tmp_path, resnet20, make_run):
@@ -178,16 +191,74 @@ def test_the_title_names_synthetic_data(tmp_path, synthetic, make_run):
     assert text == "demo: ResNet-20, neon, on synthetic10 (synthetic, not CIFAR)"
 
 
-def test_pictures_of_unchanged_runs_have_the_same_bytes_and_no_date(tmp_path, resnet20, make_run):
+def test_pictures_of_unchanged_runs_have_the_same_bytes(tmp_path, resnet20, make_run):
     make_run(tmp_path, resnet20, accuracies=[0.91])
     row = only_row(tmp_path, resnet20)
 
-    first, second = curve_pictures([row]), curve_pictures([row])
+    first, second = drawn([row], tmp_path / "none"), drawn([row], tmp_path / "none")
 
-    assert sorted(first) == ["resnet20.png", "resnet20.svg"]
+    assert sorted(first) == ["resnet20.png", "resnet20.svg", "system_c.png", "system_c.svg"]
     assert first == second
-    assert b"<dc:date>" not in first["resnet20.svg"]
-    assert first["resnet20.png"].startswith(b"\x89PNG")
+
+
+def test_only_a_picture_whose_chart_has_changed_is_drawn_anew(tmp_path, resnet20, make_run):
+    make_run(tmp_path / "runs", resnet20, accuracies=[0.91])
+    charts = curve_charts([only_row(tmp_path / "runs", resnet20)])
+    for name, content in pictures(charts, tmp_path).items():
+        (tmp_path / name).write_bytes(content + b"<!-- kept -->")
+    changed = charts | {"system_c": replace(charts["system_c"], title="another")}
+
+    again = pictures(changed, tmp_path)
+
+    assert again["resnet20.svg"].endswith(b"<!-- kept -->")
+    assert not again["system_c.svg"].endswith(b"<!-- kept -->")
+    assert "another" in words(again["system_c.svg"])
+
+
+def test_pictures_are_well_formed_and_ask_nothing_of_the_network(tmp_path, resnet20, make_run):
+    recipe = resnet20.model_copy(update={"title": "one < two & three"})
+    make_run(tmp_path, recipe, accuracies=[0.91], name="mine")
+
+    picture = drawn([only_row(tmp_path, recipe, "mine")], tmp_path)["mine.svg"]
+
+    assert "mine: one < two & three, on CIFAR-10" in words(picture)
+    assert not re.search(rb"(?:href|src)=.https?:", picture)
+
+
+def test_steps_of_the_rate_and_the_published_curve_are_in_the_legend(tmp_path, resnet20, make_run):
+    for seed in (1, 2):
+        make_run(tmp_path, resnet20, accuracies=[0.91], seed=seed)
+    row = only_row(tmp_path, resnet20)
+
+    legend = curve_chart(row, series(row)).legend
+
+    assert [label for label, _ in legend] == [
+        "test error (mean)",
+        "each run",
+        "train error (mean)",
+        "published test error",
+        "step of the rate",
+    ]
+
+
+def test_system_a_is_drawn_in_accuracies_too(tmp_path, make_run):
+    recipe = load_recipe(recipes_folder() / "inception_rrelu.yaml")
+    make_run(tmp_path, recipe, accuracies=[0.75], name="inception_rrelu")
+
+    charts = curve_charts([only_row(tmp_path, recipe, "inception_rrelu")])
+
+    assert sorted(charts) == ["inception_rrelu", "inception_rrelu-accuracy"]
+    assert "accuracy" in charts["inception_rrelu-accuracy"].panels[0].y_label
+
+
+def test_the_depths_of_system_c_are_in_one_figure_run_or_not(tmp_path, resnet20, make_run):
+    resnet32 = load_recipe(recipes_folder() / "resnet32.yaml")
+    make_run(tmp_path, resnet20, accuracies=[0.91])
+    recipes = [("resnet20", resnet20), ("resnet32", resnet32)]
+
+    picture = drawn(collect(recipes, [tmp_path]).rows, tmp_path)["system_c.svg"]
+
+    assert {"resnet20 (1 run)", "resnet32 (not run)", "published test"} <= set(words(picture))
 
 
 def test_a_published_file_that_is_gone_leaves_ours(tmp_path, resnet20, make_run, caplog):
@@ -207,9 +278,9 @@ def test_a_published_file_that_is_gone_leaves_ours(tmp_path, resnet20, make_run,
 def test_a_run_of_one_epoch_is_drawn(tmp_path, resnet20, make_run):
     make_run(tmp_path, resnet20, accuracies=[0.5], budget="0.005")
 
-    pictures = curve_pictures([only_row(tmp_path, resnet20)])
+    made = drawn([only_row(tmp_path, resnet20)], tmp_path)
 
-    assert sorted(pictures) == ["resnet20-budget-0.005.png", "resnet20-budget-0.005.svg"]
+    assert sorted(made) == ["resnet20-budget-0.005.png", "resnet20-budget-0.005.svg"]
 
 
 def test_only_a_reports_own_stale_pictures_are_removed(tmp_path, resnet20, make_run):
@@ -219,20 +290,30 @@ def test_only_a_reports_own_stale_pictures_are_removed(tmp_path, resnet20, make_
     (out / "curves" / "mine.svg").write_text("<svg/>")
     (out / "curves" / "gone.svg").rename(out / "gone.svg")
 
-    paths = write_report([("resnet20", resnet20)], [], out)
+    write_report([("resnet20", resnet20)], [], out)
 
-    assert paths == [out / "comparison.md", out / "comparison.csv"]
-    assert [path.name for path in (out / "curves").iterdir()] == ["mine.svg"]
+    assert sorted(path.name for path in (out / "curves").iterdir()) == [
+        "mine.svg",
+        "system_c.png",
+        "system_c.svg",
+    ]
     assert (out / "gone.svg").exists()
 
 
-def test_without_runs_matplotlib_is_not_imported(tmp_path):
+def test_a_report_brings_in_no_tensorflow_nor_matplotlib_for_old_figures(
+    tmp_path, resnet20, make_run
+):
+    make_run(tmp_path, resnet20, accuracies=[0.91])
     code = (
-        "import sys; from pathlib import Path; from cifar_keras.report import write_report; "
-        f"write_report([], [], Path({str(tmp_path)!r})); "
+        "import sys; from cifar_keras.cli import main; "
+        f"main(['report', '--run-dir', {str(tmp_path)!r}, '--output', {str(tmp_path)!r}]); "
         "print([name for name in ('matplotlib', 'tensorflow', 'keras') if name in sys.modules])"
     )
 
-    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    answers = [
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+        for _ in range(2)
+    ]
 
-    assert (answer.stdout, answer.stderr) == ("[]\n", "")
+    last = [(answer.stdout.splitlines()[-1], answer.stderr) for answer in answers]
+    assert last == [("['matplotlib']", ""), ("[]", "")]

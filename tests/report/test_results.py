@@ -14,14 +14,14 @@ def test_the_last_epoch_and_not_the_best_is_the_headline(tmp_path, resnet20, mak
 
     [row] = collect([("resnet20", resnet20)], [tmp_path]).rows
 
-    assert row.mean == pytest.approx(91.0)
-    assert row.best_on_test == (pytest.approx(93.0), None)
+    assert row.last.mean == pytest.approx(91.0)
+    assert row.best.each == (pytest.approx(93.0),)
 
 
 def test_a_recipe_without_runs_is_a_row(tmp_path, resnet20):
     [row] = collect([("resnet20", resnet20)], [tmp_path / "absent"]).rows
 
-    assert (row.full, row.mean, row.deviation, row.difference) == (True, None, None, None)
+    assert (row.full, row.last.mean, row.last.deviation) == (True, None, None)
     assert (row.epochs, row.parameters, row.hardware) == (180, 272292, "—")
 
 
@@ -31,10 +31,9 @@ def test_three_runs_give_mean_and_sample_deviation(tmp_path, resnet20, make_run)
 
     [row] = collect([("resnet20", resnet20)], [tmp_path]).rows
 
-    assert row.mean == pytest.approx(91.7)
-    assert row.deviation == pytest.approx(0.2)
-    # 91.71 is published.
-    assert row.difference == pytest.approx(-0.01)
+    assert row.last.mean == pytest.approx(91.7)
+    assert row.last.deviation == pytest.approx(0.2)
+    assert (row.last.smallest, row.last.largest) == (pytest.approx(91.5), pytest.approx(91.9))
 
 
 def test_one_run_has_no_deviation(tmp_path, resnet20, make_run):
@@ -42,21 +41,21 @@ def test_one_run_has_no_deviation(tmp_path, resnet20, make_run):
 
     [row] = collect([("resnet20", resnet20)], [tmp_path]).rows
 
-    assert row.deviation is None
+    assert row.last.deviation is None
 
 
-def test_a_scaled_run_is_a_row_of_its_own_without_a_difference(tmp_path, resnet20, make_run):
+def test_a_scaled_run_is_a_row_of_its_own(tmp_path, resnet20, make_run):
     make_run(tmp_path, resnet20, accuracies=[0.86], budget="0.1")
 
     full, scaled = collect([("resnet20", resnet20)], [tmp_path]).rows
 
     assert (full.full, full.samples) == (True, ())
-    assert (scaled.full, scaled.mean, scaled.difference) == (False, pytest.approx(86.0), None)
+    assert (scaled.full, scaled.last.mean) == (False, pytest.approx(86.0))
     assert (scaled.epochs, scaled.full_epochs) == (18, 180)
     assert scaled.slug == "resnet20-budget-0.1"
 
 
-def test_an_overridden_run_is_a_row_of_its_own_without_a_difference(tmp_path, resnet20, make_run):
+def test_an_overridden_run_is_a_row_of_its_own(tmp_path, resnet20, make_run):
     overrides = ["optimizer.momentum=0.8"]
     altered = load_recipe(recipes_folder() / "resnet20.yaml", overrides)
     make_run(tmp_path, altered, accuracies=[0.92], overrides=overrides)
@@ -64,7 +63,7 @@ def test_an_overridden_run_is_a_row_of_its_own_without_a_difference(tmp_path, re
     full, other = collect([("resnet20", resnet20)], [tmp_path]).rows
 
     assert full.samples == ()
-    assert (other.full, other.difference) == (False, None)
+    assert not other.full
     assert other.note == "optimizer.momentum=0.8"
     assert other.slug == "resnet20-set-4e91d62d"
 
@@ -76,7 +75,7 @@ def test_a_run_of_a_recipe_changed_since_is_no_full_run_of_it(tmp_path, resnet20
     full, other = collect([("resnet20", resnet20)], [tmp_path]).rows
 
     assert full.samples == ()
-    assert (other.full, other.difference) == (False, None)
+    assert not other.full
     assert other.note == f"another version of the recipe, {before.sha256()[:8]}"
     assert other.slug == f"resnet20-recipe-{before.sha256()[:8]}"
 
@@ -117,7 +116,7 @@ def test_of_two_runs_of_one_seed_the_newer_counts(tmp_path, resnet20, make_run, 
 
     results = collect([("resnet20", resnet20)], [tmp_path / root for root in roots])
 
-    assert results.rows[0].mean == pytest.approx(91.0)
+    assert results.rows[0].last.mean == pytest.approx(91.0)
     reason = "started 2026-01-01T00:00:00+00:00; the same seed was run again later"
     assert results.left_out == [LeftOut("resnet20/seed-1", reason)]
 

@@ -25,7 +25,8 @@ OTHER = "## Scaled or altered runs"
 def test_no_run_is_a_dash_and_not_a_missing_row(tmp_path, resnet20):
     markdown = comparison_markdown(collect([("resnet20", resnet20)], [tmp_path]))
 
-    row = ["resnet20", "cifar10", "91.71 (last, 1 run)", "—", "—", "180", "—", "—", "—", "—"]
+    row = ["resnet20", "cifar10", "91.71 (last, 1 run)", "—", "—", "—"]
+    row += ["no verdict: not run", "180", "—", "—", "—", "—"]
     assert cells(markdown, FULL, "resnet20") == row
     assert "from 0 full runs and 0 scaled or altered runs." in markdown
     assert markdown.count("cifar-keras train --recipe NAME") == 1
@@ -39,12 +40,14 @@ def test_one_run_has_no_plus_minus(tmp_path, resnet20, make_run):
 
     assert cells(markdown, FULL, "resnet20")[3:] == [
         "91.82 (1)",
+        "—",
         "+0.11",
+        "one run, in its band",
         "180",
         "200",
         "Example CPU (2 cores)",
         "—",
-        "92.50",
+        "92.50 (1)",
     ]
     assert "from 1 full run and" in markdown
 
@@ -55,7 +58,12 @@ def test_three_runs_are_mean_and_sample_deviation(tmp_path, resnet20, make_run):
 
     markdown = comparison_markdown(collect([("resnet20", resnet20)], [tmp_path]))
 
-    assert cells(markdown, FULL, "resnet20")[3:5] == ["91.70 ± 0.20 (3)", "-0.01"]
+    assert cells(markdown, FULL, "resnet20")[3:7] == [
+        "91.70 ± 0.20 (3)",
+        "91.50 to 91.90",
+        "-0.01",
+        "reproduced",
+    ]
 
 
 def test_a_scaled_run_never_enters_the_table_of_full_runs(tmp_path, resnet20, make_run):
@@ -64,18 +72,19 @@ def test_a_scaled_run_never_enters_the_table_of_full_runs(tmp_path, resnet20, ma
     markdown = comparison_markdown(collect([("resnet20", resnet20)], [tmp_path]))
 
     assert "86.00" not in markdown[: markdown.index(OTHER)]
-    assert cells(markdown, FULL, "resnet20")[3:5] == ["—", "—"]
+    assert cells(markdown, FULL, "resnet20")[3:6] == ["—", "—", "—"]
     assert cells(markdown, OTHER, "resnet20")[1:] == [
         "length",
         "cifar10",
         "91.71 (last, 1 run)",
         "86.00 (1)",
         "—",
+        "no verdict: scaled",
         "18 of 180 (budget 0.1)",
         "200",
         "Example CPU (2 cores)",
         "—",
-        "86.00",
+        "86.00 (1)",
     ]
 
 
@@ -87,7 +96,11 @@ def test_an_overridden_run_is_told_by_its_overrides(tmp_path, resnet20, make_run
     markdown = comparison_markdown(collect([("resnet20", resnet20)], [tmp_path]))
 
     row = cells(markdown, OTHER, "resnet20")
-    assert (row[1], row[5], row[6]) == ("optimizer.momentum=0.8", "—", "180")
+    assert (row[1], row[6], row[7]) == (
+        "optimizer.momentum=0.8",
+        "no verdict: altered",
+        "180",
+    )
 
 
 def test_a_recipe_without_published_figure_has_dashes(tmp_path, synthetic, make_run):
@@ -163,7 +176,7 @@ def test_a_difference_that_rounds_to_nothing_has_no_minus(tmp_path, resnet20, ma
 
     markdown = comparison_markdown(collect([("resnet20", resnet20)], [tmp_path]))
 
-    assert cells(markdown, FULL, "resnet20")[4] == "+0.00"
+    assert cells(markdown, FULL, "resnet20")[5] == "+0.00"
 
 
 def test_csv_keeps_full_and_scaled_figures_in_columns_of_their_own(tmp_path, resnet20, make_run):
@@ -180,6 +193,10 @@ def test_csv_keeps_full_and_scaled_figures_in_columns_of_their_own(tmp_path, res
     assert full["full_accuracy_min_percent"] == "91.5"
     assert full["full_accuracy_max_percent"] == "91.9"
     assert full["full_difference_points"] == "-0.01"
+    assert (full["verdict"], full["full_difference_margin_points"]) == (
+        "two runs, in its band",
+        "0.6",
+    )
     assert full["scaled_or_altered_accuracy_mean_percent"] == ""
     assert (scaled["full_accuracy_mean_percent"], scaled["full_difference_points"]) == ("", "")
     assert scaled["scaled_or_altered_accuracy_mean_percent"] == "86.0"
@@ -222,7 +239,7 @@ def test_what_is_augmented_at_test_has_a_column_of_its_own(tmp_path, resnet20, m
     markdown = comparison_markdown(collect([("resnet20", resnet20)], [tmp_path]))
 
     row = cells(markdown, FULL, "resnet20")
-    assert (row[3], row[4], row[8]) == ("92.00 ± 0.00 (3)", "+0.29", "93.50 ± 0.71 (2)")
+    assert (row[3], row[5], row[10]) == ("92.00 ± 0.00 (3)", "+0.29", "93.50 ± 0.71 (2)")
 
 
 def test_an_augmented_published_figure_is_compared_with_ours_augmented(
@@ -236,8 +253,8 @@ def test_an_augmented_published_figure_is_compared_with_ours_augmented(
     after = comparison_markdown(collect([("resnet20", recipe)], [tmp_path]))
 
     published = "91.71 (last, 1 run, augmented at test)"
-    assert cells(before, FULL, "resnet20")[2:5] == [published, "92.00 (1)", "—"]
-    assert cells(after, FULL, "resnet20")[2:5] == [published, "92.00 (1)", "+1.29"]
+    assert cells(before, FULL, "resnet20")[2:6] == [published, "92.00 (1)", "—", "—"]
+    assert cells(after, FULL, "resnet20")[2:6] == [published, "92.00 (1)", "—", "+1.29"]
 
 
 def test_views_of_other_weights_do_not_count(tmp_path, resnet20, make_run):
@@ -258,3 +275,20 @@ def test_csv_keeps_what_is_augmented_apart(tmp_path, resnet20, make_run):
     )
     assert row["full_augmented_at_test_mean_percent"] == "93.0"
     assert (row["full_augmented_at_test_n"], row["full_augmented_at_test_sd_percent"]) == ("1", "")
+
+
+def test_marks_of_memory_and_inference_stand_at_what_they_are_of(tmp_path):
+    recipes = [(name, load_recipe(recipes_folder() / f"{name}.yaml")) for name in MARKED]
+
+    markdown = comparison_markdown(collect(recipes, [tmp_path]))
+
+    assert {name: cells(markdown, FULL, name)[2] for name in MARKED} == MARKED
+
+
+# SPEC D.3, F and H.1.
+MARKED = {
+    "nin_relu": "57.10 [mem] (last [inf], 1 run [inf])",
+    "vgg_bn": "88.73 (best [inf], 1 run)",
+    "speedrun100_long": "76.25 (last, 1 run [inf])",
+    "highway19": "67.76 (last [inf], best of 5 runs)",
+}

@@ -1,0 +1,81 @@
+"""benchmarks.svg and .png: every family's training rates, beside the limit."""
+
+import io
+from collections.abc import Sequence
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from benchmarks.families import CONTENDERS, FAMILIES, Family
+from benchmarks.figures import figure
+from benchmarks.ratios import OPERATIONS_PER_MULTIPLY_ADD, limit, training_rates
+from benchmarks.results import Results
+
+CREATOR = "make bench"
+# Okabe and Ito's colours: one a framework.
+COLORS = {"ours": "#D55E00", "keras": "#E69F00", "torch": "#0072B2", "mxnet": "#009E73"}
+GREY = "#999999"
+COLUMNS = 2
+# Inches of a bar and of what stands around a panel's bars.
+BAR, AROUND = 0.2, 0.75
+
+
+def pictures(results: Results) -> dict[str, bytes]:
+    """File name -> SVG or PNG; the same bytes for the same results."""
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update({"svg.hashsalt": CREATOR, "font.size": 8})
+        drawn = draw(results)
+        svg, png = io.BytesIO(), io.BytesIO()
+        drawn.savefig(svg, format="svg", metadata={"Creator": CREATOR, "Date": None})
+        drawn.savefig(png, format="png", dpi=150, metadata={"Software": CREATOR})
+    return {"benchmarks.svg": svg.getvalue(), "benchmarks.png": png.getvalue()}
+
+
+def draw(results: Results) -> Figure:
+    """A panel for each family and size, a bar for each contender."""
+    panels = [
+        (FAMILIES[name], size)
+        for name in FAMILIES
+        if name in results.get("training", {})
+        for size in FAMILIES[name].sizes
+    ]
+    rows = -(-len(panels) // COLUMNS) or 1
+    bars = max((len(_names(results, family)) for family, _ in panels), default=1)
+    drawn = Figure(figsize=(10, rows * (AROUND + BAR * bars)), layout="constrained")
+    every = drawn.subplots(rows, COLUMNS, squeeze=False).ravel()
+    for axes, (family, size) in zip(every, panels, strict=False):
+        _panel(axes, results, family, size)
+    for axes in every[len(panels) :]:
+        axes.set_axis_off()
+    return drawn
+
+
+def _names(results: Results, family: Family) -> Sequence[str]:
+    contenders = results["training"][family.name]["contenders"]
+    return [name for name, facts in contenders.items() if "failed" not in facts]
+
+
+def _panel(axes: Axes, results: Results, family: Family, size: int) -> None:
+    names = _names(results, family)
+    for place, name in enumerate(names):
+        found = figure(training_rates(results, family.name, name, size))
+        if found is None:
+            continue
+        spread = [[found.median - found.low], [found.high - found.median]]
+        color = COLORS[name.partition("-")[0]]
+        axes.barh(place, found.median, color=color, height=0.7)
+        axes.errorbar(found.median, place, xerr=spread, color="black", linewidth=0.8, capsize=2)
+    most = limit(results, family.name)
+    if most is not None:
+        rate = most / OPERATIONS_PER_MULTIPLY_ADD / family.multiply_adds[size]
+        axes.axvline(rate, color=GREY, linestyle="--", linewidth=1)
+        axes.text(rate, -0.75, "limit ", ha="right", va="center", color=GREY)
+    axes.set_yticks(range(len(names)), [CONTENDERS[name].title for name in names])
+    axes.set_ylim(len(names) - 0.4, -1.1)
+    axes.set_xlim(left=0)
+    batch = results["training"][family.name]["batch_size"]
+    axes.set_title(f"{family.name}, {size} px, batch {batch}", loc="left", fontweight="bold")
+    axes.set_xlabel("training, images/s")
+    axes.spines[["top", "right"]].set_visible(False)

@@ -1,0 +1,121 @@
+"""The networks that are measured, and who trains them. Read by every contender: nothing but Python.
+
+What stands here of a recipe is held against the recipe by a test.
+"""
+
+from dataclasses import dataclass, field
+
+# Images shown at once where a network is evaluated, by each contender.
+EVALUATED_AT_ONCE = 500
+
+
+@dataclass(frozen=True)
+class Family:
+    """One recipe: its batches, and the multiply-adds of an image's forward pass by image size.
+
+    `pad` is what is added all round before the crop of `crop`; a size other than `crop` is what a
+    batch is resized to.
+    """
+
+    name: str
+    dataset: str
+    num_classes: int
+    batch_size: int
+    pad: int
+    crop: int
+    multiply_adds: dict[int, int]
+
+    @property
+    def sizes(self) -> list[int]:
+        """The sides of the images in training."""
+        return list(self.multiply_adds)
+
+    def case(self, size: int) -> str:
+        """What training at this size is called."""
+        return "train" if len(self.multiply_adds) == 1 else f"train@{size}"
+
+    @property
+    def cases(self) -> list[str]:
+        """All that a contender of this family is asked for."""
+        return [*map(self.case, self.sizes), "evaluate", "pipeline"]
+
+
+def _resnet(depth: int, multiply_adds: int) -> Family:
+    return Family(f"resnet{depth}", "cifar10", 10, 128, 4, 32, {32: multiply_adds})
+
+
+FAMILIES = {
+    family.name: family
+    for family in (
+        _resnet(20, 40_813_184),
+        _resnet(110, 253_149_824),
+        Family("airbench94", "cifar10", 10, 1024, 2, 32, {32: 118_147_360}),
+        Family(
+            "speedrun100",
+            "cifar100",
+            100,
+            1024,
+            2,
+            32,
+            {20: 66_537_504, 24: 86_635_808, 32: 174_979_872},
+        ),
+        Family("vgg_bn_dropout", "cifar10", 10, 128, 0, 32, {32: 313_463_808}),
+        Family("inception_rrelu", "cifar100", 100, 64, 0, 28, {28: 1_520_811_520}),
+    )
+}
+
+
+@dataclass(frozen=True)
+class Contender:
+    """Who trains: a module of `benchmarks.peers`, the environment it runs in, and its options.
+
+    `venv` is the suffix of one of parity's environments, empty for ours. A variable that is None is
+    taken out of the environment.
+    """
+
+    name: str
+    title: str
+    module: str
+    venv: str = ""
+    options: tuple[str, ...] = ()
+    variables: dict[str, str | None] = field(default_factory=dict)
+    only: str = ""
+
+
+_UNSET: dict[str, str | None] = {"TF_ENABLE_ONEDNN_OPTS": None}
+_ON: dict[str, str | None] = {"TF_ENABLE_ONEDNN_OPTS": "1"}
+
+CONTENDERS = {
+    each.name: each
+    for each in (
+        Contender("ours", "ours", "ours"),
+        Contender("keras", "stock Keras, as installed", "stock", variables=_UNSET),
+        Contender("keras-onednn", "stock Keras, oneDNN on", "stock", variables=_ON),
+        Contender("torch", "PyTorch, channels last", "pytorch", "torch"),
+        Contender("torch-nchw", "PyTorch, NCHW", "pytorch", "torch", ("--nchw",)),
+        Contender(
+            "torch-compiled",
+            "PyTorch, channels last, compiled",
+            "pytorch",
+            "torch",
+            ("--compile",),
+        ),
+        Contender(
+            "torch-nchw-compiled",
+            "PyTorch, NCHW, compiled",
+            "pytorch",
+            "torch",
+            ("--nchw", "--compile"),
+        ),
+        Contender("mxnet", "MXNet", "mxnet_peer", "mxnet", only="inception_rrelu"),
+    )
+}
+
+# What no training can be faster than: matrix products alone.
+GEMMS = {
+    each.name: each
+    for each in (
+        Contender("gemm-tensorflow", "TensorFlow with oneDNN", "gemm", variables=_ON),
+        Contender("gemm-torch", "PyTorch", "gemm", "torch", ("--torch",)),
+    )
+}

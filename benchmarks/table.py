@@ -1,0 +1,158 @@
+"""reports/benchmarks.md: results -> tables, the same text for the same results."""
+
+from collections.abc import Iterable, Sequence
+
+from benchmarks.families import CONTENDERS, EVALUATED_AT_ONCE, FAMILIES, GEMMS, Family
+from benchmarks.figures import DASH, figure, quotient, short, shown
+from benchmarks.peers.gemm import OPERATIONS, SIDE
+from benchmarks.ratios import SHARE, Goal, goals, limit, share, training_rates
+from benchmarks.results import Results, rates
+from benchmarks.table_of_runs import table_of_runs
+
+_INTRODUCTION = f"""\
+# Speed
+
+Written by `make bench` from `benchmarks.json`; do not edit. Medians with the smallest and the
+largest of the repeats, which alternate among all contenders of a table; a ratio is that of each
+round, of which the same is given. [benchmarks/README.md](../benchmarks/README.md) says how each
+contender is made.
+
+![training rates](benchmarks.svg)
+
+The limit is a float32 matrix product of {SIDE} by {SIDE}, the faster of TensorFlow's and PyTorch's,
+measured in turns with the family. A training step counts as 6 operations for each multiply-add of
+the forward pass; the gradient of the images, which nobody needs, is counted with them.
+"""
+
+
+def page(results: Results) -> str:
+    """The whole report."""
+    trained = [FAMILIES[name] for name in FAMILIES if name in results.get("training", {})]
+    parts = [_INTRODUCTION, "## Goals\n", _goals(goals(results))]
+    if trained:
+        parts += ["## Training\n", *(_training(results, family) for family in trained)]
+        parts += ["## Evaluation, input pipeline, checkpoints\n", _beside(results, trained)]
+    if "growth" in results:
+        parts += ["## Cost as depth and batch grow, ours\n", _growth(results["growth"])]
+    if "first_step" in results or "start_up" in results:
+        parts += ["## Start-up\n", _start_up(results)]
+    return "\n".join([*parts, "## Runs\n", table_of_runs(results)])
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Text in the first column, numbers in the others."""
+    rule = ["---", *["---:"] * (len(head) - 1)]
+    lines = [f"| {' | '.join(cells)} |" for cells in (head, rule, *rows)]
+    return "\n".join([*lines, ""])
+
+
+def _goals(all_goals: Iterable[Goal]) -> str:
+    met = {True: "yes", False: "no", None: DASH}
+    rows = []
+    for goal in all_goals:
+        sign = "<" if goal.below else "≥"
+        bound = f"{sign} {goal.bound:g} {goal.unit}".rstrip()
+        if goal.or_share:
+            bound += f", or {SHARE:g} % of the limit"
+        found = shown(goal.found) + (f" {goal.unit}" if goal.found and goal.unit else "")
+        if goal.instead is not None:
+            found += f"; {short(goal.instead.median)} % of the limit"
+        rows.append([goal.text, bound, found, met[goal.met]])
+    return _table(["", "goal", "measured", "met"], rows)
+
+
+def _training(results: Results, family: Family) -> str:
+    part = results["training"][family.name]
+    blocks = []
+    for size in family.sizes:
+        rows = []
+        ours = training_rates(results, family.name, "ours", size)
+        for name, facts in part["contenders"].items():
+            title = CONTENDERS[name].title
+            if "failed" in facts:
+                rows.append([f"{title}: failed, {facts['failed']}", *[DASH] * 5])
+                continue
+            found = training_rates(results, family.name, name, size)
+            rows.append(
+                [
+                    title,
+                    shown(figure(found)),
+                    DASH if name == "ours" else shown(quotient(ours, found)),
+                    shown(share(results, family.name, name, size)),
+                    f"{facts['peak_mib']:,}",
+                    short(facts["first_step"]),
+                ]
+            )
+        blocks.append(f"{_heading(results, family, size)}\n\n{_table(_TRAINING, rows)}")
+    return "\n".join(blocks)
+
+
+_TRAINING = [
+    "",
+    "images/s",
+    "ours / this",
+    "share of the limit, %",
+    "peak memory, MiB",
+    "to the first step, s",
+]
+
+
+def _heading(results: Results, family: Family, size: int) -> str:
+    part = results["training"][family.name]
+    most = limit(results, family.name)
+    products = [
+        f"{GEMMS[name].title} {shown(figure([rate / 1e9 for rate in found]))}"
+        for name in GEMMS
+        if (found := rates({"contenders": part["gemm"]}, name, "gemm", OPERATIONS))
+    ]
+    cost = family.multiply_adds[size]
+    text = (
+        f"### `{family.name}`, {size} px, batch {part['batch_size']}\n\n"
+        f"{cost / 1e6:,.1f} M multiply-adds an image; the matrix product in GFLOP/s: "
+        f"{', '.join(products) or DASH}"
+    )
+    return text + (f"; the limit {short(most / 6 / cost)} images/s." if most else ".")
+
+
+def _beside(results: Results, families: Sequence[Family]) -> str:
+    rows = []
+    for family in families:
+        part = results["training"][family.name]
+        size = part["batch_size"]
+        for name, facts in part["contenders"].items():
+            if "failed" in facts:
+                continue
+            tested = figure(rates(part, name, "evaluate", EVALUATED_AT_ONCE))
+            alone = figure(rates(part, name, "pipeline", size))
+            repeats = facts["cases"].get("checkpoint", [])
+            saved = figure([seconds / count for count, seconds in repeats])
+            row = [f"`{family.name}`, {CONTENDERS[name].title}", shown(tested), shown(alone)]
+            rows.append([*row, shown(saved)])
+    head = ["", "evaluation, images/s", "input pipeline alone, images/s", "a checkpoint, s"]
+    return _table(head, rows)
+
+
+def _growth(section: Results) -> str:
+    blocks = []
+    for name, part in section.items():
+        rows = []
+        for key, facts in part["contenders"].items():
+            found = rates(part, key, "train", facts["batch_size"])
+            milliseconds = figure([1000 / rate for rate in found])
+            peak = f"{facts['peak_mib']:,}" if "peak_mib" in facts else DASH
+            rows.append([key, shown(milliseconds), shown(figure(found)), peak])
+        head = [name, "ms an image", "images/s", "peak memory, MiB"]
+        blocks.append(_table(head, rows))
+    return "\n".join(blocks)
+
+
+def _start_up(results: Results) -> str:
+    rows = []
+    for part in results.get("start_up", {}).values():
+        for name, seconds in part["seconds"].items():
+            rows.append([f"`cifar-keras {name}`", shown(figure(seconds))])
+    for family, part in results.get("first_step", {}).items():
+        for name, seconds in part["seconds"].items():
+            text = f"`{family}`, {CONTENDERS[name].title}: to the end of the first step"
+            rows.append([text, shown(figure(seconds))])
+    return _table(["", "s"], rows)

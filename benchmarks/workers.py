@@ -1,0 +1,156 @@
+"""Contenders as processes, of which one at a time is awake."""
+
+import json
+import os
+import re
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.families import Contender
+
+ROOT = Path(__file__).resolve().parent.parent
+REFERENCES = ROOT / "parity" / "references"
+# XLA takes minutes to compile a deep network.
+PATIENCE = 1800.0
+# Of a message, what goes into the report.
+_LONGEST = 160
+
+
+class Failed(Exception):
+    """A contender that could not be started, or broke down; the message is for the report."""
+
+
+def command(contender: Contender, *arguments: str) -> list[str]:
+    """The command line of the contender with its own options."""
+    python = str(_interpreter(contender.venv))
+    module = f"benchmarks.peers.{contender.module}"
+    return [python, "-m", module, *arguments, *contender.options]
+
+
+def environment(contender: Contender) -> dict[str, str]:
+    """The variables that the contender sees: ours as they were given, but for its own."""
+    variables = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(REFERENCES)])}
+    variables.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    for name, value in contender.variables.items():
+        if value is None:
+            variables.pop(name, None)
+        else:
+            variables[name] = value
+    return variables
+
+
+def _interpreter(venv: str) -> Path:
+    if not venv:
+        return Path(sys.executable)
+    python = ROOT / "parity" / f".venv-{venv}" / "bin" / "python"
+    if not python.exists():
+        raise Failed("its environment is not made; run 'make bench'")
+    return python
+
+
+class Worker:
+    """One contender's process, stopped whenever it is not asked for something.
+
+    Stopped by a signal: whatever its threads would spin for, idle it takes nothing from the others.
+
+    Args:
+        arguments: the whole command line.
+        variables: its environment.
+        log: where its stderr goes.
+
+    Raises:
+        Failed: it has not said `ready`.
+    """
+
+    def __init__(self, arguments: Sequence[str], variables: Mapping[str, str], log: Path) -> None:
+        self.log = log.open("wb")
+        self.pending = b""
+        begin = time.perf_counter()
+        self.process = subprocess.Popen(
+            arguments,
+            env=dict(variables),
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self.log,
+            # A group of its own, with the compilers it may start; should this process be killed,
+            # the kernel ends a stopped group that nobody is left to wake.
+            preexec_fn=os.setpgrp,
+        )
+        try:
+            self.facts: dict[str, Any] = json.loads(self._answer("ready"))
+        except BaseException:
+            self.close()
+            raise
+        self.first_step = time.perf_counter() - begin
+        self._signal(signal.SIGSTOP)
+
+    def go(self, case: str, steps: int) -> tuple[float, int]:
+        """Let it make so many steps of a case; the seconds, and the steps really made."""
+        taken, made = self._ask(f"go {case} {steps}", "seconds").split()
+        return float(taken), int(made)
+
+    def peak(self) -> int:
+        """The most memory it has held so far, in MiB."""
+        return int(self._ask("peak", "peak"))
+
+    def close(self) -> None:
+        """End it with all that it has started."""
+        self._signal(signal.SIGKILL)
+        self.process.wait()
+        for stream in (self.process.stdin, self.process.stdout):
+            if stream:
+                stream.close()
+        self.log.close()
+
+    def _ask(self, request: str, expected: str) -> str:
+        assert self.process.stdin is not None
+        self._signal(signal.SIGCONT)
+        try:
+            self.process.stdin.write(f"{request}\n".encode())
+            self.process.stdin.flush()
+            return self._answer(expected)
+        except OSError:
+            raise Failed(self._end()) from None
+        finally:
+            self._signal(signal.SIGSTOP)
+
+    def _answer(self, expected: str) -> str:
+        kind, _, rest = self._line().partition(" ")
+        if kind != expected:
+            raise Failed(readable(rest if kind == "failed" else f"it said '{kind} {rest}'"))
+        return rest
+
+    def _line(self) -> str:
+        assert self.process.stdout is not None
+        end = time.monotonic() + PATIENCE
+        while b"\n" not in self.pending:
+            ready, _, _ = select.select([self.process.stdout], [], [], end - time.monotonic())
+            if not ready:
+                raise Failed(f"no answer in {PATIENCE:.0f} s")
+            read = os.read(self.process.stdout.fileno(), 1 << 16)
+            if not read:
+                raise Failed(self._end())
+            self.pending += read
+        line, _, self.pending = self.pending.partition(b"\n")
+        return line.decode()
+
+    def _end(self) -> str:
+        code = self.process.wait()
+        return f"it ended by signal {-code}" if code < 0 else f"it ended with code {code}"
+
+    def _signal(self, number: int) -> None:
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, number)
+
+
+def readable(message: str) -> str:
+    """The beginning of a message, with no folder of this machine in it."""
+    message = re.sub(r"(/[\w.+-]+)+/([\w.+-]+)", r"\2", " ".join(message.split()))
+    return message if len(message) <= _LONGEST else f"{message[: _LONGEST - 3]}..."

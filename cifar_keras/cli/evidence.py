@@ -1,0 +1,124 @@
+"""The commands that ask something of finished runs: `verify`, `compare`, `export`, `predict`."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cifar_keras.cli.say import say
+from cifar_keras.errors import RunError
+from cifar_keras.quiet import import_tensorflow
+
+if TYPE_CHECKING:
+    from cifar_keras.data import Dataset
+
+COMMITTED = Path("reports") / "runs"
+
+
+def verify(options: argparse.Namespace) -> int:
+    """Print a line for each thing that each run folder states; 1 where one does not hold."""
+    from cifar_keras.data import load
+
+    folders = _chosen(options)
+
+    @cache
+    def dataset(name: str) -> Dataset:
+        return load(name, options.data_dir)
+
+    import_tensorflow()
+    failed = [folder for folder in folders if not _verify_one(folder, dataset)]
+    print(f"{len(folders) - len(failed)} of {len(folders)} run folders hold")
+    for folder in failed:
+        say(f"'{folder}' does not hold: see its lines that begin with FAILS")
+    return 1 if failed else 0
+
+
+def _chosen(options: argparse.Namespace) -> list[Path]:
+    from cifar_keras.runs import find_runs
+
+    if bool(options.runs) == options.all:
+        options.parser.error("name run folders, or --all for every one of --run-dir")
+    if options.run_dir and not options.all:
+        options.parser.error("--run-dir goes with --all")
+    if options.runs:
+        return list(options.runs)
+    roots = options.run_dir or [COMMITTED]
+    if not (folders := find_runs(roots)):
+        where = ", ".join(str(root) for root in roots)
+        raise RunError(f"no run folders in {where}; name another place with --run-dir")
+    return folders
+
+
+def _verify_one(folder: Path, dataset: Callable[[str], Dataset]) -> bool:
+    from cifar_keras import runs
+    from cifar_keras.verify import Check, verify_run
+
+    print(folder)
+    holds = True
+
+    def tell(check: Check) -> None:
+        nonlocal holds
+        holds &= check.state != "FAILS"
+        print(f"  {check.state:<13}  {check.name:<38}  {check.note}".rstrip(), flush=True)
+
+    try:
+        run = runs.read_run(folder)
+        for check in verify_run(folder, run, dataset(run.recipe.dataset)):
+            tell(check)
+    except RunError as error:
+        tell(Check("folder", "FAILS", " ".join(str(error).split())))
+    return holds
+
+
+def compare(options: argparse.Namespace) -> None:
+    """Print what differs between runs, and their figures."""
+    if len(options.runs) < 2:
+        options.parser.error("name two run folders or more")
+    from cifar_keras.compare import comparison
+
+    print(comparison(options.runs))
+
+
+def export(options: argparse.Namespace) -> None:
+    """Write a run's network with its preprocessing; print the paths."""
+    from cifar_keras import runs
+    from cifar_keras.data import load
+
+    run = runs.read_run(options.run)
+    dataset = load(run.recipe.dataset, options.data_dir)
+
+    import_tensorflow()
+    from cifar_keras.export import ENDINGS, check_format
+    from cifar_keras.export import export as write
+
+    ending = ENDINGS[options.to] or "-savedmodel"
+    named = runs.run_name(run.name, run.seed, run.budget, run.overrides)
+    output = options.output or Path(f"{run.name}-{named.name}{ending}")
+    check_format(options.to, output)
+    for path in write(options.run, run, dataset, options.to, output):
+        print(path)
+
+
+def predict(options: argparse.Namespace) -> None:
+    """Print the five likeliest classes of each image."""
+    from cifar_keras import runs
+    from cifar_keras.data import load
+    from cifar_keras.images import read_images
+
+    run = runs.read_run(options.run)
+    images, notes = read_images(options.images)
+    dataset = load(run.recipe.dataset, options.data_dir)
+
+    import_tensorflow()
+    from cifar_keras.export import predict as likeliest
+
+    found = likeliest(options.run, run, dataset, images)
+    for note in notes:
+        say(note)
+    for path, classes in zip(options.images, found, strict=True):
+        print(path)
+        for name, probability in classes:
+            print(f"  {100 * probability:6.2f} %  {name}")

@@ -1,0 +1,55 @@
+"""What the options of several commands have in common."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any, NoReturn
+
+
+class Parser(argparse.ArgumentParser):
+    """Options are written out, and misuse is told in one line."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(allow_abbrev=False, **kwargs)
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: error: {message}; see '{self.prog} --help'\n")
+
+
+Commands = argparse._SubParsersAction
+
+
+def add(actions: Commands[Parser], name: str, text: str, function: Any) -> Parser:
+    """A command that calls `function`, with its text in the lists of commands and on its own."""
+    parser = actions.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
+    parser.set_defaults(function=function, parser=parser)
+    return parser
+
+
+def add_data_dir(parser: Parser) -> None:
+    """Where the data lie."""
+    parser.add_argument(
+        "--data-dir",
+        type=Path,
+        metavar="DIR",
+        help="where CIFAR lies; else $CIFAR_KERAS_DATA, the caches, then a download",
+    )
+
+
+def add_set(parser: Parser) -> None:
+    """Overrides of a recipe's keys."""
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="override a key of the recipe, as optimizer.momentum=0.8; may be repeated",
+    )
+
+
+def add_run_dirs(parser: Parser, text: str) -> None:
+    """One folder of run folders or several."""
+    parser.add_argument(
+        "--run-dir", type=Path, action="extend", nargs="+", metavar="DIR", help=text
+    )

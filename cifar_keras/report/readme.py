@@ -1,0 +1,69 @@
+"""The results in README.md: what stands between two markers is written by the report."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from cifar_keras.errors import RunError
+from cifar_keras.report import text
+from cifar_keras.report.results import Row
+from cifar_keras.report.verdict import verdict
+
+_CHECKOUT = Path(__file__).resolve().parent.parent.parent
+BEGIN = "<!-- results: written by `cifar-keras report` -->"
+END = "<!-- end of results -->"
+
+
+def checkout_readme(out: Path) -> Path | None:
+    """The checkout's README where `out` is the checkout's own reports folder, else None."""
+    readme = out.parent / "README.md"
+    ours = out.resolve() == _CHECKOUT / "reports" and readme.is_file()
+    return readme if ours else None
+
+
+def with_results(readme: str, rows: Sequence[Row]) -> str:
+    """The README's text with the results of these rows between its markers.
+
+    Raises:
+        RunError: it has not got both markers, once and in order.
+    """
+    before, begin, rest = readme.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end or BEGIN in rest or END in after:
+        raise RunError(f"README.md needs a line '{BEGIN}' and, below it, one line '{END}'")
+    return f"{before}{BEGIN}\n{_results(rows)}{END}{after}"
+
+
+def _results(rows: Sequence[Row]) -> str:
+    run = [row for row in rows if row.samples]
+    full = [row for row in run if row.full]
+    recipes = len({row.name for row in rows})
+    summary = (
+        f"Run whole: {len(full)} of {recipes} recipes{_verdicts(full)}. Scaled or altered: "
+        f"{len(run) - len(full)}.\n"
+    )
+    if not run:
+        return summary
+    head = ["recipe", "data", "published, %", "ours, last epoch, %", "augmented at test, %"]
+    body = [
+        [
+            f"`{row.name}`",
+            row.dataset,
+            text.published(row.recipe.reference),
+            text.spread(row.last),
+            text.spread(row.augmented),
+            text.epochs(row),
+            verdict(row).text,
+        ]
+        for row in run
+    ]
+    table = text.markdown_table([*head, "epochs", "verdict"], body, right=(2, 3, 4, 5))
+    # The fullest evidence: full runs before others, then the most of them.
+    shown = max(run, key=lambda row: (row.full, len(row.samples)))
+    figure = f"![Error curves of {text.title(shown)}](reports/curves/{shown.slug}.svg)\n"
+    return f"{summary}\n{table}\n{figure}"
+
+
+def _verdicts(full: Sequence[Row]) -> str:
+    texts = [verdict(row).text for row in full]
+    told = [f"{texts.count(each)} {each}" for each in dict.fromkeys(texts)]
+    return f" ({', '.join(told)})" if told else ""

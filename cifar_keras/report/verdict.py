@@ -1,0 +1,95 @@
+"""Whether a published figure was reproduced, by the rule of docs/verdict.md."""
+
+from dataclasses import dataclass
+from math import floor, inf, sqrt
+from typing import Literal
+
+from cifar_keras.recipe import Reference
+from cifar_keras.report.results import Row
+from cifar_keras.report.values import Values
+
+Kind = Literal["reproduced", "better", "short", "in band", "out of band", "none"]
+
+# The quantile 0.975 of Student's distribution with 1, 2, ... 30 degrees of freedom:
+# NIST/SEMATECH e-Handbook of Statistical Methods, 1.3.6.7.2.
+_T = (
+    *(12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228),
+    *(2.201, 2.179, 2.160, 2.145, 2.131, 2.120, 2.110, 2.101, 2.093, 2.086),
+    *(2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042),
+)
+_ENOUGH = 3
+_COUNTS = {1: "one run", 2: "two runs"}
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a row's runs say of the published figure.
+
+    `difference` is our mean less what is expected, in points; `margin` the half of its interval, or
+    the band; both None where nothing is compared.
+    """
+
+    kind: Kind
+    text: str
+    difference: float | None = None
+    margin: float | None = None
+
+
+def verdict(row: Row) -> Verdict:
+    """The verdict on a row: like figures with like, and only on full runs."""
+    reference = row.recipe.reference
+    if reference is None:
+        return Verdict("none", "no verdict: nothing published")
+    if not row.full:
+        return Verdict("none", f"no verdict: {'scaled' if row.budget != '1' else 'altered'}")
+    if not row.samples:
+        return Verdict("none", "no verdict: not run")
+    ours = row.compared
+    if ours.mean is None:
+        return Verdict("none", "no verdict: not augmented at test")
+    # Rounded, for a difference of just the margin to lie within it.
+    difference = round(ours.mean - reference.expected, 6)
+    judge = _by_band if ours.count < _ENOUGH else _by_interval
+    found = judge(reference, ours, difference)
+    if reference.epoch == "best" and found.kind != "none":
+        return Verdict(found.kind, f"{found.text} (best epochs)", found.difference, found.margin)
+    return found
+
+
+def margin(reference: Reference, ours: Values) -> float:
+    """Half of the 95 % interval of our mean less the published one, in points (Welch)."""
+    if ours.deviation is None:
+        return inf
+    variance = ours.deviation**2 / ours.count
+    weight = variance**2 / (ours.count - 1)
+    if reference.spread:
+        theirs = reference.spread.deviation**2 / reference.runs
+        variance += theirs
+        # A single run's deviation is that of other runs: known, as far as the interval goes.
+        weight += theirs**2 / (reference.runs - 1) if reference.runs > 1 else 0
+    # A hair more, as a whole number may come out a hair less.
+    freedom = floor(variance**2 / weight + 1e-9) if weight else len(_T)
+    return _T[min(freedom, len(_T)) - 1] * sqrt(variance)
+
+
+def _by_interval(reference: Reference, ours: Values, difference: float) -> Verdict:
+    half = margin(reference, ours)
+    if abs(difference) <= half:
+        return Verdict("reproduced", "reproduced", difference, half)
+    if difference > 0:
+        return Verdict("better", "better", difference, half)
+    return Verdict("short", f"short by {-difference:.2f}", difference, half)
+
+
+def _by_band(reference: Reference, ours: Values, difference: float) -> Verdict:
+    count = _COUNTS[ours.count]
+    if reference.band is None:
+        return Verdict("none", f"no verdict: {count}, no band", difference)
+    half = reference.band.points
+    if abs(difference) <= half:
+        return Verdict("in band", f"{count}, in its band", difference, half)
+    if difference > 0:
+        text = f"{count}, above its band by {difference - half:.2f}"
+    else:
+        text = f"{count}, short of its band by {-difference - half:.2f}"
+    return Verdict("out of band", text, difference, half)

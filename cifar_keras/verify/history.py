@@ -1,0 +1,82 @@
+"""history.csv against the recipe's plan, and result.json against history.csv."""
+
+from collections.abc import Iterator, Sequence
+from math import isclose
+
+from cifar_keras import runs
+from cifar_keras.schedules import steps_per_epoch
+from cifar_keras.training.plan import StagePlan, plan
+from cifar_keras.training.result import summary
+from cifar_keras.verify.check import Check, close, equal
+
+# history.csv has nine digits, and rates and accuracies are float32.
+DIGITS = 1e-6
+
+
+def history_checks(
+    run: runs.Run, rows: Sequence[runs.Epoch], train_images: int, test_images: int
+) -> Iterator[Check]:
+    """Each row's place, rate and accuracies against the recipe and the number of images."""
+    per_epoch = steps_per_epoch(run.recipe.data, train_images)
+    stages = plan(run.recipe, per_epoch, run.budget)
+    places = [place for n, stage in enumerate(stages) for place in _places(n, stage, per_epoch)]
+    if len(rows) > len(places) or (run.finish and len(rows) < len(places)):
+        yield Check("history.csv rows", "FAILS", f"{len(rows)}, the recipe has {len(places)}")
+    else:
+        bad = [_at(row) == place for row, place in zip(rows, places, strict=False)]
+        yield _lines("rows", bad, f"{len(rows)} of {len(places)} epochs")
+    rates = [_rate(stages, row) for row in rows]
+    good = [
+        rate is not None and isclose(row.learning_rate, rate, rel_tol=DIGITS)
+        for row, rate in zip(rows, rates, strict=True)
+    ]
+    yield _lines("learning_rate", good, "the recipe's")
+    counts = [row.test_accuracy * test_images for row in rows]
+    good = [abs(count - round(count)) < 0.01 for count in counts]
+    yield _lines("test_accuracy", good, f"whole numbers of {test_images:,} images")
+
+
+def _places(number: int, stage: StagePlan, per_epoch: int) -> Iterator[tuple[int, int, float]]:
+    ends = [*range(per_epoch, stage.steps, per_epoch), stage.steps]
+    for step in ends:
+        yield number + 1, step, float(f"{(stage.steps_before + step) / per_epoch:.9g}")
+
+
+def _at(row: runs.Epoch) -> tuple[int, int, float]:
+    return row.stage, row.step, row.epoch
+
+
+def _rate(stages: Sequence[StagePlan], row: runs.Epoch) -> float | None:
+    """The rate of the row's last step."""
+    if not 1 <= row.stage <= len(stages):
+        return None
+    return stages[row.stage - 1].rate(row.step - 1)
+
+
+def _lines(name: str, good: Sequence[bool], note: str) -> Check:
+    # The header is line 1.
+    bad = [str(line) for line, holds in enumerate(good, start=2) if not holds]
+    if not bad:
+        return Check(f"history.csv {name}", "holds", note)
+    many = f"lines {', '.join(bad[:5])}" if len(bad) > 1 else f"line {bad[0]}"
+    return Check(f"history.csv {name}", "FAILS", f"not {note}: {many}")
+
+
+def result_checks(
+    result: runs.Result, rows: Sequence[runs.Epoch], test_images: int
+) -> Iterator[Check]:
+    """The figures of result.json that follow from history.csv."""
+    if not rows:
+        yield Check("result.json", "FAILS", "history.csv has no row")
+        return
+    stated = result.model_dump()
+    for key, found in summary(rows, test_images).items():
+        if isinstance(found, runs.BestOnTest):
+            for part in ("test_accuracy", "epoch"):
+                name = f"result.json {key}.{part}"
+                yield close(name, stated[key][part], found.model_dump()[part], DIGITS)
+        elif key == "test_images":
+            yield equal("result.json test_images", result.test_images, found)
+        else:
+            yield close(f"result.json {key}", stated[key], found, DIGITS)
+    yield Check("result.json peak_memory_mib", "not checkable", "measured while it ran")

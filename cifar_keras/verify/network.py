@@ -1,0 +1,88 @@
+"""The figures that the saved network itself must give again."""
+
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+
+import keras
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from cifar_keras import runs
+from cifar_keras.data import Dataset
+from cifar_keras.models import multiply_adds, trainable_parameters
+from cifar_keras.provenance import machine, versions
+from cifar_keras.training.devices import device_names, make_strategy
+from cifar_keras.training.losses import SmoothedCrossEntropy
+from cifar_keras.verify.check import Check, State, close, equal
+
+# Other kernels, of oneDNN or of TensorFlow, were seen to move logits by 3e-7 of the largest one. An
+# image whose two largest lie nearer than this share of it may be named otherwise elsewhere.
+NEAR = 1e-4
+# Means of float32 losses, batch by batch.
+SAME_LOSS, NEAR_LOSS = 1e-5, 1e-4
+
+
+def same_machine(run: runs.Run) -> bool:
+    """Whether the run ended on such a machine as this one, with these versions."""
+    here = machine(device_names(make_strategy()))
+    return run.finish is not None and (run.finish.versions, run.finish.machine) == (
+        versions(),
+        here,
+    )
+
+
+def near_ties(logits: NDArray[np.floating]) -> int:
+    """How many images have their two largest logits within `NEAR` of the largest of all."""
+    two = np.sort(logits, axis=-1)[:, -2:]
+    return int(np.sum(two[:, 1] - two[:, 0] < NEAR * np.abs(logits).max()))
+
+
+def count_check(
+    name: str, stated: int, logits: NDArray[np.floating], dataset: Dataset, exact: bool
+) -> Check:
+    """The images recognised: the very number, or but for those that are nearly a tie."""
+    found = int(np.sum(logits.argmax(axis=-1) == dataset.test.labels))
+    allowed = 0 if exact else near_ties(logits)
+    rule = "same machine and versions: exactly"
+    if not exact:
+        rule = f"another machine or versions: within {allowed}, the images nearly a tie"
+    state: State = "holds" if abs(found - stated) <= allowed else "FAILS"
+    return Check(name, state, f"{stated:,} is stated, {found:,} found; {rule}")
+
+
+def size_checks(model: keras.Model, run: runs.Run, result: runs.Result) -> Iterator[Check]:
+    """The numbers of the network that are counted in it."""
+    for layer in model.layers:
+        layer.trainable = not any(
+            fnmatchcase(layer.name, pattern) for pattern in run.recipe.stages[-1].frozen
+        )
+    yield equal("result.json parameters", result.parameters, trainable_parameters(model))
+    yield equal("result.json macs", result.macs, multiply_adds(model, run.recipe.image_shape))
+
+
+def evaluation_checks(
+    logits: NDArray[np.float32],
+    run: runs.Run,
+    result: runs.Result,
+    last: runs.Epoch,
+    dataset: Dataset,
+    exact: bool,
+) -> Iterator[Check]:
+    """The accuracy and the loss of the last epoch, in result.json and in history.csv."""
+    images = len(dataset.test.labels)
+    name = "result.json test_correct again"
+    yield count_check(name, result.test_correct, logits, dataset, exact)
+    row = round(last.test_accuracy * images)
+    name = "history.csv test_accuracy again"
+    yield count_check(name, row, logits, dataset, exact)
+    loss = _loss(logits, run, dataset)
+    tolerance = SAME_LOSS if exact else NEAR_LOSS
+    yield close("result.json test_loss again", result.test_loss, loss, tolerance)
+    yield close("history.csv test_loss again", last.test_loss, loss, tolerance)
+
+
+def _loss(logits: NDArray[np.float32], run: runs.Run, dataset: Dataset) -> float | None:
+    smoothed = SmoothedCrossEntropy(run.recipe.label_smoothing)
+    loss = float(smoothed(tf.constant(dataset.test.labels), tf.constant(logits)))
+    return loss if np.isfinite(loss) else None

@@ -1,0 +1,68 @@
+"""What a run folder's files say of one another and of the data, without the network."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from cifar_keras import runs
+from cifar_keras.errors import RecipeError
+from cifar_keras.files import sha256_of
+from cifar_keras.recipe import flat, load_recipe, recipe_names, recipe_path
+from cifar_keras.verify.check import Check, equal
+
+
+def recipe_checks(run: runs.Run) -> Iterator[Check]:
+    """The recipe against its hash, and against the shipped recipe of its name."""
+    yield equal("recipe", run.recipe_sha256, run.recipe.sha256())
+    name = "recipe as shipped"
+    if run.name not in recipe_names():
+        yield Check(name, "differs", f"no recipe '{run.name}' is shipped")
+        return
+    try:
+        shipped = load_recipe(recipe_path(run.name), run.overrides)
+    except RecipeError as error:
+        yield Check(name, "differs", str(error).splitlines()[0])
+        return
+    here, there = flat(run.recipe.moving()), flat(shipped.moving())
+    keys = [key for key in here | there if here.get(key) != there.get(key)]
+    yield Check(name, "differs" if keys else "holds", f"in {', '.join(keys)}" if keys else run.name)
+
+
+def data_check(run: runs.Run, data: dict[str, Any]) -> Check:
+    """The data that are here against those that the run says it was made from."""
+    stated = run.provenance.get("data", {})
+    keys = ("content_sha256", "content_official", "synthetic")
+    differing = [key for key in keys if stated.get(key) != data.get(key)]
+    if differing:
+        texts = [f"{key} {stated.get(key)} is stated, {data.get(key)} found" for key in differing]
+        return Check("data", "FAILS", "; ".join(texts))
+    kind = "synthetic" if data.get("synthetic") else "official images and labels"
+    if not data.get("synthetic") and not data.get("content_official"):
+        kind = "NOT the official images and labels"
+    return Check("data", "holds", f"{run.recipe.dataset}, {kind}")
+
+
+def file_checks(folder: Path, run: runs.Run, result: runs.Result | None) -> Iterator[Check]:
+    """history.csv, result.json and the weights against the hashes that were taken at the end."""
+    kept = run.finish.files if run.finish else {}
+    for name in (runs.HISTORY, runs.RESULT):
+        if (folder / name).exists():
+            yield _file_check(folder / name, kept.get(name))
+    if result is None:
+        return
+    if run.finish is None:
+        # The end of a run is written after its result: a kill between the two leaves this.
+        yield Check("run.json finish", "not recorded", "the run's end is not among its events")
+    stated = result.weights_sha256
+    if kept.get(runs.WEIGHTS, stated) != stated:
+        yield equal("result.json weights_sha256", stated, kept[runs.WEIGHTS])
+    if not (folder / runs.WEIGHTS).exists():
+        yield Check(runs.WEIGHTS, "absent", f"weights absent; their sha256 is {stated}")
+    else:
+        yield equal(runs.WEIGHTS, stated, sha256_of(folder / runs.WEIGHTS))
+
+
+def _file_check(path: Path, stated: str | None) -> Check:
+    if stated is None:
+        return Check(path.name, "not recorded", "no hash of it was kept")
+    return equal(path.name, stated, sha256_of(path))

@@ -1,0 +1,69 @@
+"""All checks of one run folder."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from cifar_keras import runs
+from cifar_keras.data import Dataset
+from cifar_keras.errors import RunError
+from cifar_keras.evaluate import averaged_logits, load_network, plain_logits
+from cifar_keras.verify.check import Check, close, equal
+from cifar_keras.verify.history import DIGITS, history_checks, result_checks
+from cifar_keras.verify.network import (
+    count_check,
+    evaluation_checks,
+    same_machine,
+    size_checks,
+)
+from cifar_keras.verify.records import data_check, file_checks, recipe_checks
+
+
+def verify_run(folder: Path, run: runs.Run, dataset: Dataset) -> Iterator[Check]:
+    """Each thing that the folder states of the run, whether it holds, one after another.
+
+    Raises:
+        RunError: a file is missing where others say that it is there, or is damaged.
+    """
+    images = len(dataset.test.labels)
+    result = runs.read_result(folder) if (folder / runs.RESULT).exists() else None
+    yield from recipe_checks(run)
+    yield data_check(run, dataset.provenance)
+    yield from file_checks(folder, run, result)
+    rows = []
+    if result or (folder / runs.HISTORY).exists():
+        rows = runs.read_history(folder)
+        yield from history_checks(run, rows, len(dataset.train.labels), images)
+    if result is None:
+        finished = "run.json says that it has finished" if run.finish else "the run is unfinished"
+        yield Check(runs.RESULT, "FAILS" if run.finish else "not recorded", finished)
+        return
+    yield from result_checks(result, rows, images)
+    yield from _network_checks(folder, run, result, rows, dataset)
+
+
+def _network_checks(
+    folder: Path, run: runs.Run, result: runs.Result, rows: list[runs.Epoch], dataset: Dataset
+) -> Iterator[Check]:
+    tta = runs.read_tta(folder)
+    if tta:
+        yield equal("tta.json weights_sha256", tta.weights_sha256, result.weights_sha256)
+        share = tta.test_correct / len(dataset.test.labels)
+        yield close("tta.json test_accuracy", tta.test_accuracy, share, DIGITS)
+    if not (folder / runs.WEIGHTS).exists():
+        yield Check("figures again", "absent", "weights absent: no figure could be found again")
+        return
+    try:
+        model = load_network(folder, run)
+    except RunError as error:
+        yield Check("figures again", "FAILS", str(error))
+        return
+    exact = same_machine(run)
+    logits = plain_logits(model, run, dataset)
+    if rows:
+        yield from evaluation_checks(logits, run, result, rows[-1], dataset, exact)
+    if tta:
+        # tta.json does not say on which machine it was written.
+        averaged = averaged_logits(model, run, dataset)
+        name = "tta.json test_correct again"
+        yield count_check(name, tta.test_correct, averaged, dataset, exact=False)
+    yield from size_checks(model, run, result)

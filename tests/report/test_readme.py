@@ -1,0 +1,49 @@
+import pytest
+
+from cifar_keras.errors import RunError
+from cifar_keras.report import checkout_readme, write_report
+from cifar_keras.report.readme import BEGIN, END, with_results
+from cifar_keras.report.results import collect
+
+README = f"before\n{BEGIN}\nold\n{END}\nafter\n"
+
+
+def test_only_what_stands_between_the_markers_is_written(tmp_path, resnet20, make_run):
+    make_run(tmp_path, resnet20, accuracies=[0.9171])
+
+    text = with_results(README, collect([("resnet20", resnet20)], [tmp_path]).rows)
+
+    assert text.startswith(f"before\n{BEGIN}\nRun whole: 1 of 1 recipes (1 one run, in its band).")
+    assert text.endswith(f"](reports/curves/resnet20.svg)\n{END}\nafter\n")
+    assert "| `resnet20` | cifar10 | 91.71 (last, 1 run) |           91.71 (1) |" in text
+    assert "old" not in text
+
+
+def test_written_twice_it_is_the_same(tmp_path, resnet20, make_run):
+    make_run(tmp_path, resnet20, accuracies=[0.9171])
+    rows = collect([("resnet20", resnet20)], [tmp_path]).rows
+
+    once = with_results(README, rows)
+
+    assert with_results(once, rows) == once
+
+
+def test_recipes_that_were_not_run_are_no_results(tmp_path, resnet20):
+    text = with_results(README, collect([("resnet20", resnet20)], [tmp_path]).rows)
+
+    assert f"{BEGIN}\nRun whole: 0 of 1 recipes. Scaled or altered: 0.\n{END}" in text
+
+
+@pytest.mark.parametrize("readme", ["", BEGIN, END + BEGIN, README + README])
+def test_a_readme_without_its_markers_is_refused(readme):
+    with pytest.raises(RunError, match=r"^README\.md needs a line '<!-- results: "):
+        with_results(readme, [])
+
+
+def test_a_report_into_another_folder_leaves_the_readme_alone(tmp_path, resnet20):
+    (tmp_path / "README.md").write_text(README)
+    out = tmp_path / "reports"
+
+    write_report([("resnet20", resnet20)], [], out, checkout_readme(out))
+
+    assert (tmp_path / "README.md").read_text() == README

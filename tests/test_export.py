@@ -1,0 +1,183 @@
+import json
+from dataclasses import replace
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from cifar_keras import export as exporting
+from cifar_keras import runs
+from cifar_keras.data import Dataset, Split
+from cifar_keras.errors import MissingPackage, RunError
+from cifar_keras.evaluate import load_network, plain_logits
+from cifar_keras.export import check_format, export, output_names, predict
+from cifar_keras.models import MODELS
+from cifar_keras.recipe import load_recipe, recipe_path
+
+# Keras 3.15 saves variables through np.array(variable), which NumPy 2.4 warns of.
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:__array__ implementation:DeprecationWarning",
+    # ONNX's packages and TensorFlow are not all made for this Python and one another.
+    "ignore::FutureWarning",
+    "ignore:.*(SwigPy|swigvarlink):DeprecationWarning",
+)
+NAMES = ("cat", "dog", "frog", "horse", "ship", "car", "bird", "deer", "plane", "truck")
+
+
+def tiny(input_shape: tuple[int, int, int], num_classes: int, filters: int) -> keras.Model:
+    """An activation and a random layer of the kinds that the larger networks have."""
+    inputs = keras.Input(input_shape, name="images")
+    x = keras.layers.Conv2D(filters, 3, 2, activation="gelu", name="conv")(inputs)
+    x = keras.layers.Dropout(0.5, name="dropout")(x)
+    x = keras.layers.Flatten(name="flat")(x)
+    return keras.Model(inputs, keras.layers.Dense(num_classes, name="logits")(x), name="tiny")
+
+
+@pytest.fixture
+def dataset():
+    random = np.random.RandomState(0)
+
+    def split(count):
+        images = random.randint(0, 256, (count, 32, 32, 3)).astype(np.uint8)
+        return Split(images, random.randint(0, 10, count))
+
+    provenance = {"synthetic": True, "content_sha256": {}}
+    return Dataset("synthetic10", split(20), split(12), NAMES, provenance=provenance)
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A run of the tiny network on the centres of images normalised in contrast."""
+    monkeypatch.setitem(MODELS, "tiny", tiny)
+    overrides = ["model={name: tiny, filters: 4}", "data.contrast=55.0", "data.mean=pixel"]
+    overrides += ["data.padding=none", "data.pad=0", "data.crop=28"]
+    recipe = load_recipe(recipe_path("demo"), overrides)
+    run = runs.Run(
+        name="demo",
+        recipe=recipe,
+        recipe_sha256=recipe.sha256(),
+        seed=1,
+        budget="1",
+        overrides=overrides,
+        command=["cifar-keras", "train"],
+        started="2026-01-01T00:00:00+00:00",
+        provenance={},
+    )
+    keras.utils.set_random_seed(1)
+    folder = tmp_path / "run"
+    runs.write_record(folder, runs.RUN, run)
+    tiny((28, 28, 3), 10, 4).save_weights(folder / runs.WEIGHTS)
+    return folder
+
+
+@pytest.fixture
+def expected(folder, dataset):
+    """The probabilities by the path that `evaluate` takes."""
+    run = runs.read_run(folder)
+    logits = plain_logits(load_network(folder, run), run, dataset)
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    probabilities = powers / powers.sum(axis=1, keepdims=True)
+    assert len(set(probabilities.argmax(axis=1))) > 2
+    return probabilities
+
+
+def read(to, path, images):
+    if to == "keras":
+        return keras.saving.load_model(path)(images)
+    if to == "savedmodel":
+        # What it computes with goes with it.
+        loaded = tf.saved_model.load(path)
+        return {key: value.numpy() for key, value in loaded.serve(images).items()}
+    session = pytest.importorskip("onnxruntime").InferenceSession(str(path))
+    names = ["class_name", "probabilities"]
+    return dict(zip(names, session.run(names, {"images": images}), strict=True))
+
+
+@pytest.mark.parametrize("to", ["keras", "savedmodel", "onnx"])
+def test_raw_images_in_and_what_evaluation_finds_out(folder, dataset, expected, tmp_path, to):
+    if to == "onnx":
+        pytest.importorskip("tf2onnx")
+    ending = exporting.ENDINGS[to]
+    run = runs.read_run(folder)
+
+    written = export(folder, run, dataset, to, tmp_path / f"out{ending}")
+
+    assert written == [tmp_path / f"out{ending}", tmp_path / f"out{ending}.json"]
+    found = read(to, written[0], dataset.test.images)
+    np.testing.assert_allclose(np.asarray(found["probabilities"]), expected, atol=1e-5)
+    names = [n.decode() if isinstance(n, bytes) else n for n in np.asarray(found["class_name"])]
+    assert names == [NAMES[place] for place in expected.argmax(axis=1)]
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(
+        ["run", written[0].name, written[1].name]
+    )
+
+
+def test_the_class_names_and_the_run_stand_beside_it(folder, dataset, tmp_path):
+    run = runs.read_run(folder)
+
+    _, beside = export(folder, run, dataset, "keras", tmp_path / "out.keras")
+
+    facts = json.loads(beside.read_text())
+    assert facts["class_names"] == list(NAMES)
+    assert (facts["recipe"], facts["seed"], facts["dataset"]) == ("demo", 1, "synthetic10")
+    assert facts["recipe_sha256"] == run.recipe_sha256
+
+
+def test_an_earlier_export_is_replaced(folder, dataset, tmp_path):
+    run = runs.read_run(folder)
+    for _ in range(2):
+        export(folder, run, dataset, "savedmodel", tmp_path / "out")
+
+    assert (tmp_path / "out" / "saved_model.pb").is_file()
+
+
+@pytest.mark.parametrize(
+    ("to", "name", "told"),
+    [
+        ("keras", "out.h5", "/out.h5': write a name that ends in .keras"),
+        ("keras", "taken.keras", "/taken.keras' is there and is no keras; choose another name"),
+        ("savedmodel", "taken.keras", "' is there and is no savedmodel; choose another name"),
+    ],
+)
+def test_a_name_that_will_not_do_is_told(tmp_path, to, name, told):
+    (tmp_path / "taken.keras").mkdir()
+
+    with pytest.raises(RunError) as caught:
+        check_format(to, tmp_path / name)
+
+    assert str(caught.value).startswith("--output '")
+    assert str(caught.value).endswith(told)
+
+
+def test_onnx_without_its_packages_names_the_extra(monkeypatch, tmp_path):
+    monkeypatch.setattr("cifar_keras.extras.find_spec", lambda package: None)
+
+    with pytest.raises(MissingPackage, match=r"^--to onnx needs tf2onnx, .*cifar_keras\[onnx\]'$"):
+        check_format("onnx", tmp_path / "out.onnx")
+
+
+def test_a_place_that_cannot_be_written_is_told(folder, dataset, tmp_path):
+    (tmp_path / "file").touch()
+
+    with pytest.raises(RunError, match=r"^cannot write '.*/file/out.keras': "):
+        export(folder, runs.read_run(folder), dataset, "keras", tmp_path / "file" / "out.keras")
+
+
+def test_the_five_likeliest_classes_come_with_the_likeliest_first(folder, dataset, expected):
+    found = predict(folder, runs.read_run(folder), dataset, dataset.test.images[:3])
+
+    assert [len(each) for each in found] == [5, 5, 5]
+    for classes, probabilities in zip(found, expected, strict=False):
+        order = np.argsort(-probabilities)[:5]
+        assert [name for name, _ in classes] == [NAMES[place] for place in order]
+        np.testing.assert_allclose([p for _, p in classes], probabilities[order], atol=1e-5)
+
+
+def test_an_output_that_is_no_class_has_a_name(folder, dataset):
+    assert output_names(("cat", "dog"), 4) == ["cat", "dog", "output 2", "output 3"]
+    two = replace(dataset, class_names=NAMES[:2])
+
+    [classes] = predict(folder, runs.read_run(folder), two, dataset.test.images[:1], count=10)
+
+    assert {"cat", "dog", "output 2", "output 9"} < {name for name, _ in classes}

@@ -1,0 +1,99 @@
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from cifar_keras import runs
+from cifar_keras.data import Dataset, Split
+from cifar_keras.evaluate import evaluate_views
+from cifar_keras.recipe import load_recipe, recipe_path
+from cifar_keras.training.devices import make_strategy
+from cifar_keras.training.folder import Job
+from cifar_keras.training.train import Every, train
+from cifar_keras.verify import verify_run
+
+OVERRIDES = (
+    "data.batch_size=16",
+    "stages=[{epochs: 3, start: scratch, frozen: [],"
+    " schedule: {kind: steps, learning_rates: [0.1, 0.01], boundaries: [2]}}]",
+)
+
+
+@pytest.fixture(scope="session")
+def dataset():
+    random = np.random.RandomState(0)
+
+    def split(count):
+        images = random.randint(0, 256, (count, 32, 32, 3)).astype(np.uint8)
+        return Split(images, random.randint(0, 10, count))
+
+    return Dataset(
+        name="synthetic10",
+        train=split(48),
+        test=split(200),
+        class_names=tuple("abcdefghij"),
+        provenance={
+            "name": "synthetic10",
+            "synthetic": True,
+            "content_sha256": {"train": "1" * 64, "test": "2" * 64},
+        },
+    )
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory, dataset):
+    """Two finished runs of three epochs of the demo, with augmented accuracies; their folders."""
+    root = tmp_path_factory.mktemp("runs")
+    folders = []
+    for seed in (1, 2):
+        folder = root / "demo" / f"seed-{seed}"
+        recipe = load_recipe(recipe_path("demo"), OVERRIDES)
+        job = Job("demo", recipe, seed, "1", OVERRIDES, folder, ("cifar-keras", "train"))
+        train(job, dataset, make_strategy("cpu"), Every())
+        evaluate_views(folder, runs.read_run(folder), dataset)
+        folders.append(folder)
+    return folders
+
+
+@pytest.fixture
+def folder(trained, tmp_path):
+    """A copy of the first run."""
+    return shutil.copytree(trained[0], tmp_path / "run")
+
+
+@pytest.fixture
+def checks(dataset):
+    """A function from a folder to its checks by name."""
+
+    def checks(folder):
+        return {check.name: check for check in verify_run(folder, runs.read_run(folder), dataset)}
+
+    return checks
+
+
+@pytest.fixture
+def failing(checks):
+    """A function from a folder to the names of what does not hold."""
+    return lambda folder: [name for name, check in checks(folder).items() if check.state == "FAILS"]
+
+
+@pytest.fixture
+def edit():
+    """A function that changes keys of a JSON file."""
+
+    def edit(path, **changes):
+        path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+    return edit
+
+
+@pytest.fixture
+def of_an_earlier_version(folder):
+    """The folder as it was written before the hashes of its files were kept; without tta.json."""
+    (folder / runs.TTA).unlink()
+    tree = json.loads((folder / runs.RUN).read_text())
+    for event in tree["events"]:
+        del event["files"]
+    (folder / runs.RUN).write_text(json.dumps(tree))
+    return folder

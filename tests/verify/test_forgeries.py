@@ -1,0 +1,224 @@
+import csv
+import hashlib
+import json
+import shutil
+from dataclasses import replace
+
+import pytest
+
+from cifar_keras import runs
+from cifar_keras.errors import RunError
+from cifar_keras.verify import verify_run
+
+# Keras 3.15 saves variables through np.array(variable), which NumPy 2.4 warns of.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
+HASHES = ("history.csv", "result.json", "final.weights.h5")
+
+
+def edit_row(folder, number, **cells):
+    """Change cells of a row of history.csv; row -1 is the last."""
+    with (folder / runs.HISTORY).open() as file:
+        rows = list(csv.DictReader(file))
+    rows[number] |= cells
+    with (folder / runs.HISTORY).open("w") as file:
+        writer = csv.DictWriter(file, rows[0], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def test_a_run_as_it_was_written_holds(folder, checks):
+    found = checks(folder)
+
+    assert {name: check.state for name, check in found.items() if check.state != "holds"} == {
+        "result.json peak_memory_mib": "not checkable"
+    }
+    assert set(HASHES) < set(found)
+    assert found["result.json test_correct again"].note.endswith(
+        "same machine and versions: exactly"
+    )
+    assert "tta.json test_correct again" in found
+
+
+def test_an_edited_history_is_detected_by_its_hash(folder, failing):
+    (folder / runs.WEIGHTS).unlink()
+    edit_row(folder, 0, test_accuracy="0.99")
+
+    assert "history.csv" in failing(folder)
+
+
+@pytest.mark.parametrize(
+    ("row", "cells", "found"),
+    [
+        (1, {"test_accuracy": "0.1234"}, "history.csv test_accuracy"),
+        (1, {"learning_rate": "0.2"}, "history.csv learning_rate"),
+        (1, {"step": "7"}, "history.csv rows"),
+        (1, {"seconds": "1"}, "result.json seconds"),
+        (0, {"test_accuracy": "0.995"}, "result.json best_on_test.test_accuracy"),
+        (-1, {"test_accuracy": "0.995"}, "history.csv test_accuracy again"),
+        (-1, {"test_loss": "0.01"}, "history.csv test_loss again"),
+    ],
+)
+def test_an_edited_history_is_detected_without_its_hash(
+    of_an_earlier_version, failing, row, cells, found
+):
+    if not found.endswith("again"):
+        (of_an_earlier_version / runs.WEIGHTS).unlink()
+    edit_row(of_an_earlier_version, row, **cells)
+
+    assert found in failing(of_an_earlier_version)
+
+
+def test_a_history_that_was_cut_is_detected(of_an_earlier_version, failing):
+    (of_an_earlier_version / runs.WEIGHTS).unlink()
+    path = of_an_earlier_version / runs.HISTORY
+    path.write_text("\n".join(path.read_text().splitlines()[:-1]) + "\n")
+
+    assert "history.csv rows" in failing(of_an_earlier_version)
+
+
+def test_a_swapped_weight_file_is_detected_by_its_hash_and_its_figures(trained, folder, failing):
+    shutil.copy(trained[1] / runs.WEIGHTS, folder)
+
+    found = failing(folder)
+
+    assert found[0] == "final.weights.h5"
+    assert "result.json test_loss again" in found
+
+
+def test_swapped_weights_whose_hash_is_written_anew_are_detected(
+    trained, of_an_earlier_version, failing, edit
+):
+    folder = of_an_earlier_version
+    shutil.copy(trained[1] / runs.WEIGHTS, folder)
+    digest = hashlib.sha256((folder / runs.WEIGHTS).read_bytes()).hexdigest()
+    edit(folder / runs.RESULT, weights_sha256=digest)
+
+    found = failing(folder)
+
+    assert "final.weights.h5" not in found
+    assert "result.json test_loss again" in found
+
+
+def test_weights_of_another_network_are_a_line_and_no_traceback(folder, checks):
+    (folder / runs.WEIGHTS).write_bytes(b"no weights")
+
+    assert checks(folder)["figures again"].state == "FAILS"
+
+
+def test_a_result_written_by_hand_is_detected_by_hash_history_and_network(folder, failing, edit):
+    edit(folder / runs.RESULT, test_accuracy=0.995, test_correct=199)
+
+    found = failing(folder)
+
+    assert {"result.json", "result.json test_accuracy", "result.json test_correct again"} <= set(
+        found
+    )
+
+
+def test_a_result_and_a_history_made_to_agree_are_detected_by_the_network(
+    of_an_earlier_version, failing, edit
+):
+    folder = of_an_earlier_version
+    edit_row(folder, -1, test_accuracy="0.995")
+    best = {"test_accuracy": 0.995, "epoch": 3, "note": "chosen on the test set"}
+    edit(folder / runs.RESULT, test_accuracy=0.995, test_correct=199, best_on_test=best)
+
+    assert failing(folder) == ["result.json test_correct again", "history.csv test_accuracy again"]
+
+
+@pytest.mark.parametrize("key", ["parameters", "macs", "test_images", "epochs", "steps"])
+def test_each_number_of_the_result_is_found_again(of_an_earlier_version, failing, edit, key):
+    edit(of_an_earlier_version / runs.RESULT, **{key: 1})
+
+    assert f"result.json {key}" in failing(of_an_earlier_version)
+
+
+def test_a_recipe_changed_afterwards_is_detected(folder, checks):
+    tree = json.loads((folder / runs.RUN).read_text())
+    tree["recipe"]["optimizer"]["momentum"] = 0.8
+    (folder / runs.WEIGHTS).unlink()
+    (folder / runs.RUN).write_text(json.dumps(tree))
+
+    found = checks(folder)
+
+    assert found["recipe"].state == "FAILS"
+    assert (found["recipe as shipped"].state, found["recipe as shipped"].note) == (
+        "differs",
+        "in optimizer.momentum",
+    )
+
+
+def test_other_data_are_detected(folder, dataset):
+    (folder / runs.WEIGHTS).unlink()
+    hashes = {"train": "1" * 64, "test": "3" * 64}
+    other = replace(dataset, provenance=dataset.provenance | {"content_sha256": hashes})
+
+    [check] = [c for c in verify_run(folder, runs.read_run(folder), other) if c.name == "data"]
+
+    assert check.state == "FAILS"
+
+
+def test_an_augmented_accuracy_written_by_hand_is_detected(folder, failing, edit):
+    edit(folder / runs.TTA, test_accuracy=0.995, test_correct=199)
+
+    assert failing(folder) == ["tta.json test_correct again"]
+
+
+def test_an_augmented_accuracy_of_other_weights_is_detected(trained, folder, failing):
+    shutil.copy(trained[1] / runs.TTA, folder)
+    (folder / runs.WEIGHTS).unlink()
+
+    assert "tta.json weights_sha256" in failing(folder)
+
+
+def test_without_weights_everything_else_is_checked(folder, checks, failing, edit):
+    (folder / runs.WEIGHTS).unlink()
+    digest = runs.read_result(folder).weights_sha256
+
+    found = checks(folder)
+
+    assert found["final.weights.h5"].state == found["figures again"].state == "absent"
+    assert found["final.weights.h5"].note == f"weights absent; their sha256 is {digest}"
+    assert failing(folder) == []
+    edit(folder / runs.RESULT, test_correct=199)
+    assert failing(folder) == ["result.json", "result.json test_correct"]
+
+
+def test_what_an_earlier_version_did_not_keep_is_said_and_does_not_fail(
+    of_an_earlier_version, checks
+):
+    found = checks(of_an_earlier_version)
+
+    assert {name for name, check in found.items() if check.state == "not recorded"} == {
+        "history.csv",
+        "result.json",
+    }
+    assert not any(check.state == "FAILS" for check in found.values())
+
+
+def test_an_unfinished_run_holds_as_far_as_it_goes(of_an_earlier_version, checks):
+    folder = of_an_earlier_version
+    tree = json.loads((folder / runs.RUN).read_text())
+    tree["events"] = tree["events"][:1]
+    (folder / runs.RUN).write_text(json.dumps(tree))
+    for name in (runs.RESULT, runs.WEIGHTS):
+        (folder / name).unlink()
+
+    found = checks(folder)
+
+    assert found["result.json"].note == "the run is unfinished"
+    assert not any(check.state == "FAILS" for check in found.values())
+
+
+def test_a_result_that_was_taken_away_is_detected(folder, failing):
+    (folder / runs.RESULT).unlink()
+
+    assert failing(folder) == ["result.json"]
+
+
+def test_a_history_that_was_taken_away_is_told(folder, checks):
+    (folder / runs.HISTORY).unlink()
+
+    with pytest.raises(RunError, match=r"has no history\.csv"):
+        checks(folder)

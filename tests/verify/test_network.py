@@ -1,0 +1,39 @@
+import numpy as np
+import pytest
+
+from cifar_keras import runs
+from cifar_keras.verify import network
+
+# Margins of 8, 4, 0.0004 and 0.004; a 10,000th of the largest logit is 0.001.
+LOGITS = np.array([[10.0, 2.0], [1.0, 5.0], [3.0004, 3.0], [3.004, 3.0]])
+
+
+class Images:
+    def __init__(self, *labels):
+        self.labels = np.array(labels)
+
+
+class Set:
+    test = Images(0, 1, 0, 0)
+
+
+def test_an_image_is_nearly_a_tie_within_a_10_000th_of_the_largest_logit():
+    assert network.near_ties(LOGITS) == 1
+
+
+@pytest.mark.parametrize(
+    ("stated", "exact", "state"),
+    [(4, True, "holds"), (3, True, "FAILS"), (3, False, "holds"), (2, False, "FAILS")],
+)
+def test_other_machines_may_differ_by_the_near_ties_and_this_one_may_not(stated, exact, state):
+    assert network.count_check("count", stated, LOGITS, Set, exact).state == state
+
+
+@pytest.mark.parametrize("changed", ["versions", "machine"])
+def test_a_run_that_ended_elsewhere_is_not_of_the_same_machine(trained, monkeypatch, changed):
+    run = runs.read_run(trained[0])
+    assert network.same_machine(run)
+
+    monkeypatch.setattr(network, changed, lambda *_: {"cpu": "another", "keras": "another"})
+
+    assert not network.same_machine(run)
