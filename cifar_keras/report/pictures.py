@@ -1,12 +1,19 @@
 """Pictures of charts, drawn anew only where a chart, the code or the library has changed."""
 
 import hashlib
+import sys
 from collections.abc import Mapping
+from concurrent.futures import ProcessPoolExecutor
 from importlib.metadata import version
+from itertools import chain, zip_longest
+from multiprocessing import get_context
 from pathlib import Path
 
 from cifar_keras.report.chart import Chart
 from cifar_keras.report.own import HEAD
+
+# Two processes, each importing Matplotlib, draw so many in less time than one.
+_MANY = 6
 
 
 def pictures(charts: Mapping[str, Chart], folder: Path) -> dict[str, bytes]:
@@ -25,14 +32,32 @@ def pictures(charts: Mapping[str, Chart], folder: Path) -> dict[str, bytes]:
     found = {name: _present(folder / name, source) for name, source in sources.items()}
     missing = [name for name, pair in found.items() if pair is None]
     if missing:
-        from cifar_keras.report.plot import draw
-
-        found |= zip(missing, draw((charts[name], sources[name]) for name in missing), strict=True)
+        tasks = [(charts[name], sources[name]) for name in missing]
+        found |= zip(missing, _drawn(tasks), strict=True)
     return {
         f"{name}.{kind}": content
         for name, pair in found.items()
         for kind, content in zip(("svg", "png"), pair or (), strict=True)
     }
+
+
+_Tasks = list[tuple[Chart, str]]
+
+
+def _drawn(tasks: _Tasks) -> list[tuple[bytes, bytes]]:
+    # NumPy has threads of its own: without it this process can be copied.
+    if len(tasks) < _MANY or "numpy" in sys.modules:
+        return _draw(tasks)
+    with ProcessPoolExecutor(2, get_context("fork")) as pool:
+        turns = zip_longest(*pool.map(_draw, [tasks[::2], tasks[1::2]]))
+    return [pair for pair in chain.from_iterable(turns) if pair]
+
+
+def _draw(tasks: _Tasks) -> list[tuple[bytes, bytes]]:
+    # Imported here, as it takes half a second and most reports draw nothing anew.
+    from cifar_keras.report.plot import draw
+
+    return draw(tasks)
 
 
 def _present(stem: Path, source: str) -> tuple[bytes, bytes] | None:

@@ -2,6 +2,7 @@
 
 import csv
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 from cifar_keras.errors import RecipeError
@@ -28,8 +29,7 @@ def published_curve(curve: Curve, folder: Path | None = None) -> list[tuple[floa
     """
     path = (folder or published_folder()) / curve.file
     try:
-        with path.open(newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
+        rows = _records(path)
     except OSError as error:
         raise RecipeError(f"published curve '{curve.file}': {error.strerror}") from None
     try:
@@ -48,6 +48,12 @@ def published_curve(curve: Curve, folder: Path | None = None) -> list[tuple[floa
         (epoch, 100 * (value if curve.quantity == "error" else 1 - value))
         for epoch, value in points
     )
+
+
+@cache
+def _records(path: Path) -> list[_Record]:
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
 
 
 def _in_sequence(rows: list[_Record], curve: Curve) -> Iterator[tuple[float, _Record]]:
