@@ -1,6 +1,7 @@
 import errno
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from cifar_keras.errors import Interrupted, RunError
 from cifar_keras.recipe import load_recipe, recipes_folder
 from cifar_keras.training import train as training
 from cifar_keras.training.callbacks import Checkpointer
+from cifar_keras.training.checkpoint import Store
 from cifar_keras.training.folder import locked, put_aside
 
 
@@ -33,33 +35,50 @@ def uninterrupted(whole, job, dataset, go):
     return whole["folder"]
 
 
-# 18 steps in stage 1, 9 in stage 2; three test epochs of one batch, then two.
+# 18 steps in stage 1, 9 in stage 2; three test epochs of one batch, then two. Each stop is counted
+# from the one before; what was stopped in a test is tested first of all when it is resumed.
 @pytest.mark.parametrize(
-    ("hook", "count"),
+    ("number", "stops"),
     [
-        ("on_train_batch_end", 1),
-        ("on_train_batch_end", 6),  # the last step of an epoch, before its test
-        ("on_train_batch_end", 10),  # after the rate has changed inside an epoch
-        ("on_test_batch_end", 2),
-        ("on_epoch_end", 3),  # between the stages
-        ("on_train_batch_end", 20),
-        ("on_test_batch_end", 5),  # the test of the last, shorter epoch
+        (
+            signal.SIGTERM,
+            [
+                ("on_train_batch_end", 1, "step 1 of stage 1"),
+                # After the rate has changed inside an epoch.
+                ("on_train_batch_end", 9, "step 10 of stage 1"),
+                # Between the stages.
+                ("on_epoch_end", 2, "step 18 of stage 1"),
+                # The test of the last, shorter epoch.
+                ("on_test_batch_end", 2, "step 9 of stage 2"),
+            ],
+        ),
+        (
+            signal.SIGINT,
+            [
+                # The last step of an epoch, before its test.
+                ("on_train_batch_end", 6, "step 6 of stage 1"),
+                ("on_test_batch_end", 2, "step 12 of stage 1"),
+                ("on_train_batch_end", 8, "step 2 of stage 2"),
+            ],
+        ),
     ],
 )
 def test_a_run_stopped_anywhere_and_resumed_is_the_uninterrupted_one(
-    monkeypatch, job, dataset, uninterrupted, hook, count, same_bits, go, stop_at
+    monkeypatch, job, dataset, uninterrupted, number, stops, same_bits, go, stop_at
 ):
-    with monkeypatch.context() as patch:
-        stop_at(patch, hook, count)
-        with pytest.raises(Interrupted) as stopped:
-            go(job, dataset)
-    assert stopped.value.signal == signal.SIGTERM
+    for hook, count, place in stops:
+        with monkeypatch.context() as patch:
+            stop_at(patch, hook, count, number)
+            with pytest.raises(Interrupted, match=f"^interrupted after {place}; ") as stopped:
+                go(job, dataset)
+        assert stopped.value.signal == number
 
     go(job, dataset)
 
     same_bits(job.folder, uninterrupted)
 
 
+@pytest.mark.slow
 def test_a_run_stopped_at_random_steps_again_and_again_is_the_uninterrupted_one(
     monkeypatch, job, dataset, uninterrupted, same_bits, go, stop_at
 ):
@@ -121,13 +140,20 @@ def test_a_run_killed_before_its_first_checkpoint_begins_again(
     same_bits(job.folder, uninterrupted)
 
 
+@pytest.fixture(scope="module")
+def killed_once(tmp_path_factory):
+    return tmp_path_factory.mktemp("killed") / "noisy" / "seed-3"
+
+
 @pytest.fixture
-def killed(monkeypatch, job, dataset, go):
-    """A run with two checkpoints, after steps 6 and 12."""
-    with monkeypatch.context() as patch:
-        kill_at_step(patch, 14)
-        with pytest.raises(Killed):
-            go(job, dataset)
+def killed(monkeypatch, killed_once, job, dataset, go):
+    """A copy of a run with two checkpoints, after steps 6 and 12; these."""
+    if not killed_once.exists():
+        with monkeypatch.context() as patch:
+            kill_at_step(patch, 14)
+            with pytest.raises(Killed):
+                go(replace(job, folder=killed_once), dataset)
+    shutil.copytree(killed_once, job.folder)
     return sorted((job.folder / runs.CHECKPOINTS).iterdir())
 
 
@@ -141,17 +167,27 @@ def flip_a_bit(path):
     path.write_bytes(bytes(content))
 
 
+TOLD = "step-000000012.ckpt' is damaged: its checksum does not agree; the one before it is used"
+
+
 @pytest.mark.parametrize("damage", [truncate, flip_a_bit, lambda path: path.write_bytes(b"")])
-def test_a_damaged_newest_checkpoint_is_told_and_the_one_before_is_used(
-    job, dataset, killed, uninterrupted, caplog, damage, same_bits, go
-):
+def test_a_damaged_newest_checkpoint_is_told_and_the_one_before_is_read(killed, caplog, damage):
     damage(killed[-1])
+
+    snapshot = Store(killed[-1].parent, ()).newest()
+
+    assert TOLD in caplog.text
+    assert (snapshot.position["stage"], snapshot.position["step"]) == (0, 6)
+
+
+def test_a_run_whose_newest_checkpoint_is_damaged_goes_on_from_the_one_before(
+    job, dataset, killed, uninterrupted, caplog, same_bits, go
+):
+    flip_a_bit(killed[-1])
 
     go(job, dataset)
 
-    assert "step-000000012.ckpt' is damaged: its checksum does not agree; the one before it" in (
-        caplog.text
-    )
+    assert TOLD in caplog.text
     same_bits(job.folder, uninterrupted)
 
 
