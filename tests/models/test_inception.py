@@ -35,8 +35,8 @@ MODULES = {
 
 
 @functools.cache
-def network(recipe="inception_rrelu"):
-    model = load_recipe(recipe_path(recipe)).model
+def network():
+    model = load_recipe(recipe_path("inception_rrelu")).model
     return build_model(model.name, SHAPE, 100, model.arguments)
 
 
@@ -192,8 +192,8 @@ def test_the_constants_are_those_of_mxnet_in_september_2015():
     }
 
 
-def test_the_modern_form_has_the_constants_of_later_versions():
-    norms = [each for each in network("inception_rrelu_modern").layers if "_bn" in each.name]
+def test_the_modern_form_has_the_constants_of_later_versions(shipped):
+    norms = [each for each in shipped("inception_rrelu_modern").layers if "_bn" in each.name]
 
     assert {(each.momentum, each.epsilon) for each in norms} == {(0.9, 1e-3)}
     assert all((each.moving_variance.numpy() == 1).all() for each in norms)
@@ -272,9 +272,9 @@ def test_the_recipes_differ_in_what_their_names_say_and_nothing_else(name):
         ("inception_prelu", (keras.layers.PReLU, [-0.25, 2.0])),
     ],
 )
-def test_the_ablation_has_the_activation_of_its_name(name, expected):
+def test_the_ablation_has_the_activation_of_its_name(name, expected, shipped):
     kind = name.removeprefix("inception_")
-    layer = network(name).get_layer(f"module3a_single_{kind}")
+    layer = shipped(name).get_layer(f"module3a_single_{kind}")
     inputs = np.tile(np.array([-1.0, 2.0], np.float32)[:, None, None, None], (1, 28, 28, 64))
 
     outputs = layer(inputs).numpy()
@@ -283,9 +283,9 @@ def test_the_ablation_has_the_activation_of_its_name(name, expected):
     np.testing.assert_allclose(outputs[:, 0, 0, 0], expected[1], rtol=1e-6)
 
 
-def test_prelu_learns_one_slope_a_channel():
-    assert trainable_parameters(network("inception_prelu")) == 10_215_044
-    layer = network("inception_prelu").get_layer("module3a_single_prelu")
+def test_prelu_learns_one_slope_a_channel(shipped):
+    assert trainable_parameters(shipped("inception_prelu")) == 10_215_044
+    layer = shipped("inception_prelu").get_layer("module3a_single_prelu")
     assert layer.alpha.shape == (1, 1, 64)
 
 

@@ -22,11 +22,10 @@ def refusal(name="resnet_neon", **changes):
 
 
 @pytest.mark.parametrize("name", recipe_names())
-def test_every_recipe_builds_with_the_parameters_that_it_states(name):
+def test_every_recipe_builds_with_the_parameters_that_it_states(name, shipped):
     recipe = load_recipe(recipe_path(name))
-    shape = (recipe.data.crop, recipe.data.crop, 3)
 
-    model = build_model(recipe.model.name, shape, recipe.num_classes, recipe.model.arguments)
+    model = shipped(name)
 
     assert trainable_parameters(model) == recipe.parameters
     # One recipe keeps ImageNet's head.

@@ -40,8 +40,8 @@ def part(model, first, last):
     ("depth", "parameters", "millions"),
     [(20, 272_292, 40.8), (32, 466_724, 69.1), (56, 855_588, 125.7), (110, 1_730_532, 253.1)],
 )
-def test_neon_has_the_published_size_and_cost(depth, parameters, millions):
-    model = neon(depth)
+def test_neon_has_the_published_size_and_cost(depth, parameters, millions, shipped):
+    model = shipped(f"resnet{depth}")
 
     assert trainable_parameters(model) == parameters
     assert round(multiply_adds(model, SHAPE) / 1e6, 1) == millions
@@ -51,13 +51,13 @@ def test_neon_has_the_published_size_and_cost(depth, parameters, millions):
 @pytest.mark.parametrize(
     ("depth", "parameters"), [(20, 269_722), (32, 464_154), (56, 853_018), (110, 1_727_962)]
 )
-def test_he_has_the_published_size(depth, parameters):
-    assert trainable_parameters(he(depth)) == parameters
+def test_he_has_the_published_size(depth, parameters, shipped):
+    assert trainable_parameters(shipped(f"resnet{depth}_he")) == parameters
 
 
 # SPEC B.1; the beta of three channels before the first convolution is counted, its gamma is none.
-def test_mxnet_has_the_published_size_and_cost():
-    model = mxnet(110)
+def test_mxnet_has_the_published_size_and_cost(shipped):
+    model = shipped("resnet110_adadelta")
 
     assert trainable_parameters(model) == 1_730_973
     assert round(multiply_adds(model, SHAPE) / 1e6, 1) == 253.4
@@ -189,8 +189,10 @@ def test_the_first_block_of_every_stage_of_mxnet_adds_a_normalised_1x1_convoluti
     np.testing.assert_allclose(block, np.maximum(branch + shortcut, 0), rtol=1e-4, atol=1e-5)
 
 
-def test_later_blocks_of_mxnet_add_their_input():
-    names = {layer.name for layer in mxnet(110).layers if "shortcut" in layer.name}
+def test_later_blocks_of_mxnet_add_their_input(shipped):
+    layers = shipped("resnet110_adadelta").layers
+
+    names = {layer.name for layer in layers if "shortcut" in layer.name}
 
     assert names == {
         f"stage{stage}_block1_shortcut_{kind}" for stage in (1, 2, 3) for kind in ("conv", "bn")
