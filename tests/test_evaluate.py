@@ -26,8 +26,7 @@ def split(images, seed):
     return Split(pixels, random.randint(0, 10, images).astype(np.int64))
 
 
-@pytest.fixture
-def dataset():
+def few():
     return Dataset(
         name="synthetic10",
         train=split(20, seed=0),
@@ -37,13 +36,18 @@ def dataset():
     )
 
 
+@pytest.fixture
+def dataset():
+    return few()
+
+
 def network(recipe, depth=8):
     return build_model(
         recipe.model.name, (32, 32, 3), 10, recipe.model.arguments | {"depth": depth}
     )
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def recipe():
     return load_recipe(recipe_path("demo"))
 
@@ -53,14 +57,22 @@ def centred(dataset):
     return (dataset.test.images - dataset.train.images.mean(axis=(0, 1, 2))).astype(np.float32)
 
 
-@pytest.fixture
-def model(recipe, dataset):
-    """An untrained network; its last batch norm is such that it names many classes."""
+@pytest.fixture(scope="module")
+def untrained(recipe):
+    """A network whose last batch norm is such that it names many classes; and its weights."""
+    dataset = few()
     keras.utils.set_random_seed(1)
     model = network(recipe)
     logits = keras.Model(model.input, model.get_layer("logits").output)(centred(dataset)).numpy()
     model.get_layer("logits_bn").moving_mean.assign(logits.mean(axis=0))
     model.get_layer("logits_bn").moving_variance.assign(logits.var(axis=0))
+    return model, model.get_weights()
+
+
+@pytest.fixture
+def model(untrained):
+    model, weights = untrained
+    model.set_weights(weights)
     return model
 
 

@@ -99,8 +99,14 @@ def train(model, optimizer, steps=5):
     return losses, [variable.numpy() for variable in model.trainable_variables]
 
 
-def test_decay_of_all_is_l2_of_half_of_it_on_every_variable():
-    _, values = train(small_network(), CoupledSGD(0.1, 0.9, coupled_decay=0.1))
+@pytest.fixture(scope="module")
+def decayed():
+    """Losses and values after five steps with the decay on every variable."""
+    return train(small_network(), CoupledSGD(0.1, 0.9, coupled_decay=0.1))
+
+
+def test_decay_of_all_is_l2_of_half_of_it_on_every_variable(decayed):
+    _, values = decayed
 
     regularizer = keras.regularizers.L2(0.05)
     _, expected = train(small_network(regularizer), keras.optimizers.SGD(0.1, 0.9))
@@ -108,8 +114,8 @@ def test_decay_of_all_is_l2_of_half_of_it_on_every_variable():
         np.testing.assert_allclose(value, other, rtol=1e-4, atol=1e-6)
 
 
-def test_the_loss_is_free_of_the_penalty():
-    [first, *_], _ = train(small_network(), CoupledSGD(0.1, 0.9, coupled_decay=0.1))
+def test_the_loss_is_free_of_the_penalty(decayed):
+    [first, *_], _ = decayed
 
     [plain, *_], _ = train(small_network(), keras.optimizers.SGD(0.1, 0.9))
     assert first == plain

@@ -66,6 +66,7 @@ def test_it_is_shown_if_the_import_fails(tmp_path):
     assert done.stderr.endswith("ImportError: no kernel image\n")
 
 
+@pytest.mark.slow
 def test_tensorflow_itself_is_silent():
     code = "from cifar_keras.quiet import import_tensorflow; import_tensorflow()"
     environment = {k: v for k, v in os.environ.items() if k != "TF_CPP_MIN_LOG_LEVEL"}

@@ -10,10 +10,14 @@ from cifar_keras.report.system_page import system_page
 from cifar_keras.report.systems import SYSTEMS
 
 
+@pytest.fixture(scope="module")
+def recipes():
+    return [(name, load_recipe(recipe_path(name))) for name in recipe_names()]
+
+
 @pytest.fixture
-def page(tmp_path):
+def page(recipes, tmp_path):
     """The page of a system, its table as heading -> cell for each recipe."""
-    recipes = [(name, load_recipe(recipe_path(name))) for name in recipe_names()]
 
     def of(key, pictures=()):
         return system_page(key, collect(recipes, [tmp_path]).rows, pictures)

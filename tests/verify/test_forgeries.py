@@ -129,6 +129,8 @@ def test_a_result_and_a_history_made_to_agree_are_detected_by_the_network(
 
 @pytest.mark.parametrize("key", ["parameters", "macs", "test_images", "epochs", "steps"])
 def test_each_number_of_the_result_is_found_again(of_an_earlier_version, failing, edit, key):
+    if key not in ("parameters", "macs"):
+        (of_an_earlier_version / runs.WEIGHTS).unlink()
     edit(of_an_earlier_version / runs.RESULT, **{key: 1})
 
     assert f"result.json {key}" in failing(of_an_earlier_version)
