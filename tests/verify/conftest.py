@@ -1,12 +1,14 @@
 import json
 import shutil
 
+import keras
 import numpy as np
 import pytest
 
 from cifar_keras import runs
 from cifar_keras.data import Dataset, Split
 from cifar_keras.evaluate import evaluate_views
+from cifar_keras.models import build_model
 from cifar_keras.recipe import load_recipe, recipe_path
 from cifar_keras.training.devices import make_strategy
 from cifar_keras.training.folder import Job
@@ -43,17 +45,22 @@ def dataset():
 
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory, dataset):
-    """Two finished runs of three epochs of the demo, with augmented accuracies; their folders."""
-    root = tmp_path_factory.mktemp("runs")
-    folders = []
-    for seed in (1, 2):
-        folder = root / "demo" / f"seed-{seed}"
-        recipe = load_recipe(recipe_path("demo"), OVERRIDES)
-        job = Job("demo", recipe, seed, "1", OVERRIDES, folder, ("cifar-keras", "train"))
-        train(job, dataset, make_strategy("cpu"), Every())
+    """A finished run of three epochs of the demo, and it with other weights; their folders.
+
+    Both have augmented accuracies of their own.
+    """
+    root = tmp_path_factory.mktemp("runs") / "demo"
+    recipe = load_recipe(recipe_path("demo"), OVERRIDES)
+    job = Job("demo", recipe, 1, "1", OVERRIDES, root / "seed-1", ("cifar-keras", "train"))
+    train(job, dataset, make_strategy("cpu"), Every())
+    other = shutil.copytree(job.folder, root / "other")
+    keras.utils.set_random_seed(2)
+    model = recipe.model
+    network = build_model(model.name, recipe.input_shape, recipe.num_classes, model.arguments)
+    network.save_weights(other / runs.WEIGHTS)
+    for folder in (job.folder, other):
         evaluate_views(folder, runs.read_run(folder), dataset)
-        folders.append(folder)
-    return folders
+    return job.folder, other
 
 
 @pytest.fixture
