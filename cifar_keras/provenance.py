@@ -26,7 +26,11 @@ def provenance(data: dict[str, Any], devices: list[str]) -> dict[str, Any]:
 def machine(devices: list[str]) -> dict[str, Any]:
     """What decides the rounding of a run, besides the versions."""
     facts = hardware(devices)
-    return {key: facts[key] for key in ("cpu", "cores", "gpus")} | {"onednn": onednn()}
+    return {
+        **{key: facts[key] for key in ("cpu", "cores", "gpus")},
+        "onednn": onednn(),
+        "replicas": len(devices),
+    }
 
 
 def onednn() -> bool:

@@ -3,6 +3,15 @@ import pytest
 from cifar_keras import runs
 
 
+def pytest_configure() -> None:
+    """Part the CPU in two logical devices, which has to be said before TensorFlow begins."""
+    # Behind the package, which turns oneDNN on.
+    import tensorflow as tf
+
+    two = [tf.config.LogicalDeviceConfiguration()] * 2
+    tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], two)
+
+
 @pytest.fixture(scope="session")
 def make_result():
     """A function that makes a run's result; what it is given stands in place of what is here."""

@@ -115,7 +115,10 @@ def test_onednn_is_recorded_as_tensorflow_reads_it(monkeypatch, value, on):
 
 
 def test_machine_is_what_decides_rounding():
-    assert list(provenance.machine(["CPU:0"])) == ["cpu", "cores", "gpus", "onednn"]
+    machine = provenance.machine(["CPU:0", "CPU:1"])
+
+    assert list(machine) == ["cpu", "cores", "gpus", "onednn", "replicas"]
+    assert machine["replicas"] == 2
 
 
 def test_the_record_is_plain_data_without_paths_of_this_machine():

@@ -8,6 +8,7 @@ import tempfile
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -56,7 +57,7 @@ class Ours:
         from cifar_keras.data.pipeline import TrainingBatches, evaluation_batches
         from cifar_keras.data.statistics import normalization
         from cifar_keras.training.compiled import compiled_model
-        from cifar_keras.training.devices import feed, make_strategy
+        from cifar_keras.training.devices import feed, make_strategy, parted
         from cifar_keras.training.initial import adapt
         from cifar_keras.training.plan import plan
 
@@ -70,7 +71,7 @@ class Ours:
         self.batches = TrainingBatches(train.images, train.labels, recipe.data, norm, seed=1)
         adapt(self.model, self.batches)
         tests = evaluation_batches(test.images, test.labels, recipe.data, norm, EVALUATED_AT_ONCE)
-        self.tests = feed(self.strategy, tests)
+        self.tests = feed(self.strategy, parted(tests))
         self.alone: Iterator[Any] = iter(self.batches.dataset(0, NEVER))
 
     def _callbacks(self) -> Callable[[int], list[Any]]:
@@ -104,7 +105,7 @@ class Ours:
 
         def fit(steady: Steady) -> None:
             self.model.fit(
-                feed(self.strategy, self.batches.dataset(0, NEVER)),
+                feed(self.strategy, partial(self.batches.dataset, 0, NEVER)),
                 steps_per_epoch=NEVER,
                 callbacks=[*self.callbacks(size), steady],
                 shuffle=False,

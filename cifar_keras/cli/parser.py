@@ -14,6 +14,7 @@ from cifar_keras.cli.evidence_options import (
     add_predict,
     add_verify,
 )
+from cifar_keras.cli.launch import launch
 from cifar_keras.cli.options import Commands, Parser, add, add_data_dir, add_run_dirs, add_set
 from cifar_keras.cli.training import train
 
@@ -40,6 +41,7 @@ def _parser() -> Parser:
     parser.add_argument("--version", action="version", version=f"cifar_keras {__version__}")
     actions = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     _add_train(actions)
+    _add_launch(actions)
     _add_evaluate(actions)
     add_predict(actions)
     add_export(actions)
@@ -84,7 +86,18 @@ def _add_train(actions: Commands[Parser]) -> None:
         help="a copy of the published weights that the recipe begins with, else downloaded",
     )
     parser.add_argument(
-        "--devices", default="auto", metavar="D", help="auto (default), cpu, or gpu:0,1"
+        "--devices",
+        default="auto",
+        metavar="D",
+        help="auto (default: all GPUs, else the CPU), cpu, gpu:0,1, or cpu:2 to try out two",
+    )
+    parser.add_argument(
+        "--workers",
+        metavar="HOST:PORT,...",
+        help="all machines that train this run together, the chief first; else $TF_CONFIG",
+    )
+    parser.add_argument(
+        "--worker-index", type=values.index, metavar="I", help="which of --workers this one is"
     )
     parser.add_argument(
         "--checkpoint-every",
@@ -107,6 +120,24 @@ def _add_train(actions: Commands[Parser]) -> None:
         "--mlflow",
         action="store_true",
         help="also send the history to $MLFLOW_TRACKING_URI (the extra mlflow)",
+    )
+
+
+def _add_launch(actions: Commands[Parser]) -> None:
+    text = "start several workers of one run on this machine, to try out what several would do"
+    parser = add(actions, "launch", text, launch)
+    parser.add_argument(
+        "--local", type=values.several, required=True, metavar="N", help="how many workers"
+    )
+    parser.add_argument(
+        "--log-dir",
+        type=Path,
+        default=Path("worker-logs"),
+        metavar="DIR",
+        help="where worker-0.log and the others go (default: worker-logs)",
+    )
+    parser.add_argument(
+        "command", nargs=argparse.REMAINDER, metavar="train ...", help="what the workers run"
     )
 
 

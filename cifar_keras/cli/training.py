@@ -13,7 +13,8 @@ from contextlib import contextmanager
 from types import FrameType
 
 from cifar_keras.cli.say import say
-from cifar_keras.errors import Interrupted, RecipeError
+from cifar_keras.cluster import VARIABLE, Cluster, from_environment, named
+from cifar_keras.errors import DeviceError, Interrupted, RecipeError
 from cifar_keras.extras import require
 from cifar_keras.quiet import import_tensorflow
 
@@ -26,10 +27,10 @@ def train(options: argparse.Namespace) -> int:
         with _terminated_as_interrupted():
             _train_one(options)
     except Interrupted as stop:
-        raise _with_command(str(stop), stop.signal, options.argv) from None
+        raise with_command(str(stop), stop.signal, options.argv) from None
     except KeyboardInterrupt as stop:
         number = signal.SIGTERM if isinstance(stop, _Terminated) else signal.SIGINT
-        raise _with_command("interrupted", number, options.argv) from None
+        raise with_command("interrupted", number, options.argv) from None
     return 0
 
 
@@ -41,6 +42,7 @@ def _train_one(options: argparse.Namespace) -> None:
     trackers = tuple(each for each in ("tensorboard", "mlflow") if getattr(options, each))
     for tracker in trackers:
         require(tracker, tracker, f"--{tracker}")
+    cluster = _cluster(options)
     path = recipe_path(options.recipe)
     recipe = load_recipe(path, options.set)
     seed = 1 if options.seed is None else options.seed
@@ -66,17 +68,31 @@ def _train_one(options: argparse.Namespace) -> None:
         weights=options.weights,
         trackers=trackers,
     )
-    strategy = make_strategy(options.devices)
-    if options.fresh and (aside := put_aside(folder)):
+    if cluster:
+        say(f"worker {cluster.index} of {len(cluster.workers)}; begins once all are there")
+    strategy = make_strategy(options.devices, cluster)
+    chief = cluster is None or cluster.index == 0
+    if chief and options.fresh and (aside := put_aside(folder)):
         say(f"the earlier run is now '{aside}'")
-    done = (folder / runs.RESULT).exists()
+    done = chief and (folder / runs.RESULT).exists()
     result = train(job, dataset, strategy, Every(**options.checkpoint_every))
     say(
         f"{'finished before' if done else 'finished'}: {100 * result.test_accuracy:.2f} % of "
         f"{result.test_images:,} test images after the last epoch ({result.epochs:.4g})"
         + ("; --fresh starts over" if done else "")
     )
-    print(folder)
+    if chief:
+        print(folder)
+
+
+def _cluster(options: argparse.Namespace) -> Cluster | None:
+    if (options.workers is None) != (options.worker_index is None):
+        raise DeviceError("--workers and --worker-index: give both, or neither")
+    if options.workers is None:
+        return from_environment(os.environ)
+    if os.environ.get(VARIABLE):
+        raise DeviceError(f"{VARIABLE} is set, and --workers is given; unset one of them")
+    return named(options.workers, options.worker_index)
 
 
 class _Terminated(KeyboardInterrupt):
@@ -95,29 +111,35 @@ def _terminated_as_interrupted() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _with_command(message: str, number: int, arguments: Sequence[str]) -> Interrupted:
-    # --fresh would start over once more.
-    command = shlex.join(["cifar-keras", *(each for each in arguments if each != "--fresh")])
-    return Interrupted(f"{message}; go on with: {command}", number)
+def with_command(message: str, number: int, arguments: Sequence[str]) -> Interrupted:
+    """The interruption by this signal, with what to go on with."""
+    return Interrupted(f"{message}; go on with: {to_go_on(arguments)}", number)
+
+
+def to_go_on(arguments: Sequence[str]) -> str:
+    """The command again, but for --fresh, which would start over once more."""
+    return shlex.join(["cifar-keras", *(each for each in arguments if each != "--fresh")])
 
 
 def _train_each(options: argparse.Namespace) -> int:
     # A process for each seed: nothing carries over, and its peak memory is its own.
     received: list[int] = []
-    with _noted(received):
+    with noted(received):
         for seed in options.seeds:
             arguments = [*_without(options.argv, "--seeds"), "--seed", str(seed)]
             code = _run_child([sys.executable, "-m", "cifar_keras", *arguments], received)
             if received or code > 128:
                 number = code - 128 if code > 128 else received[0]
-                raise _with_command(f"stopped at seed {seed}", number, options.argv)
+                raise with_command(f"stopped at seed {seed}", number, options.argv)
             if code:
                 return code
     return 0
 
 
 @contextmanager
-def _noted(received: list[int]) -> Iterator[None]:
+def noted(received: list[int]) -> Iterator[None]:
+    """Within, SIGINT and SIGTERM only add their number to the list."""
+
     def note(number: int, frame: FrameType | None) -> None:
         received.append(number)
 

@@ -46,6 +46,20 @@ def seed(text: str) -> int:
     return int(text)
 
 
+def index(text: str) -> int:
+    """A whole number, from 0 on."""
+    if not _is_whole(text):
+        raise ArgumentTypeError(f"'{text}' is no whole number from 0 on")
+    return int(text)
+
+
+def several(text: str) -> int:
+    """A number of workers."""
+    if not (_is_whole(text) and int(text) > 1):
+        raise ArgumentTypeError(f"'{text}' is no number of workers; write 2, or more")
+    return int(text)
+
+
 def seeds(text: str) -> list[int]:
     """Seeds with commas between them."""
     return [seed(part.strip()) for part in text.split(",")]

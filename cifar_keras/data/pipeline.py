@@ -51,6 +51,13 @@ def permuted(
     )
 
 
+def bounds(size: tf.Tensor, replica: int, replicas: int) -> tuple[tf.Tensor, tf.Tensor]:
+    """Where a replica's share of a batch of `size` images begins and ends; sizes differ by 1."""
+    begin, end = size * replica // replicas, size * (replica + 1) // replicas
+    # Through a placeholder shares have no static size: the first's would be demanded of the others.
+    return tf.raw_ops.PlaceholderWithDefault(input=begin, shape=[]), end
+
+
 class TrainingBatches:
     """The batches of a run: float32 (B, crop, crop, 3) images and int32 (B,) labels.
 
@@ -92,10 +99,20 @@ class TrainingBatches:
         # Of the flips that alternate: which images are mirrored in the first pass.
         self._coins = self._draw((self.count,), _FLIP, tf.constant(0, tf.int64), 2)
 
-    def batch(self, step: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """The batch of a step (int64, counted from the start of the run)."""
+    def batch(self, step: tf.Tensor, replica: int = 0, replicas: int = 1) -> tuple[tf.Tensor, ...]:
+        """The batch of a step (int64, counted from the start of the run), or a replica's share.
+
+        Behind images and labels of a share stand, as int32 (2,), how many images of the batch lie
+        before it, and how many the batch has.
+        """
         chosen, passes = self._chosen(step)
-        rows, columns, flips = self._window(step, chosen, passes)
+        size = tf.shape(chosen)[0]
+        begin, end = bounds(size, replica, replicas)
+        # keras-cv's layers mix the images of a batch: it is parted behind them.
+        part = slice(begin, end) if replicas > 1 else slice(None)
+        early, late = (slice(None), part) if self._keras_cv else (part, slice(None))
+        rows, columns, flips = (each[early] for each in self._window(step, chosen, passes))
+        chosen = chosen[early]
         within = rows[:, :, None] * self.size + columns[:, None, :]
         first = tf.cast(chosen, tf.int32) * self.size**2
         pixels = tf.cast(tf.gather(self._pixels, first[:, None, None] + within), tf.float32)
@@ -107,7 +124,9 @@ class TrainingBatches:
             inside = self._inside(rows)[:, :, None] & self._inside(columns)[:, None, :]
             images = tf.where(inside[..., None], images, 0.0)
         if self.data.cutout:
-            images = tf.where(self._hole(step, tf.shape(chosen)[0]), 0.0, images)
+            images = tf.where(self._hole(step, size)[early], 0.0, images)
+        if replicas > 1:
+            return images[late], labels[late], tf.stack([begin, size])
         if self.data.last_batch != "keep":
             images.set_shape((self.data.batch_size, self.data.crop, self.data.crop, 3))
         return images, labels
@@ -181,10 +200,16 @@ class TrainingBatches:
         batches = evaluation_batches(images[:count], labels[:count], self.data, self._normalization)
         return np.concatenate([batch for batch, _ in batches.as_numpy_iterator()])
 
-    def dataset(self, first_step: int, last_step: int) -> tf.data.Dataset:
-        """The batches of the steps from `first_step` up to, not including, `last_step`."""
+    def dataset(
+        self, first_step: int, last_step: int, replica: int = 0, replicas: int = 1
+    ) -> tf.data.Dataset:
+        """The batches, or a replica's shares, of the steps from `first_step` to `last_step` - 1."""
+
+        def batch(step: tf.Tensor) -> tuple[tf.Tensor, ...]:
+            return self.batch(step, replica, replicas)
+
         steps = tf.data.Dataset.range(first_step, last_step)
-        batches = steps.map(self.batch, num_parallel_calls=2, deterministic=True)
+        batches = steps.map(batch, num_parallel_calls=2, deterministic=True)
         return batches.prefetch(4).with_options(_options())
 
 

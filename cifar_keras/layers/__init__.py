@@ -2,7 +2,8 @@
 
 from cifar_keras.layers.batch_normalization import BatchNormalization
 from cifar_keras.layers.convolution import Conv2D
+from cifar_keras.layers.dropout import Dropout, SpatialDropout2D
 from cifar_keras.layers.rrelu import RReLU
 from cifar_keras.layers.whitening import Whitening
 
-__all__ = ["BatchNormalization", "Conv2D", "RReLU", "Whitening"]
+__all__ = ["BatchNormalization", "Conv2D", "Dropout", "RReLU", "SpatialDropout2D", "Whitening"]

@@ -98,8 +98,9 @@ class BatchNormalization(keras.layers.BatchNormalization):
         if mask is not None:
             return tf.math.count_nonzero(mask, dtype=tf.int32)
         count = tf.reduce_prod(tf.gather(tf.shape(inputs), self._reduction_axes))
-        if self.synchronized:
-            count *= tf.distribute.get_strategy().num_replicas_in_sync
+        context = tf.distribute.get_replica_context()
+        if self.synchronized and context is not None:
+            count = context.all_reduce(tf.distribute.ReduceOp.SUM, count)
         return count
 
     def _renormalises(self) -> bool:

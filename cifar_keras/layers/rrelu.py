@@ -4,7 +4,7 @@ from typing import Any
 
 import keras
 
-from cifar_keras.layers.seeds import ReplicaSeedGenerator
+from cifar_keras.layers.share import uniform
 
 
 @keras.saving.register_keras_serializable(package="cifar_keras")
@@ -14,8 +14,8 @@ class RReLU(keras.layers.Layer):
     `y = x` where x > 0, else `slope * x`, with `slope ~ U(lower, upper)` per element and call in
     training, and `(lower + upper) / 2` at test. MXNet and PyTorch use U(1/8, 1/3); system A
     U(0.125, 0.334). The paper draws the divisor instead: see `RReLU.from_divisors`, which is
-    another distribution (the mean of 1/U(3, 8) is 0.196, its slope at test 0.182). Under several
-    replicas each draws noise of its own.
+    another distribution (the mean of 1/U(3, 8) is 0.196, its slope at test 0.182). Of several
+    replicas each draws its share of what one would draw: see `layers.share`.
 
     Args:
         lower: the smallest slope, or divisor.
@@ -54,7 +54,7 @@ class RReLU(keras.layers.Layer):
             )
         self.lower, self.upper, self.divisors = lower, upper, divisors
         self.seed = seed
-        self.seed_generator = ReplicaSeedGenerator(seed)
+        self.seed_generator = keras.random.SeedGenerator(seed)
         self.supports_masking = True
 
     @classmethod
@@ -64,13 +64,8 @@ class RReLU(keras.layers.Layer):
 
     def call(self, inputs: keras.KerasTensor, training: bool = False) -> keras.KerasTensor:
         if training:
-            drawn = keras.random.uniform(
-                keras.ops.shape(inputs),
-                self.lower,
-                self.upper,
-                dtype=self.compute_dtype,
-                seed=self.seed_generator,
-            )
+            shape = keras.ops.shape(inputs)
+            drawn = uniform(shape, self.seed_generator, self.compute_dtype, self.lower, self.upper)
         else:
             drawn = keras.ops.cast((self.lower + self.upper) / 2, self.compute_dtype)
         leaked = inputs / drawn if self.divisors else inputs * drawn

@@ -4,6 +4,7 @@ import keras
 from keras import layers
 
 from cifar_keras.initializers import initializer
+from cifar_keras.layers import Dropout
 from cifar_keras.layers.companion import Companion
 from cifar_keras.models.nin import BLOCKS
 from cifar_keras.models.parts import check_halves_twice, same_conv
@@ -52,7 +53,7 @@ def dsn(
                 x = layers.ReLU(name=f"{name}_relu")(x)
         if block < len(BLOCKS):
             x = layers.MaxPooling2D(3, 2, "same", name=f"block{block}_pool")(x)
-            x = layers.Dropout(dropout, name=f"block{block}_dropout")(x)
+            x = Dropout(dropout, name=f"block{block}_dropout")(x)
             # That Caffe did not scale up what was kept in training, but all down at test.
             x = layers.Rescaling(1 - dropout, name=f"block{block}_scale")(x)
     x = layers.GlobalAveragePooling2D(name="logits")(x)

@@ -4,6 +4,7 @@ import keras
 from keras import layers
 
 from cifar_keras.initializers import initializer
+from cifar_keras.layers import Dropout
 from cifar_keras.models.parts import check_halves_twice
 
 # (maps, highway layers) of each stage; a max pooling ends the first two.
@@ -41,7 +42,7 @@ def highway(
     inputs = x = keras.Input(input_shape, name="images")
     for stage, (filters, depth) in enumerate(STAGES, start=1):
         name = f"stage{stage}"
-        x = layers.Dropout(dropout, name=f"{name}_dropout")(x)
+        x = Dropout(dropout, name=f"{name}_dropout")(x)
         values = stem_initializer if stage == 1 else kernel_initializer
         x = _conv(x, filters, 3, values, f"{name}_conv")
         x = layers.ReLU(name=f"{name}_relu")(x)
@@ -52,7 +53,7 @@ def highway(
     x = _conv(x, HEAD_FILTERS, 1, kernel_initializer, "head_conv")
     x = layers.ReLU(name="head_relu")(x)
     x = layers.GlobalAveragePooling2D(name="head_pool")(x)
-    x = layers.Dropout(dropout, name="head_dropout")(x)
+    x = Dropout(dropout, name="head_dropout")(x)
     x = layers.Dense(
         num_classes, kernel_initializer=initializer(logits_initializer), name="logits"
     )(x)

@@ -3,6 +3,7 @@
 import keras
 from keras import layers
 
+from cifar_keras.layers import Dropout
 from cifar_keras.layers.activation import activation as activation_layer
 from cifar_keras.models.parts import check_halves_twice, same_conv
 
@@ -59,6 +60,6 @@ def nin(
             pooling = POOLINGS["max" if block == 1 else second_pool]
             # What "same" adds is left out of averages, as in cuda-convnet.
             x = pooling(3, 2, "same", name=f"block{block}_pool")(x)
-            x = layers.Dropout(dropout, name=f"block{block}_dropout")(x)
+            x = Dropout(dropout, name=f"block{block}_dropout")(x)
     x = layers.GlobalAveragePooling2D(name="logits")(x)
     return keras.Model(inputs, x, name=f"nin_{activation}")

@@ -6,7 +6,7 @@ import keras
 from keras import layers
 
 from cifar_keras.initializers import initializer, torch_bias
-from cifar_keras.layers import BatchNormalization, Conv2D
+from cifar_keras.layers import BatchNormalization, Conv2D, Dropout, SpatialDropout2D
 
 # (filters, convolutions) of each group; a max pooling ends each.
 GROUPS = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))
@@ -56,14 +56,14 @@ def vgg(
             x = net.block(x, filters, group, place)
             if dropout and place < convolutions:
                 rate = FIRST_GROUP_DROPOUT if group == 1 else GROUP_DROPOUT
-                x = layers.SpatialDropout2D(rate, name=f"group{group}_{place}_dropout")(x)
+                x = SpatialDropout2D(rate, name=f"group{group}_{place}_dropout")(x)
         x = layers.MaxPooling2D(2, name=f"group{group}_pool")(x)
     x = layers.Flatten(name="flatten")(x)
     if dropout:
-        x = layers.Dropout(HEAD_DROPOUT, name="head_1_dropout")(x)
+        x = Dropout(HEAD_DROPOUT, name="head_1_dropout")(x)
     x = layers.ReLU(name="head_relu")(net.dense(x, UNITS, "head_dense"))
     if dropout:
-        x = layers.Dropout(HEAD_DROPOUT, name="head_2_dropout")(x)
+        x = Dropout(HEAD_DROPOUT, name="head_2_dropout")(x)
     return keras.Model(inputs, net.dense(x, num_classes, "logits"), name="vgg")
 
 

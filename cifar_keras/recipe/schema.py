@@ -189,6 +189,9 @@ class Recipe(Section):
     parameters: int = Field(ge=1, description="trainable parameters")
     initial_weights: Literal["none"] | PublishedWeights
     data: Data
+    batch_norm: Literal["synchronized", "per_replica"] = Field(
+        description="on several devices: statistics of the whole batch, or of each device's share"
+    )
     optimizer: Optimizer
     label_smoothing: float = Field(ge=0, lt=1)
     lookahead: Literal["none"] | Lookahead

@@ -7,7 +7,11 @@ from typing import Any
 
 # By section; None is the recipe itself. These values are what the absence of the key meant.
 _NEUTRAL: dict[str | None, dict[str, Any]] = {
-    None: {"initial_weights": "none", "lookahead": "none"},
+    None: {
+        "initial_weights": "none",
+        "lookahead": "none",
+        "batch_norm": "synchronized",
+    },
     "data": {"contrast": "none", "cutout": 0, "sizes": [], "keras_cv": []},
     "sgd": {"form": "classic", "loss_factor": 1, "groups": []},
     "stages": {"frozen": []},

@@ -1,6 +1,7 @@
 """The callbacks of a run, in the order in which they must be called."""
 
 import math
+import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,7 @@ from cifar_keras.schedules import Rate
 from cifar_keras.training.checkpoint import Arrays, Snapshot, Store, put_back, take
 from cifar_keras.training.position import Position
 from cifar_keras.training.signals import Signals
+from cifar_keras.training.team import Team
 
 Logs = dict[str, float] | None
 
@@ -98,14 +100,14 @@ class ImageSizes(keras.callbacks.Callback):
 
 
 class HistoryLog(keras.callbacks.Callback):
-    """Adds a row to history.csv after each epoch; the file is replaced whole.
+    """Adds a row to the history after each epoch; history.csv is replaced whole.
 
     Keras' CSVLogger loses the learning rate when it stands before the scheduler, fixes its columns
     by the first epoch, and can leave half a row.
     """
 
     def __init__(
-        self, position: Position, folder: Path, steps_before: int, steps_per_epoch: int
+        self, position: Position, folder: Path | None, steps_before: int, steps_per_epoch: int
     ) -> None:
         super().__init__()
         self.position, self.folder = position, folder
@@ -127,7 +129,8 @@ class HistoryLog(keras.callbacks.Callback):
             images_per_second=logs["images_per_second"],
         )
         position.rows.append(row)
-        write_history(self.folder, position.rows)
+        if self.folder:
+            write_history(self.folder, position.rows)
 
 
 def _shortest(value: float) -> float:
@@ -139,26 +142,28 @@ class Checkpointer(keras.callbacks.Callback):
     """Saves the state, stops the run for a signal, and stops it where it diverges.
 
     States are saved after each epoch, where a later stage will start, and inside epochs as asked.
-    The last to be called, so that what it saves is complete.
+    The last to be called, so that what it saves is complete. All workers of a team do the same at
+    the same step: a signal to one stops all, the chief's clock counts, and the chief saves.
 
     Args:
         every_steps: also after so many steps of an epoch.
         every_seconds: also after so many seconds.
-        finite_every: how many steps apart the loss is looked at; on a GPU each look waits for the
-            device.
+        finite_every: how many steps apart the loss is looked at, and the workers agree; on a GPU
+            each look waits for the device.
     """
 
     def __init__(
         self,
         position: Position,
         store: Store,
+        team: Team,
         signals: Signals,
         every_steps: int | None,
         every_seconds: float | None,
         finite_every: int = 1,
     ) -> None:
         super().__init__()
-        self.position, self.store, self.signals = position, store, signals
+        self.position, self.store, self.team, self.signals = position, store, team, signals
         self.every_steps, self.every_seconds = every_steps, every_seconds
         self.finite_every = finite_every
         self.unfinished_metrics: Arrays | None = None
@@ -173,13 +178,13 @@ class Checkpointer(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
         assert logs is not None
-        stopping = self.signals.received is not None
-        due = stopping or self._due()
-        if (due or (batch + 1) % self.finite_every == 0) and not math.isfinite(logs["loss"]):
+        looking = (batch + 1) % self.finite_every == 0
+        stopping, late = self._wishes() if looking or self.team.size == 1 else (False, False)
+        due = stopping or late or self._due()
+        if (due or looking) and not math.isfinite(logs["loss"]):
             raise Diverged("the loss is no finite number")
         if due:
-            self.store.save(self._take())
-            self.saved_at = time.monotonic()
+            self._save(self._take())
         if stopping:
             raise Stopped
 
@@ -189,24 +194,38 @@ class Checkpointer(keras.callbacks.Callback):
             self.before_test = self._take()
 
     def on_test_batch_end(self, batch: int, logs: Logs = None) -> None:
-        if self.signals.received is not None and self.before_test is not None:
-            self.store.save(self.before_test)
+        stopping, _ = self._wishes()
+        if stopping and self.before_test is not None:
+            self._save(self.before_test)
             raise Stopped
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         self.before_test = None
-        self.store.save(self._take())
-        self.saved_at = time.monotonic()
-        if self.signals.received is not None:
+        self._save(self._take())
+        stopping, _ = self._wishes()
+        if stopping:
             raise Stopped
+
+    def _wishes(self) -> tuple[bool, bool]:
+        """Whether to stop, since a signal came to any worker, and whether it is time to save."""
+        waited = time.monotonic() - self.saved_at
+        late = int(self.every_seconds is not None and waited > self.every_seconds)
+        mine = self.signals.received
+        came = [int(mine == signal.SIGTERM), int(mine == signal.SIGINT)]
+        terminated, interrupted, late = self.team.total([*came, late * self.team.chief])
+        if terminated or interrupted:
+            self.signals.received = signal.SIGTERM if terminated else signal.SIGINT
+        return bool(terminated or interrupted), bool(late)
 
     def _due(self) -> bool:
         if (self.position.stage, self.position.step) in self.store.starts:
             return True
-        if self.every_steps and self.position.step % self.every_steps == 0:
-            return True
-        waited = time.monotonic() - self.saved_at
-        return self.every_seconds is not None and waited > self.every_seconds
+        return bool(self.every_steps and self.position.step % self.every_steps == 0)
+
+    def _save(self, snapshot: Snapshot) -> None:
+        if self.team.chief:
+            self.store.save(snapshot)
+        self.saved_at = time.monotonic()
 
     def _take(self) -> Snapshot:
         results = self.model.get_metrics_result()

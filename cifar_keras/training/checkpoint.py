@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from cifar_keras.errors import RunError
 from cifar_keras.files import unwritable, write_bytes
 from cifar_keras.training.position import Position
+from cifar_keras.training.running_sums import read_sums, write_sums
 
 _HEAD = b"cifar_keras checkpoint 1\n"
 _KEPT = 2
@@ -38,10 +39,14 @@ def take(model: keras.Model, position: Position) -> Snapshot:
     """The state as it is now; call it between steps.
 
     Groups are `model` (weights and statistics), `seeds` (of the layers that draw), `optimizer`
-    (iterations, rate, slots, loss scale) and `metrics` (the running sums of the epoch under way).
+    (iterations, rate, slots, loss scale) and `metrics` (the running sums of the epoch under way, of
+    several replicas each one's own, (replicas, ...)). With several workers all must call it.
     """
-    arrays = {key: variable.numpy() for key, variable in _variables(model).items()}
-    return Snapshot(position.to_json(), arrays)
+    variables = _variables(model)
+    metrics = {key: variable for key, variable in variables.items() if _is_metric(key)}
+    sums = read_sums(model.distribute_strategy, list(metrics.values()))
+    arrays = {key: each.numpy() for key, each in variables.items() if key not in metrics}
+    return Snapshot(position.to_json(), arrays | dict(zip(metrics, sums, strict=True)))
 
 
 def put_back(model: keras.Model, arrays: Arrays, groups: Collection[str]) -> None:
@@ -52,11 +57,22 @@ def put_back(model: keras.Model, arrays: Arrays, groups: Collection[str]) -> Non
     """
     variables = {k: v for k, v in _variables(model).items() if k.split(":")[0] in groups}
     known = {k: v for k, v in arrays.items() if k.split(":")[0] in groups}
-    shapes = {key: tuple(variable.shape) for key, variable in variables.items()}
-    if shapes != {key: array.shape for key, array in known.items()}:
+    # Those of metrics depend on the number of replicas.
+    shapes = {key: None if _is_metric(key) else array.shape for key, array in known.items()}
+    wanted = {k: None if _is_metric(k) else tuple(v.shape) for k, v in variables.items()}
+    if shapes != wanted:
         raise RunError("the checkpoint is of another network or optimizer; use --fresh")
+    metrics = [key for key in variables if _is_metric(key)]
+    write_sums(
+        model.distribute_strategy, [variables[k] for k in metrics], [known[k] for k in metrics]
+    )
     for key, variable in variables.items():
-        variable.assign(known[key])
+        if key not in metrics:
+            variable.assign(known[key])
+
+
+def _is_metric(key: str) -> bool:
+    return key.startswith("metrics:")
 
 
 def _variables(model: keras.Model) -> dict[str, keras.Variable]:
@@ -103,7 +119,7 @@ class Store:
             RunError: it cannot be written; the earlier ones are as they were.
         """
         position = snapshot.position
-        write_bytes(self.path(position["stage"], position["step"]), _encode(snapshot))
+        write_bytes(self.path(position["stage"], position["step"]), encode(snapshot))
         starts = {self.path(*start) for start in self.starts}
         for old in self.paths()[:-_KEPT]:
             if old not in starts:
@@ -146,7 +162,8 @@ class Store:
             raise unwritable(path, error) from None
 
 
-def _encode(snapshot: Snapshot) -> bytes:
+def encode(snapshot: Snapshot) -> bytes:
+    """The snapshot as the content of a file."""
     text = json.dumps(snapshot.position).encode()
     payload = io.BytesIO()
     arrays: Any = {_POSITION: np.frombuffer(text, np.uint8), **snapshot.arrays}
@@ -165,13 +182,22 @@ def read(path: Path) -> Snapshot:
         raw = path.read_bytes()
     except OSError:
         raise RunError(f"checkpoint '{path}' cannot be read") from None
+    return decode(raw, f"checkpoint '{path}'")
+
+
+def decode(raw: bytes, name: str) -> Snapshot:
+    """The state that `encode` gave these bytes of; `name` is what a refusal calls it.
+
+    Raises:
+        RunError: they are truncated or altered.
+    """
     head, digest, content = raw[: len(_HEAD)], raw[len(_HEAD) :][:64], raw[len(_HEAD) + 65 :]
     if head != _HEAD or hashlib.sha256(content).hexdigest().encode() != digest:
-        raise RunError(f"checkpoint '{path}' is damaged: its checksum does not agree")
+        raise RunError(f"{name} is damaged: its checksum does not agree")
     try:
         with np.load(io.BytesIO(content), allow_pickle=False) as archive:
             arrays = {key: archive[key] for key in archive.files}
         position = json.loads(arrays.pop(_POSITION).tobytes())
     except (ValueError, KeyError, zipfile.BadZipFile):
-        raise RunError(f"checkpoint '{path}' is of another version; use --fresh") from None
+        raise RunError(f"{name} is of another version; use --fresh") from None
     return Snapshot(position, arrays)

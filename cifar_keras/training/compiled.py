@@ -50,6 +50,8 @@ def compiled_model(
         except ValueError as error:
             raise RecipeError(f"model '{recipe.model.name}': {error}") from None
         model.freeze(recipe.stages[0].frozen)
+        if strategy.num_replicas_in_sync > 1 and recipe.batch_norm == "synchronized":
+            synchronize(model)
         model.compile(
             optimizer=optimizer,
             loss=SmoothedCrossEntropy(recipe.label_smoothing),
@@ -58,6 +60,13 @@ def compiled_model(
             jit_compile=len(gpus) == 1,
         )
     return model
+
+
+def synchronize(model: keras.Model) -> None:
+    """Let every batch normalisation take the statistics of all replicas' images together."""
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.synchronized = True
 
 
 def make_optimizer(recipe: Recipe, per_epoch: int, budget: str = "1") -> keras.optimizers.Optimizer:

@@ -169,7 +169,9 @@ def record(
 
 def _warn_of_rounding(before: runs.Event, now: runs.Event) -> None:
     then, here = before.versions | before.machine, now.versions | now.machine
-    changed = [f"{k} {then.get(k)} -> {here[k]}" for k in here if then.get(k) != here[k]]
+    # What an earlier version did not write down is not known to have changed.
+    both = [key for key in here if key in then]
+    changed = [f"{key} {then[key]} -> {here[key]}" for key in both if then[key] != here[key]]
     if changed:
         logger.warning(
             "resumed under other conditions (%s): the run goes on, but is no longer claimed to be "

@@ -4,13 +4,14 @@ from collections.abc import Callable, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
 
-import keras
 import tensorflow as tf
 
 from cifar_keras.layers.companion import Companion
+from cifar_keras.layers.share import share
+from cifar_keras.training.multi_worker import MultiWorkerModel
 
 
-class TrainingModel(keras.Model):
+class TrainingModel(MultiWorkerModel):
     """A Functional network with what `fit` lacks.
 
     The batches always hold images of one size. `image_size` is what they are resized to inside the
@@ -29,9 +30,48 @@ class TrainingModel(keras.Model):
         return tf.image.resize(images, size, "bilinear", antialias=True)
 
     def train_step(self, data: Any) -> dict[str, tf.Tensor]:
-        images, *rest = data
-        logs: dict[str, tf.Tensor] = super().train_step((self.resized(images), *rest))
-        return logs
+        images, labels, *part = data
+        if not part:
+            logs: dict[str, tf.Tensor] = super().train_step((self.resized(images), labels))
+            return logs
+        begin, total = tf.unstack(part[0], num=2)
+        with share(begin, total):
+            return self._train_on_share(self.resized(images), labels, total)
+
+    def _train_on_share(
+        self, images: tf.Tensor, labels: tf.Tensor, total: tf.Tensor
+    ) -> dict[str, tf.Tensor]:
+        # As Keras' own, but that an image weighs 1 / total: Keras averages over each replica, and
+        # then over replicas, however many images these have.
+        size = tf.shape(images)[0]
+        with tf.GradientTape() as tape:
+            logits = self(images, training=True)
+            loss = self._mean_loss(images, labels, logits, training=True)
+            self._loss_tracker.update_state(loss, sample_weight=size)
+            weight = tf.cast(size, loss.dtype) / tf.cast(total, loss.dtype)
+            loss = self.optimizer.scale_loss(loss * weight)
+        variables = self.trainable_weights
+        self.optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
+        return self.compute_metrics(images, labels, logits)
+
+    def test_step(self, data: Any) -> dict[str, tf.Tensor]:
+        images, labels = data
+        logits = self(images, training=False)
+        loss = self._mean_loss(images, labels, logits, training=False)
+        self._loss_tracker.update_state(loss, sample_weight=tf.shape(images)[0])
+        return self.compute_metrics(images, labels, logits)
+
+    def _mean_loss(
+        self, images: tf.Tensor, labels: tf.Tensor, logits: tf.Tensor, training: bool
+    ) -> tf.Tensor:
+        """The mean over the replica's images, 0 of none."""
+        loss = self.compute_loss(images, labels, logits, training=training)
+        replicas = self.distribute_strategy.num_replicas_in_sync
+        if replicas == 1:
+            return loss
+        # Keras multiplies by 1 / replicas, which is a float32 whatever the loss is.
+        loss /= tf.cast(tf.constant(1 / replicas, tf.float32), loss.dtype)
+        return tf.where(tf.shape(images)[0] > 0, loss, tf.zeros_like(loss))
 
     def make_train_function(self, force: bool = False) -> None:
         if self.train_function is not None and not force:

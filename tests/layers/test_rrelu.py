@@ -1,6 +1,5 @@
 import subprocess
 import sys
-from typing import NamedTuple
 
 import keras
 import numpy as np
@@ -8,7 +7,6 @@ import pytest
 import tensorflow as tf
 
 from cifar_keras.layers import RReLU
-from cifar_keras.layers.seeds import ReplicaSeedGenerator
 
 DTYPES = ["float16", "bfloat16", "float32", "float64"]
 RANDOM = np.random.RandomState(0)
@@ -199,32 +197,6 @@ for place, drawn in enumerate(draws):
     for later in draws[place + 1 :]:
         assert (drawn.numpy() == later.numpy()).mean() < 0.01
 """
-
-
-class Replica(NamedTuple):
-    """What `tf.distribute.get_replica_context` gives inside a replica."""
-
-    num_replicas_in_sync: int
-    replica_id_in_sync_group: int
-
-
-def test_the_seed_of_a_replica_is_its_own(monkeypatch):
-    draws = []
-    for context in (Replica(2, 0), Replica(2, 1)):
-        monkeypatch.setattr(tf.distribute, "get_replica_context", lambda context=context: context)
-        draws.append(slopes(system_a(seed=1), (1000,)))
-
-    assert np.mean(draws[0] == draws[1]) < 0.01
-
-
-@pytest.mark.parametrize("context", [Replica(1, 0), None])
-def test_the_seed_of_an_only_replica_is_that_of_keras(monkeypatch, context):
-    monkeypatch.setattr(tf.distribute, "get_replica_context", lambda: context)
-
-    ours, theirs = ReplicaSeedGenerator(7), keras.random.SeedGenerator(7)
-
-    for _ in range(3):
-        np.testing.assert_array_equal(ours.next().numpy(), theirs.next().numpy())
 
 
 @pytest.mark.slow

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 
+from cifar_keras.layers import Dropout
 from cifar_keras.models import multiply_adds, trainable_parameters
 from cifar_keras.models.vgg import vgg
 
@@ -128,7 +129,7 @@ def test_between_convolutions_whole_channels_are_dropped():
 
 
 def test_in_the_classifier_single_numbers_are_dropped():
-    assert type(network(*DROPOUT).get_layer("head_1_dropout")) is keras.layers.Dropout
+    assert type(network(*DROPOUT).get_layer("head_1_dropout")) is Dropout
 
 
 def test_shared_layers_are_applied_in_the_places_of_the_originals():

@@ -9,9 +9,9 @@ import pytest
 
 from cifar_keras import runs
 from cifar_keras.data import Dataset, Split
-from cifar_keras.layers import BatchNormalization, RReLU
+from cifar_keras.layers import BatchNormalization, Dropout, RReLU, SpatialDropout2D
 from cifar_keras.models import MODELS
-from cifar_keras.recipe import Recipe, load_recipe, recipes_folder
+from cifar_keras.recipe import Recipe, load_recipe, recipe_path, recipes_folder
 from cifar_keras.training.callbacks import Checkpointer
 from cifar_keras.training.devices import make_strategy
 from cifar_keras.training.folder import Job
@@ -31,9 +31,9 @@ def noisy(input_shape: tuple[int, int, int], num_classes: int, width: int) -> ke
     inputs = keras.Input(input_shape)
     x = keras.layers.Conv2D(width, 3, 4, use_bias=False, name="conv")(inputs)
     x = RReLU(1 / 8, 1 / 3, name="rrelu")(BatchNormalization(name="bn")(x))
-    x = keras.layers.SpatialDropout2D(0.2, name="channels")(x)
+    x = SpatialDropout2D(0.2, name="channels")(x)
     x = keras.layers.GlobalAveragePooling2D(name="pool")(x)
-    x = keras.layers.Dropout(0.3, name="elements")(x)
+    x = Dropout(0.3, name="elements")(x)
     return keras.Model(inputs, keras.layers.Dense(num_classes, name="logits")(x))
 
 
@@ -146,3 +146,54 @@ def weights_of(folder):
 def weights_of_fixture():
     """A function from a run folder to its arrays by name."""
     return weights_of
+
+
+STAGES_OF_NOISY = """stages:
+  - epochs: {first}
+    start: scratch
+    frozen: []
+    schedule: {{kind: linear, learning_rate: 0.1, knots: [[0, 0.2], [0.3, 1.0], [1, 0.1]]}}
+  - epochs: {second}
+    start: {{stage: 1, epoch: {start}}}
+    frozen: []
+    schedule: {{kind: constant, learning_rate: 0.01}}
+"""
+
+
+# Whatever keeps a state of its own between steps.
+OPTIMIZER = """optimizer:
+  name: muon
+  variables: "conv*/kernel"
+  rate: 0.5
+  momentum: 0.6
+  newton_schulz_steps: 3
+  others:
+    name: sgd
+    form: torch
+    momentum: 0.9
+    nesterov: true
+    weight_decay: 1.0e-4
+    decayed: kernels
+    loss_factor: 1
+    groups:
+      - {variables: bn/beta, rate: 2, weight_decay: 0, schedule: {kind: until, epochs: 1}}
+label_smoothing: 0.1
+lookahead: {every: 5, decay: 0.95, power: 3}
+"""
+
+
+def write_recipe(path, epochs):
+    text = recipe_path("demo").read_text()
+    head = text[text.index("title:") : text.index("model:")]
+    data = text[text.index("parameters:") : text.index("optimizer:")]
+    assert "  sizes: []\n" in data
+    data = data.replace("  sizes: []\n", "  sizes: [[0.3, 20], [0.6, 24], [1, 32]]\n")
+    model = "model: {name: noisy, width: 32}\n"
+    stages = STAGES_OF_NOISY.format(first=epochs, second=epochs / 2 + 0.5, start=epochs - 1)
+    path.write_text(head + model + data + OPTIMIZER + stages + "reference: null\n")
+
+
+@pytest.fixture(scope="session", name="write_recipe")
+def write_recipe_fixture():
+    """A function that writes a recipe for the network of noisy.py, two stages of all parts."""
+    return write_recipe

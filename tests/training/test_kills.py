@@ -9,54 +9,9 @@ from pathlib import Path
 import pytest
 
 from cifar_keras import runs
-from cifar_keras.recipe import recipe_path
 
 KILLS = int(os.environ.get("CIFAR_KERAS_KILLS", "5"))
 NOISY = Path(__file__).with_name("noisy.py")
-
-STAGES = """stages:
-  - epochs: {first}
-    start: scratch
-    frozen: []
-    schedule: {{kind: linear, learning_rate: 0.1, knots: [[0, 0.2], [0.3, 1.0], [1, 0.1]]}}
-  - epochs: {second}
-    start: {{stage: 1, epoch: {start}}}
-    frozen: []
-    schedule: {{kind: constant, learning_rate: 0.01}}
-"""
-
-
-# Whatever keeps a state of its own between steps.
-OPTIMIZER = """optimizer:
-  name: muon
-  variables: "conv*/kernel"
-  rate: 0.5
-  momentum: 0.6
-  newton_schulz_steps: 3
-  others:
-    name: sgd
-    form: torch
-    momentum: 0.9
-    nesterov: true
-    weight_decay: 1.0e-4
-    decayed: kernels
-    loss_factor: 1
-    groups:
-      - {variables: bn/beta, rate: 2, weight_decay: 0, schedule: {kind: until, epochs: 1}}
-label_smoothing: 0.1
-lookahead: {every: 5, decay: 0.95, power: 3}
-"""
-
-
-def write_recipe(path, epochs):
-    text = recipe_path("demo").read_text()
-    head = text[text.index("title:") : text.index("model:")]
-    data = text[text.index("parameters:") : text.index("optimizer:")]
-    assert "  sizes: []\n" in data
-    data = data.replace("  sizes: []\n", "  sizes: [[0.3, 20], [0.6, 24], [1, 32]]\n")
-    model = "model: {name: noisy, width: 32}\n"
-    stages = STAGES.format(first=epochs, second=epochs / 2 + 0.5, start=epochs - 1)
-    path.write_text(head + model + data + OPTIMIZER + stages + "reference: null\n")
 
 
 def command(recipe, root):
@@ -86,7 +41,9 @@ def kill(recipe, root, moment, delay):
 
 
 @pytest.mark.slow
-def test_a_run_killed_again_and_again_ends_with_the_bits_of_an_unbroken_one(tmp_path, same_bits):
+def test_a_run_killed_again_and_again_ends_with_the_bits_of_an_unbroken_one(
+    tmp_path, same_bits, write_recipe
+):
     recipe = tmp_path / "noisy.yaml"
     # Long enough that there is still something to kill.
     write_recipe(recipe, epochs=max(8, KILLS))
