@@ -18,7 +18,7 @@ from cifar_keras.data.pipeline import evaluation_batches
 from cifar_keras.data.statistics import normalization
 from cifar_keras.errors import RunError
 from cifar_keras.files import sha256_of
-from cifar_keras.models import build_model
+from cifar_keras.network import build_network
 from cifar_keras.provenance import now
 from cifar_keras.views import WEIGHTS, airbench_views
 
@@ -107,12 +107,10 @@ def load_network(folder: Path, run: runs.Run) -> keras.Model:
     Raises:
         RunError: the weights are missing or do not fit the network.
     """
-    weights, recipe = folder / runs.WEIGHTS, run.recipe
+    weights = folder / runs.WEIGHTS
     if not weights.is_file():
         raise RunError(f"'{folder}' has no {runs.WEIGHTS}: finish the run with `cifar-keras train`")
-    model = build_model(
-        recipe.model.name, recipe.input_shape, recipe.num_classes, recipe.model.arguments
-    )
+    model = build_network(run.recipe)
     try:
         with warnings.catch_warnings():
             # What Keras warns of here it refuses in the end.

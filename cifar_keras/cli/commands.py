@@ -80,11 +80,10 @@ def show_recipe(options: argparse.Namespace) -> None:
         print(f"--set {override}")
 
     import_tensorflow()
-    from cifar_keras.models import build_model, multiply_adds
+    from cifar_keras.models import multiply_adds
+    from cifar_keras.network import build_network
 
-    model = build_model(
-        recipe.model.name, recipe.input_shape, recipe.num_classes, recipe.model.arguments
-    )
+    model = build_network(recipe)
     model.summary(line_length=100)
     macs = multiply_adds(model, recipe.image_shape)
     print(f"multiply-adds an image: {macs / 1e6:.1f} M\n")

@@ -12,8 +12,9 @@ class Companion(keras.layers.Layer):
     """Passes its inputs on unchanged and, in training, classifies them on the side.
 
     The logits `flatten(x) @ kernel + bias` are kept in `logits`, for the training step of the same
-    trace to take a loss from: `fit` knows no second output for one label. Outside of training, and
-    while the layer is not trainable, nothing is computed.
+    trace to take a loss from: `fit` knows no second output for one label. They are of the weights'
+    type, float32 under mixed precision. Outside of training, and while the layer is not trainable,
+    nothing is computed.
 
     Args:
         num_classes: how many logits.
@@ -54,13 +55,18 @@ class Companion(keras.layers.Layer):
                 f"`inputs` must be of known shape. Received: input_shape={tuple(input_shape)}"
             )
         self.kernel = self.add_weight(
-            (prod(sizes), self.num_classes), initializer=self.kernel_initializer, name="kernel"
+            (prod(sizes), self.num_classes),
+            initializer=self.kernel_initializer,
+            autocast=False,
+            name="kernel",
         )
-        self.bias = self.add_weight((self.num_classes,), initializer="zeros", name="bias")
+        self.bias = self.add_weight(
+            (self.num_classes,), initializer="zeros", autocast=False, name="bias"
+        )
 
     def call(self, inputs: keras.KerasTensor, training: bool = False) -> keras.KerasTensor:
         if training and self.trainable:
-            flat = ops.reshape(inputs, (-1, self.kernel.shape[0]))
+            flat = ops.cast(ops.reshape(inputs, (-1, self.kernel.shape[0])), self.kernel.dtype)
             self.logits = ops.matmul(flat, self.kernel) + self.bias
         return inputs
 

@@ -4,6 +4,8 @@ import keras
 import tensorflow as tf
 from keras import ops
 
+_HALF = (tf.float16, tf.bfloat16)
+
 
 @keras.saving.register_keras_serializable(package="cifar_keras")
 class GroupedConv2D(keras.layers.Conv2D):
@@ -11,7 +13,8 @@ class GroupedConv2D(keras.layers.Conv2D):
 
     The same function with the same variables. Keras hands grouped convolutions to XLA, since
     without oneDNN TensorFlow has no gradient for them on a CPU; with oneDNN it has, and takes a
-    hundredth of XLA's time.
+    hundredth of XLA's time. Many a CPU has none in half precision even so; on CPUs products and
+    sums are therefore float32 there, and only the result is rounded.
 
     Args:
         *args: as of `keras.layers.Conv2D`.
@@ -30,10 +33,16 @@ class GroupedConv2D(keras.layers.Conv2D):
     """
 
     def convolution_op(self, inputs: tf.Tensor, kernel: keras.Variable) -> tf.Tensor:
+        kernel = ops.convert_to_tensor(kernel)
+        if inputs.dtype in _HALF and not tf.config.get_visible_devices("GPU"):
+            return tf.cast(self._convolved(*_in_float32(inputs, kernel)), inputs.dtype)
+        return self._convolved(inputs, kernel)
+
+    def _convolved(self, inputs: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
         return tf.nn.conv2d(
-            inputs,
-            ops.convert_to_tensor(kernel),
-            self.strides,
-            self.padding.upper(),
-            dilations=self.dilation_rate,
+            inputs, kernel, self.strides, self.padding.upper(), dilations=self.dilation_rate
         )
+
+
+def _in_float32(*tensors: tf.Tensor) -> list[tf.Tensor]:
+    return [tf.cast(tensor, tf.float32) for tensor in tensors]

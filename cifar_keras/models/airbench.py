@@ -71,6 +71,7 @@ def airbench(
         num_classes,
         use_bias=False,
         kernel_initializer=initializer(head_initializer),
+        dtype="float32",
         name="logits",
     )(x)
     x = layers.Rescaling(1 / logits_divisor, dtype="float32", name="logits_scaled")(x)

@@ -56,5 +56,5 @@ def dsn(
             x = Dropout(dropout, name=f"block{block}_dropout")(x)
             # That Caffe did not scale up what was kept in training, but all down at test.
             x = layers.Rescaling(1 - dropout, name=f"block{block}_scale")(x)
-    x = layers.GlobalAveragePooling2D(name="logits")(x)
+    x = layers.GlobalAveragePooling2D(dtype="float32", name="logits")(x)
     return keras.Model(inputs, x, name="dsn")

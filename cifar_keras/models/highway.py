@@ -55,7 +55,10 @@ def highway(
     x = layers.GlobalAveragePooling2D(name="head_pool")(x)
     x = Dropout(dropout, name="head_dropout")(x)
     x = layers.Dense(
-        num_classes, kernel_initializer=initializer(logits_initializer), name="logits"
+        num_classes,
+        kernel_initializer=initializer(logits_initializer),
+        dtype="float32",
+        name="logits",
     )(x)
     return keras.Model(inputs, x, name="highway19")
 

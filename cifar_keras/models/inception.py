@@ -75,7 +75,10 @@ def inception(
         x = net.module(x, module, f"module{place}")
     x = layers.GlobalAveragePooling2D(name="pool")(x)
     x = layers.Dense(
-        num_classes, kernel_initializer=initializer(kernel_initializer), name="logits"
+        num_classes,
+        kernel_initializer=initializer(kernel_initializer),
+        dtype="float32",
+        name="logits",
     )(x)
     return keras.Model(inputs, x, name=f"inception_{activation}")
 

@@ -61,5 +61,5 @@ def nin(
             # What "same" adds is left out of averages, as in cuda-convnet.
             x = pooling(3, 2, "same", name=f"block{block}_pool")(x)
             x = Dropout(dropout, name=f"block{block}_dropout")(x)
-    x = layers.GlobalAveragePooling2D(name="logits")(x)
+    x = layers.GlobalAveragePooling2D(dtype="float32", name="logits")(x)
     return keras.Model(inputs, x, name=f"nin_{activation}")

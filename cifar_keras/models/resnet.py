@@ -42,10 +42,11 @@ def resnet_neon(
         num_classes,
         use_bias=False,
         kernel_initializer=initializer(kernel_initializer),
+        dtype="float32",
         name="logits",
     )(x)
     if final_batch_norm:
-        x = net.batch_norm(x, "logits_bn")
+        x = net.batch_norm(x, "logits_bn", dtype="float32")
     return keras.Model(inputs, x, name=f"resnet{depth}_neon")
 
 
@@ -74,7 +75,10 @@ def resnet_he(
     net = _Net(kernel_initializer, bn_momentum, bn_epsilon, projection="subsample")
     inputs, x = net.trunk(input_shape, depth)
     x = layers.Dense(
-        num_classes, kernel_initializer=initializer(kernel_initializer), name="logits"
+        num_classes,
+        kernel_initializer=initializer(kernel_initializer),
+        dtype="float32",
+        name="logits",
     )(x)
     return keras.Model(inputs, x, name=f"resnet{depth}_he")
 
@@ -105,7 +109,10 @@ def resnet_mxnet(
     net = _Net(kernel_initializer, bn_momentum, bn_epsilon, projection="batch_norm")
     inputs, x = net.trunk(input_shape, depth)
     x = layers.Dense(
-        num_classes, kernel_initializer=initializer(kernel_initializer), name="logits"
+        num_classes,
+        kernel_initializer=initializer(kernel_initializer),
+        dtype="float32",
+        name="logits",
     )(x)
     return keras.Model(inputs, x, name=f"resnet{depth}_mxnet")
 
@@ -196,5 +203,7 @@ class _Net:
             name=name,
         )(x)
 
-    def batch_norm(self, x: keras.KerasTensor, name: str, scale: bool = True) -> keras.KerasTensor:
-        return BatchNormalization(**self.bn, scale=scale, name=name)(x)
+    def batch_norm(
+        self, x: keras.KerasTensor, name: str, scale: bool = True, dtype: str | None = None
+    ) -> keras.KerasTensor:
+        return BatchNormalization(**self.bn, scale=scale, dtype=dtype, name=name)(x)

@@ -64,6 +64,7 @@ def resnext_imagenet(
     x = layers.Dense(
         head_classes or num_classes,
         kernel_initializer=initializer(kernel_initializer),
+        dtype="float32",
         name="logits",
     )(x)
     depth = 3 * sum(blocks) + 2
@@ -105,7 +106,7 @@ def resnext_cifar(
     x = net.unit(net.conv(inputs, filters, 3, 1, "stem_conv"), "stem")
     x = net.stages(x, [count] * 3)
     head = initializer(head_initializer)
-    x = layers.Dense(num_classes, kernel_initializer=head, name="logits")(x)
+    x = layers.Dense(num_classes, kernel_initializer=head, dtype="float32", name="logits")(x)
     return keras.Model(inputs, x, name=f"resnext{depth}_{groups}x{width}d")
 
 

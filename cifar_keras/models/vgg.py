@@ -64,7 +64,8 @@ def vgg(
     x = layers.ReLU(name="head_relu")(net.dense(x, UNITS, "head_dense"))
     if dropout:
         x = Dropout(HEAD_DROPOUT, name="head_2_dropout")(x)
-    return keras.Model(inputs, net.dense(x, num_classes, "logits"), name="vgg")
+    logits = net.dense(x, num_classes, "logits", dtype="float32")
+    return keras.Model(inputs, logits, name="vgg")
 
 
 class _Net:
@@ -106,10 +107,13 @@ class _Net:
             )
         return self.convs[name](x)
 
-    def dense(self, x: keras.KerasTensor, units: int, name: str) -> keras.KerasTensor:
+    def dense(
+        self, x: keras.KerasTensor, units: int, name: str, dtype: str | None = None
+    ) -> keras.KerasTensor:
         return layers.Dense(
             units,
             kernel_initializer=initializer("torch_default"),
             bias_initializer=torch_bias(x.shape[-1]),
+            dtype=dtype,
             name=name,
         )(x)

@@ -20,6 +20,8 @@ from cifar_keras.recipe.upgrades import without_neutral
 DatasetName = Literal["cifar10", "cifar100", "synthetic10", "synthetic100"]
 NUM_CLASSES = {"cifar10": 10, "cifar100": 100, "synthetic10": 10, "synthetic100": 100}
 IMAGE_SIZE = 32
+# Keras' names of its dtype policies.
+Precision = Literal["float32", "mixed_float16", "mixed_bfloat16"]
 
 
 Rgb = Annotated[list[float], Field(min_length=3, max_length=3)]
@@ -191,6 +193,9 @@ class Recipe(Section):
     data: Data
     batch_norm: Literal["synchronized", "per_replica"] = Field(
         description="on several devices: statistics of the whole batch, or of each device's share"
+    )
+    precision: Precision = Field(
+        description="what the network computes in; weights, logits and loss are always float32"
     )
     optimizer: Optimizer
     label_smoothing: float = Field(ge=0, lt=1)

@@ -11,6 +11,7 @@ _NEUTRAL: dict[str | None, dict[str, Any]] = {
         "initial_weights": "none",
         "lookahead": "none",
         "batch_norm": "synchronized",
+        "precision": "float32",
     },
     "data": {"contrast": "none", "cutout": 0, "sizes": [], "keras_cv": []},
     "sgd": {"form": "classic", "loss_factor": 1, "groups": []},

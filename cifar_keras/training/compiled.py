@@ -6,8 +6,8 @@ import keras
 import tensorflow as tf
 
 from cifar_keras.errors import RecipeError
-from cifar_keras.models import build_model
 from cifar_keras.models.resnext import check_gradients_on_cpu
+from cifar_keras.network import build_network
 from cifar_keras.optimizers import CoupledSGD, MuonSGD, VariableGroup
 from cifar_keras.recipe import Recipe
 from cifar_keras.recipe.optimizer import Adadelta, Group, Inverse, LinearToZero, Muon, Sgd, Until
@@ -33,12 +33,7 @@ def compiled_model(
     keras.utils.set_random_seed(seed)
     gpus = [name for name in strategy.extended.worker_devices if "GPU" in name]
     with strategy.scope():
-        network = build_model(
-            recipe.model.name,
-            recipe.input_shape,
-            recipe.num_classes,
-            recipe.model.arguments,
-        )
+        network = build_network(recipe)
         if not gpus:
             check_gradients_on_cpu(network)
         model = TrainingModel(network.inputs[0], network.outputs[0], name=network.name)

@@ -140,3 +140,14 @@ def test_an_image_of_unknown_size_is_refused():
         match=r"`inputs` must be of known shape. Received: input_shape=\(None, None, None, 3\)",
     ):
         companion().build((None, None, None, 3))
+
+
+def test_in_mixed_precision_the_logits_are_float32_and_the_inputs_pass_through_in_half():
+    layer = companion(dtype="mixed_float16")
+    images = tf.fill((1, 1, 64, 64), 100.0)
+
+    passed = layer(images, training=True)
+
+    assert passed.dtype == "float16"
+    # Beyond what half precision holds.
+    np.testing.assert_array_equal(np.asarray(layer.logits), [[409600, 409600]])

@@ -89,3 +89,28 @@ def test_it_is_serialised():
 
     assert type(again) is GroupedConv2D
     assert (again.groups, again.filters, again.strides, again.padding) == (3, 12, (2, 2), "valid")
+
+
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+def test_in_mixed_precision_maps_and_gradients_are_those_of_rounded_numbers(policy):
+    made = GroupedConv2D(12, 3, padding="same", groups=3, use_bias=False, dtype=policy)
+    half = policy.removeprefix("mixed_")
+    images = tf.cast(RANDOM.randn(5, 6, 6, 12), half)
+    made.build(images.shape)
+    made.kernel.assign(tf.cast(tf.cast(made.kernel.value, half), "float32"))
+
+    with tf.GradientTape() as tape:
+        maps = made(images)
+        total = tf.reduce_sum(tf.cast(maps, "float32"))
+    found = tape.gradient(total, made.kernel.value)
+
+    assert maps.dtype == half
+    plain = layer()
+    plain.kernel.assign(made.kernel)
+    with tf.GradientTape() as tape:
+        wanted = plain(tf.cast(images, "float32"))
+        total = tf.reduce_sum(wanted)
+    np.testing.assert_array_equal(maps, tf.cast(wanted, half))
+    expected = tape.gradient(total, plain.kernel.value)
+    # The gradient is rounded once.
+    np.testing.assert_allclose(found, expected, rtol=1e-2, atol=1e-2)

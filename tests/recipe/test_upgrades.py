@@ -4,6 +4,8 @@ import pytest
 
 from cifar_keras.recipe import Recipe, load_recipe, recipe_path, upgrade
 
+RESNET20 = "b1a5c219f29ee1a1993d5623332b9345fc74cfdd28fb8c2b9669551533efddaa"
+
 
 def recorded(name):
     """The recipe as a run folder keeps it."""
@@ -17,7 +19,7 @@ def test_a_recipe_of_today_is_left_as_it_is(name):
 
 def test_a_recipe_without_the_later_keys_is_read_as_what_it_meant():
     tree = recorded("resnet20")
-    del tree["stages"][0]["start"], tree["reference"]["verified"]
+    del tree["stages"][0]["start"], tree["reference"]["verified"], tree["precision"]
     del tree["reference"]["curve"]["stage"]
 
     recipe = Recipe.model_validate(upgrade(tree))
@@ -28,3 +30,14 @@ def test_a_recipe_without_the_later_keys_is_read_as_what_it_meant():
 @pytest.mark.parametrize("tree", [None, [], {"stages": 3}])
 def test_what_is_no_recipe_is_left_for_the_schema_to_refuse(tree):
     assert upgrade(tree) == tree
+
+
+def test_precision_is_a_part_of_the_hash_only_where_it_is_not_float32():
+    plain, mixed = (
+        load_recipe(recipe_path("resnet20"), [f"precision={precision}"])
+        for precision in ("float32", "mixed_float16")
+    )
+
+    # As recorded in reports/runs/resnet20, before there was the key.
+    assert plain.sha256() == RESNET20
+    assert mixed.sha256() != RESNET20
