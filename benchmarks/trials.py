@@ -106,7 +106,8 @@ def _trial(recipe: Recipe, data_dir: Path | None, patience: float) -> dict[str, 
             if late or len(means) == MANY:
                 self.model.stop_training = True
 
-    callbacks = [Clock(position, recipe.data.batch_size), StepRateScheduler(stages[0].rate)]
+    by_step = StepRateScheduler(position, stages[0].rate)
+    callbacks = [Clock(position, recipe.data.batch_size), by_step]
     if stages[0].size:
         callbacks.append(ImageSizes(position, stages[0].size))
     # Epochs of one step: `fit` looks at `stop_training` where an epoch ends.

@@ -92,7 +92,8 @@ class Ours:
 
         def at(size: int) -> list[Any]:
             sized = [callbacks.ImageSizes(position, lambda _: size)] if recipe.data.sizes else []
-            rate = by_epoch if stage.by_epoch else callbacks.StepRateScheduler(stage.rate)
+            by_step = callbacks.StepRateScheduler(position, stage.rate)
+            rate = by_epoch if stage.by_epoch else by_step
             clock = callbacks.Clock(position, recipe.data.batch_size)
             return [clock, rate, *sized, *lookahead, _looks(position)]
 

@@ -65,12 +65,13 @@ class StepRateScheduler(keras.callbacks.LearningRateScheduler):
     """`LearningRateScheduler` for a rate that changes inside an epoch.
 
     Args:
-        rate: the rate at each step, steps counted by `optimizer.iterations`.
+        position: the run's, which counts the steps.
+        rate: the rate at each step of the stage.
     """
 
-    def __init__(self, rate: Rate) -> None:
+    def __init__(self, position: Position, rate: Rate) -> None:
         super().__init__(lambda epoch, _: rate(0))
-        self.rate = rate
+        self.position, self.rate = position, rate
 
     def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
         self._set()
@@ -79,8 +80,21 @@ class StepRateScheduler(keras.callbacks.LearningRateScheduler):
         self._set()
 
     def _set(self) -> None:
-        step = int(self.model.optimizer.iterations.numpy())
-        self.model.optimizer.learning_rate = self.rate(step)
+        self.model.optimizer.learning_rate = self.rate(self.position.step)
+
+
+class CountAllSteps(keras.callbacks.Callback):
+    """Lets the optimizer's iterations count the steps that its loss scaling skips, too.
+
+    The schedules that groups of variables have of their own go by them.
+    """
+
+    def __init__(self, position: Position) -> None:
+        super().__init__()
+        self.position = position
+
+    def on_train_batch_begin(self, batch: int, logs: Logs = None) -> None:
+        self.model.optimizer.iterations.assign(self.position.step)
 
 
 class ImageSizes(keras.callbacks.Callback):

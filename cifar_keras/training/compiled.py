@@ -6,6 +6,7 @@ import keras
 import tensorflow as tf
 
 from cifar_keras.errors import RecipeError
+from cifar_keras.loss_scale import LossScaleOptimizer
 from cifar_keras.models.resnext import check_gradients_on_cpu
 from cifar_keras.network import build_network
 from cifar_keras.optimizers import CoupledSGD, MuonSGD, VariableGroup
@@ -51,6 +52,7 @@ def compiled_model(
             optimizer=optimizer,
             loss=SmoothedCrossEntropy(recipe.label_smoothing),
             metrics=[LabelAccuracy()],
+            auto_scale_loss=False,
             # XLA is slower than oneDNN on CPUs and fails on several replicas.
             jit_compile=len(gpus) == 1,
         )
@@ -65,7 +67,12 @@ def synchronize(model: keras.Model) -> None:
 
 
 def make_optimizer(recipe: Recipe, per_epoch: int, budget: str = "1") -> keras.optimizers.Optimizer:
-    """The recipe's optimizer; the scheduler sets its rate."""
+    """The recipe's optimizer, with loss scaling for float16; the scheduler sets its rate."""
+    optimizer = _make_optimizer(recipe, per_epoch, budget)
+    return LossScaleOptimizer(optimizer) if recipe.precision == "mixed_float16" else optimizer
+
+
+def _make_optimizer(recipe: Recipe, per_epoch: int, budget: str) -> keras.optimizers.Optimizer:
     chosen = recipe.optimizer
     if isinstance(chosen, Adadelta):
         return keras.optimizers.Adadelta(rho=chosen.rho, epsilon=chosen.epsilon)

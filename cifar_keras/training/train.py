@@ -14,6 +14,7 @@ from cifar_keras.data.pipeline import TrainingBatches, evaluation_batches
 from cifar_keras.data.statistics import normalization
 from cifar_keras.errors import CifarKerasError, Interrupted, RecipeError, RunError
 from cifar_keras.files import remove_leftovers
+from cifar_keras.loss_scale import start_anew
 from cifar_keras.models import multiply_adds
 from cifar_keras.provenance import versions
 from cifar_keras.recipe import flat
@@ -21,6 +22,7 @@ from cifar_keras.schedules import steps_per_epoch
 from cifar_keras.training.callbacks import (
     Checkpointer,
     Clock,
+    CountAllSteps,
     Diverged,
     HistoryLog,
     ImageSizes,
@@ -241,8 +243,7 @@ class _Run:
         path = self.store.path(*stage.start)
         start = read(path) if self.team.chief else None
         put_back(self.model, self._of_chief(start).arrays, ["model"])
-        for variable in self.model.optimizer.variables:
-            variable.assign(keras.ops.zeros_like(variable))
+        start_anew(self.model.optimizer)
 
     def _stage(self, stage: StagePlan) -> None:
         position = self.position
@@ -299,13 +300,15 @@ class _Run:
         name = f"{self.job.name} seed {self.job.seed}"
         name += " (synthetic data)" if recipe.synthetic else ""
         optional: list[keras.callbacks.Callback] = []
+        if recipe.precision == "mixed_float16":
+            optional.append(CountAllSteps(position))
         if stage.size:
             optional.append(ImageSizes(position, stage.size))
         if self.lookahead:
             optional.append(self.lookahead.within(position, stage.steps))
         return [
             Clock(position, recipe.data.batch_size),
-            by_epoch if stage.by_epoch else StepRateScheduler(stage.rate),
+            by_epoch if stage.by_epoch else StepRateScheduler(position, stage.rate),
             *optional,
             HistoryLog(position, self.job.folder if chief else None, before, per_epoch),
             *([Progress(name, position, before, work(self.stages), per_epoch)] if chief else []),

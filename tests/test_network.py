@@ -1,0 +1,155 @@
+"""Every family in every precision: it builds, trains a step, and its logits are float32."""
+
+from importlib import import_module
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from cifar_keras.errors import RecipeError
+from cifar_keras.layers import Whitening
+from cifar_keras.layers.companion import Companion
+from cifar_keras.models import MODELS, multiply_adds, trainable_parameters
+from cifar_keras.network import build_network
+from cifar_keras.recipe import load_recipe, recipe_path
+from cifar_keras.training.compiled import compiled_model
+
+MIXED = ["mixed_bfloat16", "mixed_float16"]
+RESNEXT = ["model.filters=4", "model.groups=2", "model.width=2"]
+# A recipe of each family, and what makes its network small; `narrow` does the rest.
+SMALL = {
+    "airbench": ("airbench94", ["model.widths=[8, 8, 8]"]),
+    "dsn": ("dsn", []),
+    "highway": ("highway19", []),
+    "inception": ("inception_rrelu", []),
+    "nin": ("nin_prelu", []),
+    "resnet_he": ("resnet20_he", ["model.depth=8"]),
+    "resnet_mxnet": ("resnet110_adadelta", ["model.depth=8"]),
+    "resnet_neon": ("resnet20", ["model.depth=8"]),
+    "resnext_cifar": ("resnext29_8x64d", ["model.depth=11", *RESNEXT]),
+    "resnext_imagenet": ("resnext101_adadelta", ["model.blocks=[1]", *RESNEXT]),
+    "speedrun": ("speedrun10", []),
+    "vgg": ("vgg_bn_dropout", []),
+}
+
+
+@pytest.fixture
+def narrow(monkeypatch):
+    """Makes small what is a constant of its family."""
+
+    def family(name):
+        return import_module(f"cifar_keras.models.{name}")
+
+    for name in ("dsn", "nin"):
+        monkeypatch.setattr(
+            family(name), "BLOCKS", ((5, (4, 4, 4)), (5, (4, 4, 4)), (3, (4, 4, None)))
+        )
+    monkeypatch.setattr(family("highway"), "STAGES", ((4, 1), (4, 1)))
+    monkeypatch.setattr(family("vgg"), "GROUPS", ((4, 1),) * 5)
+    module = family("inception")._Module
+    modules = {"3a": module(4, (4, 4), (4, 4), "average", 4)}
+    monkeypatch.setattr(family("inception"), "MODULES", modules)
+    group = family("speedrun")._Group
+    groups = tuple(group(4, 4, (kernel, 1, 1)) for kernel in (3, 3, 2))
+    monkeypatch.setattr(family("speedrun"), "GROUPS", groups)
+
+
+def recipe_of(name, *overrides):
+    return load_recipe(recipe_path(name), ["data.batch_size=4", *overrides])
+
+
+def trained_a_step(recipe):
+    """The recipe's model after a step that is not skipped, and the step's logs."""
+    strategy = tf.distribute.MirroredStrategy(["/cpu:0"])
+    model = compiled_model(recipe, 1, strategy, per_epoch=4)
+    random = np.random.RandomState(0)
+    images = random.randn(4, *recipe.image_shape).astype(np.float32)
+    for layer in model.layers:
+        if isinstance(layer, Whitening):
+            layer.adapt(images)
+    batch = images, np.arange(4)
+    before = [variable.numpy() for variable in model.trainable_variables]
+    model.optimizer.learning_rate = 1e-3
+    for _ in range(10):
+        logs = strategy.run(model.train_step, args=(batch,))
+        if int(model.optimizer.iterations.numpy()):
+            break
+    after = [variable.numpy() for variable in model.trainable_variables]
+    assert any((a != b).any() for a, b in zip(before, after, strict=True))
+    assert all(np.isfinite(variable).all() for variable in after)
+    return model, batch, logs
+
+
+def assert_float32_where_it_must_be(model, images):
+    companions = [layer for layer in model.layers if isinstance(layer, Companion)]
+    assert all(layer.logits.dtype == "float32" for layer in companions)
+    assert model(images, training=False).dtype == "float32"
+    assert {variable.dtype for variable in model.weights} == {"float32"}
+
+
+def test_every_family_is_here():
+    assert list(SMALL) == list(MODELS)
+
+
+@pytest.mark.parametrize("precision", MIXED)
+@pytest.mark.parametrize("family", SMALL)
+def test_every_family_trains_in_mixed_precision(narrow, family, precision):
+    name, overrides = SMALL[family]
+    recipe = recipe_of(name, f"precision={precision}", *overrides)
+    assert recipe.model.name == family
+
+    model, (images, _), logs = trained_a_step(recipe)
+
+    assert np.isfinite(float(logs["loss"]))
+    assert_float32_where_it_must_be(model, images)
+    computed = {layer.compute_dtype for layer in model.layers}
+    assert precision.removeprefix("mixed_") in computed
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("precision", MIXED)
+@pytest.mark.parametrize("name", sorted({name for name, _ in SMALL.values()}))
+def test_every_family_trains_in_mixed_precision_in_full_size(name, precision):
+    model, (images, _), logs = trained_a_step(recipe_of(name, f"precision={precision}"))
+
+    assert np.isfinite(float(logs["loss"]))
+    assert_float32_where_it_must_be(model, images)
+
+
+@pytest.mark.parametrize("precision", MIXED)
+def test_what_is_counted_of_a_network_does_not_depend_on_its_precision(precision):
+    plain, mixed = (build_network(recipe_of("demo", *more)) for more in ([], [f"{precision=!s}"]))
+
+    assert trainable_parameters(mixed) == trainable_parameters(plain)
+    assert multiply_adds(mixed, (32, 32, 3)) == multiply_adds(plain, (32, 32, 3))
+    assert [v.path for v in mixed.variables] == [v.path for v in plain.variables]
+
+
+def test_the_policy_is_that_of_the_network_alone():
+    before = keras.config.dtype_policy()
+
+    network = build_network(recipe_of("demo", "precision=mixed_bfloat16"))
+
+    assert network.get_layer("stem_conv").compute_dtype == "bfloat16"
+    assert keras.config.dtype_policy() is before
+
+
+def test_a_network_that_cannot_be_built_leaves_no_policy_behind():
+    before = keras.config.dtype_policy()
+
+    with pytest.raises(RecipeError):
+        build_network(recipe_of("resnet20", "precision=mixed_bfloat16", "model.depth=9"))
+
+    assert keras.config.dtype_policy() is before
+
+
+def test_the_policy_of_the_process_does_not_reach_a_recipes_network():
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        network = build_network(recipe_of("demo"))
+    finally:
+        keras.config.set_dtype_policy(before)
+
+    assert {layer.compute_dtype for layer in network.layers} == {"float32"}
