@@ -23,13 +23,14 @@ def provenance(data: dict[str, Any], devices: list[str]) -> dict[str, Any]:
     }
 
 
-def machine(devices: list[str]) -> dict[str, Any]:
-    """What decides the rounding of a run, besides the versions."""
+def machine(devices: list[str], jit: bool) -> dict[str, Any]:
+    """What decides the rounding of a run, besides the versions; `jit`: XLA compiles its steps."""
     facts = hardware(devices)
     return {
         **{key: facts[key] for key in ("cpu", "cores", "gpus")},
         "onednn": onednn(),
         "replicas": len(devices),
+        "jit": jit,
     }
 
 

@@ -115,10 +115,11 @@ def test_onednn_is_recorded_as_tensorflow_reads_it(monkeypatch, value, on):
 
 
 def test_machine_is_what_decides_rounding():
-    machine = provenance.machine(["CPU:0", "CPU:1"])
+    facts = provenance.machine(["CPU:0", "CPU:1"], jit=True)
 
-    assert list(machine) == ["cpu", "cores", "gpus", "onednn", "replicas"]
-    assert machine["replicas"] == 2
+    assert list(facts) == ["cpu", "cores", "gpus", "onednn", "replicas", "jit"]
+    assert facts["jit"] is True
+    assert facts["replicas"] == 2
 
 
 def test_the_record_is_plain_data_without_paths_of_this_machine():

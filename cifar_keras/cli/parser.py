@@ -21,6 +21,8 @@ from cifar_keras.cli.training import train
 # As data.DATASETS, which would bring in NumPy.
 PUBLISHED = ("cifar10", "cifar100")
 DATASETS = (*PUBLISHED, "synthetic10", "synthetic100")
+# As those of recipe.schema, which would bring in pydantic.
+PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
@@ -71,6 +73,17 @@ def _add_train(actions: Commands[Parser]) -> None:
         help="scale the epochs and all boundaries by F; the run is marked as scaled",
     )
     add_set(parser)
+    parser.add_argument(
+        "--precision",
+        choices=PRECISIONS,
+        help="what the network computes in, as --set precision=...",
+    )
+    parser.add_argument(
+        "--jit",
+        choices=("auto", "on", "off"),
+        default="auto",
+        help="compile steps with XLA; auto (default): on a single GPU alone",
+    )
     parser.add_argument(
         "--run-dir",
         type=Path,

@@ -21,6 +21,7 @@ from cifar_keras.quiet import import_tensorflow
 
 def train(options: argparse.Namespace) -> int:
     """Train the recipe with its seed, or with each of its seeds, and print the run folders."""
+    _take_precision(options)
     if options.seeds:
         return _train_each(options)
     try:
@@ -32,6 +33,18 @@ def train(options: argparse.Namespace) -> int:
         number = signal.SIGTERM if isinstance(stop, _Terminated) else signal.SIGINT
         raise with_command("interrupted", number, options.argv) from None
     return 0
+
+
+def _take_precision(options: argparse.Namespace) -> None:
+    """Make --precision the override that it stands for."""
+    if options.precision is None:
+        return
+    override = f"precision={options.precision}"
+    for other in options.set:
+        if other.partition("=")[0] == "precision" and other != override:
+            options.parser.error(f"--precision {options.precision} contradicts --set {other}")
+    if override not in options.set:
+        options.set = [*options.set, override]
 
 
 def _train_one(options: argparse.Namespace) -> None:
@@ -67,10 +80,11 @@ def _train_one(options: argparse.Namespace) -> None:
         command=("cifar-keras", *_without(options.argv, "--run-dir", "--data-dir", "--weights")),
         weights=options.weights,
         trackers=trackers,
+        jit=options.jit,
     )
     if cluster:
         say(f"worker {cluster.index} of {len(cluster.workers)}; begins once all are there")
-    strategy = make_strategy(options.devices, cluster)
+    strategy = make_strategy(options.devices, cluster, deterministic=options.jit != "on")
     chief = cluster is None or cluster.index == 0
     if chief and options.fresh and (aside := put_aside(folder)):
         say(f"the earlier run is now '{aside}'")

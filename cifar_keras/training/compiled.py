@@ -5,7 +5,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from cifar_keras.errors import RecipeError
+from cifar_keras.errors import DeviceError, RecipeError
 from cifar_keras.loss_scale import LossScaleOptimizer
 from cifar_keras.models.resnext import check_gradients_on_cpu
 from cifar_keras.network import build_network
@@ -13,6 +13,7 @@ from cifar_keras.optimizers import CoupledSGD, MuonSGD, VariableGroup
 from cifar_keras.recipe import Recipe
 from cifar_keras.recipe.optimizer import Adadelta, Group, Inverse, LinearToZero, Muon, Sgd, Until
 from cifar_keras.schedules import step_of
+from cifar_keras.training.jit import uses_jit
 from cifar_keras.training.losses import SmoothedCrossEntropy
 from cifar_keras.training.metrics import LabelAccuracy
 from cifar_keras.training.model import TrainingModel
@@ -24,13 +25,15 @@ def compiled_model(
     strategy: tf.distribute.Strategy,
     per_epoch: int,
     budget: str = "1",
+    jit: str = "auto",
 ) -> TrainingModel:
     """The recipe's network with its initial weights of this seed, ready for `fit`.
 
     Raises:
         RecipeError: the network cannot be built, or a pattern of the recipe matches nothing in it.
-        DeviceError: it cannot be trained on a CPU, oneDNN being off.
+        DeviceError: it cannot be trained on a CPU, oneDNN being off, or `jit` is not possible.
     """
+    compiled = uses_jit(jit, strategy)
     keras.utils.set_random_seed(seed)
     gpus = [name for name in strategy.extended.worker_devices if "GPU" in name]
     with strategy.scope():
@@ -53,8 +56,12 @@ def compiled_model(
             loss=SmoothedCrossEntropy(recipe.label_smoothing),
             metrics=[LabelAccuracy()],
             auto_scale_loss=False,
-            # XLA is slower than oneDNN on CPUs and fails on several replicas.
-            jit_compile=len(gpus) == 1,
+            jit_compile=compiled,
+        )
+    if jit == "on" and not model.jit_compile:
+        raise DeviceError(
+            "--jit on: Keras does not compile deterministic operations, which this process has; "
+            "start a new one, or use auto"
         )
     return model
 

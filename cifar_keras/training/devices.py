@@ -13,11 +13,14 @@ from cifar_keras.errors import DeviceError
 Shares = Callable[[int, int], tf.data.Dataset]
 
 
-def make_strategy(devices: str = "auto", cluster: Cluster | None = None) -> tf.distribute.Strategy:
+def make_strategy(
+    devices: str = "auto", cluster: Cluster | None = None, deterministic: bool = True
+) -> tf.distribute.Strategy:
     """A `MirroredStrategy` over `auto` (all GPUs, else the CPU), `cpu`, `gpu:0,1` or `cpu:2`.
 
     `cpu:2` parts the CPU in two logical devices, which share its cores: for trying out what several
-    GPUs would do. On a CPU, operations are made deterministic for the whole process, at no cost.
+    GPUs would do. On a CPU, operations are made deterministic for the whole process, at no cost,
+    but for that of XLA, which Keras does not let compile them; hence `deterministic`.
 
     With a cluster it is a `MultiWorkerMirroredStrategy` over these devices of all its workers, and
     the call waits until they have come.
@@ -37,7 +40,7 @@ def make_strategy(devices: str = "auto", cluster: Cluster | None = None) -> tf.d
         names = [f"/gpu:{_gpu(index, len(gpus), devices)}" for index in devices[4:].split(",")]
     else:
         raise DeviceError(f"--devices '{devices}': write auto, cpu, gpu:0,1 or cpu:2")
-    if all("cpu" in name for name in names):
+    if deterministic and all("cpu" in name for name in names):
         tf.config.experimental.enable_op_determinism()
     if cluster:
         chosen = tuple(gpus[int(name[5:])] for name in names if name.startswith("/gpu:"))

@@ -13,7 +13,7 @@ from typing import Any
 from cifar_keras import runs
 from cifar_keras.errors import RunError
 from cifar_keras.files import unwritable
-from cifar_keras.provenance import git_state, machine, now, provenance, versions
+from cifar_keras.provenance import git_state, now, provenance, versions
 from cifar_keras.recipe import Recipe, flat
 from cifar_keras.training.position import Position
 
@@ -25,7 +25,8 @@ class Job:
     """What was asked for: everything that decides a run's figures, and where they go.
 
     `weights` is the user's copy of the recipe's published initial weights, None to fetch them;
-    `trackers` are where the history is shown besides, of "tensorboard" and "mlflow".
+    `trackers` are where the history is shown besides, of "tensorboard" and "mlflow". `jit` is
+    "auto", "on" or "off": it changes rounding alone.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Job:
     command: tuple[str, ...]
     weights: Path | None = None
     trackers: tuple[str, ...] = ()
+    jit: str = "auto"
 
 
 @contextmanager
@@ -147,9 +149,13 @@ def _differences(run: runs.Run, job: Job, data: dict[str, Any]) -> list[str]:
 
 
 def record(
-    folder: Path, kind: Any, position: Position, devices: list[str], note: str | None = None
+    folder: Path,
+    kind: Any,
+    position: Position,
+    machine: dict[str, Any],
+    note: str | None = None,
 ) -> None:
-    """Add an event to run.json."""
+    """Add an event to run.json; `machine` is what `provenance.machine` says."""
     run = runs.read_run(folder)
     event = runs.Event(
         kind=kind,
@@ -158,7 +164,7 @@ def record(
         step=position.step,
         git=git_state(),
         versions=versions(),
-        machine=machine(devices),
+        machine=machine,
         note=note,
         files=runs.file_hashes(folder) if kind == "finished" else {},
     )

@@ -16,7 +16,7 @@ from cifar_keras.errors import CifarKerasError, Interrupted, RecipeError, RunErr
 from cifar_keras.files import remove_leftovers
 from cifar_keras.loss_scale import start_anew
 from cifar_keras.models import multiply_adds
-from cifar_keras.provenance import versions
+from cifar_keras.provenance import machine, versions
 from cifar_keras.recipe import flat
 from cifar_keras.schedules import steps_per_epoch
 from cifar_keras.training.callbacks import (
@@ -65,6 +65,7 @@ def train(
         RunError: the folder is another run's or another process', cannot be written, the training
             diverged, or a worker is lost or trains something else.
         RecipeError: the recipe's network cannot be built.
+        DeviceError: the devices do not allow what the job asks for.
     """
     team = team_of(strategy)
     with team.whole(), ExitStack() as held:
@@ -94,6 +95,7 @@ def _facts(
         "seed": job.seed,
         "budget": job.budget,
         "the data's content": dataset.provenance["content_sha256"],
+        "--jit": job.jit,
         "the number of devices": len(strategy.extended.worker_devices),
         "--checkpoint-every": every.steps,
         **versions(),
@@ -109,10 +111,11 @@ def _recorded(run: "_Run", dataset: Dataset) -> runs.Result:
     """The run's result; what happens on the way goes into run.json."""
     job, team = run.job, run.team
     devices = device_names(run.strategy)
+    here = machine(devices, run.model.jit_compile)
 
     def event(kind: str, note: str | None = None) -> None:
         if team.chief:
-            record(job.folder, kind, run.position, devices, note)
+            record(job.folder, kind, run.position, here, note)
 
     team.by_chief("write run.json", lambda: open_run(job, dataset.provenance, devices))
     try:
@@ -171,7 +174,9 @@ class _Run:
         self.stages = plan(job.recipe, self.per_epoch, job.budget)
         starts = [stage.start for stage in self.stages if stage.start]
         self.store = Store(job.folder / runs.CHECKPOINTS, starts)
-        self.model = compiled_model(job.recipe, job.seed, strategy, self.per_epoch, job.budget)
+        self.model = compiled_model(
+            job.recipe, job.seed, strategy, self.per_epoch, job.budget, job.jit
+        )
         self.lookahead = None
         if job.recipe.lookahead != "none":
             with strategy.scope():

@@ -1,11 +1,13 @@
 import re
 import subprocess
 import sys
+from typing import get_args
 
 import pytest
 
 from cifar_keras.cli import main, parser
 from cifar_keras.data import DATASETS
+from cifar_keras.recipe.schema import Precision
 
 COMMANDS = {
     (): ["--version"],
@@ -15,6 +17,8 @@ COMMANDS = {
         "--seeds",
         "--budget",
         "--set",
+        "--precision",
+        "--jit",
         "--run-dir",
         "--data-dir",
         "--devices",
@@ -91,6 +95,10 @@ def test_the_data_sets_offered_are_those_there_are():
     assert parser.DATASETS == DATASETS
 
 
+def test_the_precisions_offered_are_those_of_recipes():
+    assert get_args(Precision) == parser.PRECISIONS
+
+
 TRAIN = ("train", "--recipe", "demo")
 
 
@@ -103,6 +111,27 @@ TRAIN = ("train", "--recipe", "demo")
         ((*TRAIN, "--buget", "0.1"), "unknown argument '--buget'"),
         ((*TRAIN, "--budg", "0.1"), "unknown argument '--budg'"),
         ((*TRAIN, "more"), "unknown argument 'more'"),
+        ((*TRAIN, "--jit", "yes"), "argument --jit: invalid choice: 'yes' (choose from "),
+        (
+            (*TRAIN, "--precision", "float16"),
+            "argument --precision: invalid choice: 'float16' (choose from ",
+        ),
+        (
+            (*TRAIN, "--precision", "mixed_float16", "--set", "precision=float32"),
+            "--precision mixed_float16 contradicts --set precision=float32",
+        ),
+        (
+            (
+                *TRAIN,
+                "--seeds",
+                "1,2",
+                "--precision",
+                "float32",
+                "--set",
+                "precision=mixed_float16",
+            ),
+            "--precision float32 contradicts --set precision=mixed_float16",
+        ),
         ((*TRAIN, "--budget", "0"), "argument --budget: '0' is no positive number; write 0.1, say"),
         ((*TRAIN, "--budget", "-1"), "argument --budget: '-1' is no positive number; write 0.1"),
         ((*TRAIN, "--budget", "abc"), "argument --budget: 'abc' is no positive number; write 0.1"),

@@ -229,3 +229,12 @@ def test_weights_for_a_recipe_that_begins_at_random_are_refused(refused, here):
         "cifar-keras: error: --weights: recipe 'resnet20' begins with random weights",
     )
     assert not any(here.iterdir())
+
+
+def test_a_precision_that_there_is_not_is_told(refused, here):
+    assert refused(*TRAIN, "--set", "precision=float16") == (
+        1,
+        "cifar-keras: error: demo.yaml: key 'precision' = 'float16': Input should be 'float32', "
+        "'mixed_float16' or 'mixed_bfloat16'",
+    )
+    assert not any(here.iterdir())

@@ -60,6 +60,27 @@ def test_overrides_in_another_order_meet_the_same_folder(trained):
     assert len({job.folder for job, _, _ in trained}) == 1
 
 
+def test_precision_is_the_override_of_its_name(trained):
+    for more in (
+        ["--precision", "mixed_float16"],
+        ["--set", "precision=mixed_float16"],
+        ["--precision", "mixed_float16", "--set", "precision=mixed_float16"],
+    ):
+        main([*TRAIN, *more])
+
+    assert {job.overrides for job, _, _ in trained} == {("precision=mixed_float16",)}
+    assert {job.recipe.precision for job, _, _ in trained} == {"mixed_float16"}
+    assert len({job.folder for job, _, _ in trained}) == 1
+
+
+@pytest.mark.parametrize(("more", "jit"), [((), "auto"), (("--jit", "off"), "off")])
+def test_jit_is_no_part_of_the_run_that_a_folder_holds(trained, more, jit):
+    main([*TRAIN, *more])
+
+    [(job, _, _)] = trained
+    assert (job.jit, job.folder, job.overrides) == (jit, Path("runs/demo/seed-1"), ())
+
+
 def test_stdout_is_the_run_folder_alone(trained, capsys):
     assert main([*TRAIN, "--budget", "0.1"]) == 0
     assert capsys.readouterr() == (

@@ -37,3 +37,17 @@ def test_a_run_that_ended_elsewhere_is_not_of_the_same_machine(trained, monkeypa
     monkeypatch.setattr(network, changed, lambda *_: {"cpu": "another", "keras": "another"})
 
     assert not network.same_machine(run)
+
+
+def test_a_run_that_was_compiled_is_not_of_the_same_machine(trained):
+    run = runs.read_run(trained[0])
+    run.finish.machine["jit"] = True
+
+    assert not network.same_machine(run)
+
+
+def test_a_run_that_does_not_say_whether_it_was_compiled_may_be_of_the_same_machine(trained):
+    run = runs.read_run(trained[0])
+    del run.finish.machine["jit"]
+
+    assert network.same_machine(run)
