@@ -9,6 +9,7 @@ import tensorflow as tf
 from cifar_keras.layers.companion import Companion
 from cifar_keras.layers.share import share
 from cifar_keras.training.multi_worker import MultiWorkerModel
+from cifar_keras.training.resizing import resized, resized_by_products
 
 
 class TrainingModel(MultiWorkerModel):
@@ -24,10 +25,10 @@ class TrainingModel(MultiWorkerModel):
 
     def resized(self, images: tf.Tensor) -> tf.Tensor:
         """The images (B, H, W, 3) at `image_size`: bilinear with antialiasing."""
-        if self.image_size in (None, images.shape[1]):
+        if self.image_size is None or self.image_size == images.shape[1]:
             return images
-        size = (self.image_size, self.image_size)
-        return tf.image.resize(images, size, "bilinear", antialias=True)
+        resize = resized_by_products if self.jit_compile else resized
+        return resize(images, self.image_size)
 
     def train_step(self, data: Any) -> dict[str, tf.Tensor]:
         images, labels, *part = data
