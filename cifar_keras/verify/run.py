@@ -10,6 +10,7 @@ from cifar_keras.evaluate import averaged_logits, load_network, plain_logits
 from cifar_keras.verify.check import Check, close, equal
 from cifar_keras.verify.history import DIGITS, history_checks, result_checks
 from cifar_keras.verify.network import (
+    NEAR,
     count_check,
     evaluation_checks,
     same_machine,
@@ -65,5 +66,6 @@ def _network_checks(
         # tta.json does not say on which machine it was written.
         averaged = averaged_logits(model, run, dataset)
         name = "tta.json test_correct again"
-        yield count_check(name, tta.test_correct, averaged, dataset, exact=False)
+        near = NEAR[run.recipe.precision]
+        yield count_check(name, tta.test_correct, averaged, dataset, near)
     yield from size_checks(model, run, result)

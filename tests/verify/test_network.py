@@ -1,7 +1,10 @@
+from typing import get_args
+
 import numpy as np
 import pytest
 
 from cifar_keras import runs
+from cifar_keras.recipe.schema import Precision
 from cifar_keras.verify import network
 
 # Margins of 8, 4, 0.0004 and 0.004; a 10,000th of the largest logit is 0.001.
@@ -18,7 +21,7 @@ class Set:
 
 
 def test_an_image_is_nearly_a_tie_within_a_10_000th_of_the_largest_logit():
-    assert network.near_ties(LOGITS) == 1
+    assert network.near_ties(LOGITS, network.NEAR["float32"]) == 1
 
 
 @pytest.mark.parametrize(
@@ -26,7 +29,17 @@ def test_an_image_is_nearly_a_tie_within_a_10_000th_of_the_largest_logit():
     [(4, True, "holds"), (3, True, "FAILS"), (3, False, "holds"), (2, False, "FAILS")],
 )
 def test_other_machines_may_differ_by_the_near_ties_and_this_one_may_not(stated, exact, state):
-    assert network.count_check("count", stated, LOGITS, Set, exact).state == state
+    near = None if exact else network.NEAR["float32"]
+    assert network.count_check("count", stated, LOGITS, Set, near).state == state
+
+
+@pytest.mark.parametrize(("precision", "ties"), [("mixed_float16", 2), ("mixed_bfloat16", 2)])
+def test_in_half_precision_more_is_nearly_a_tie(precision, ties):
+    assert network.near_ties(LOGITS, network.NEAR[precision]) == ties
+
+
+def test_every_precision_has_its_tolerances():
+    assert list(network.NEAR) == list(network.NEAR_LOSS) == list(get_args(Precision))
 
 
 @pytest.mark.parametrize("changed", ["versions", "machine"])
