@@ -107,8 +107,14 @@ def export(folder: Path, run: runs.Run, dataset: Dataset, to: Format, output: Pa
     Returns the paths. An earlier export of the same name is replaced.
 
     Raises:
-        RunError: the weights are missing or do not fit, or the place cannot be written.
+        RunError: the weights are missing or do not fit, the place cannot be written, or the format
+            does not know what the network computes in.
     """
+    if to == "onnx" and run.recipe.precision == "mixed_bfloat16":
+        raise RunError(
+            f"--to onnx: '{folder}' computes in bfloat16, in which ONNX has no convolution; write "
+            "keras or savedmodel"
+        )
     network = serving_network(folder, run, dataset)
     facts = {
         "recipe": run.name,

@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+from tf2onnx import utils
 from tf2onnx.handler import tf_op
 
 
@@ -13,8 +14,9 @@ class Erfc:
     @classmethod
     def version_9(cls, ctx: Any, node: Any, **kwargs: Any) -> None:
         """Put `1 - Erf(x)` in its place."""
-        output, shape, dtype = node.output[0], ctx.get_shape(node.output[0]), np.float32
+        output, shape = node.output[0], ctx.get_shape(node.output[0])
         kind = ctx.get_dtype(output)
+        dtype = utils.map_onnx_to_numpy_type(kind)
         ctx.remove_node(node.name)
         one = ctx.make_const(f"{node.name}_one", np.array(1, dtype))
         erf = ctx.make_node("Erf", node.input, shapes=[shape], dtypes=[kind])

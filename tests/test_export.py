@@ -113,6 +113,40 @@ def test_raw_images_in_and_what_evaluation_finds_out(folder, dataset, expected, 
     )
 
 
+def in_precision(folder, precision):
+    """The run, as if it had computed so."""
+    run = runs.read_run(folder)
+    recipe = run.recipe.model_copy(update={"precision": precision})
+    return run.model_copy(update={"recipe": recipe})
+
+
+@pytest.mark.parametrize("to", ["keras", "savedmodel", "onnx"])
+def test_in_mixed_precision_the_same_is_exported_as_is_evaluated(folder, dataset, tmp_path, to):
+    if to == "onnx":
+        pytest.importorskip("tf2onnx")
+    run = in_precision(folder, "mixed_float16")
+    logits = plain_logits(load_network(folder, run), run, dataset)
+
+    path, _ = export(folder, run, dataset, to, tmp_path / f"out{exporting.ENDINGS[to]}")
+
+    found = np.asarray(read(to, path, dataset.test.images)["probabilities"])
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, keras.ops.softmax(logits), atol=2e-3)
+
+
+def test_bfloat16_is_not_exported_to_onnx(folder, dataset, tmp_path):
+    run = in_precision(folder, "mixed_bfloat16")
+
+    with pytest.raises(RunError) as caught:
+        export(folder, run, dataset, "onnx", tmp_path / "out.onnx")
+
+    assert str(caught.value) == (
+        f"--to onnx: '{folder}' computes in bfloat16, in which ONNX has no convolution; write "
+        "keras or savedmodel"
+    )
+    assert not (tmp_path / "out.onnx").exists()
+
+
 def test_the_class_names_and_the_run_stand_beside_it(folder, dataset, tmp_path):
     run = runs.read_run(folder)
 
