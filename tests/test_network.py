@@ -59,7 +59,7 @@ def recipe_of(name, *overrides):
     return load_recipe(recipe_path(name), ["data.batch_size=4", *overrides])
 
 
-def trained_a_step(recipe):
+def trained_a_step(recipe, jit=False):
     """The recipe's model after a step that is not skipped, and the step's logs."""
     strategy = tf.distribute.MirroredStrategy(["/cpu:0"])
     model = compiled_model(recipe, 1, strategy, per_epoch=4)
@@ -71,8 +71,9 @@ def trained_a_step(recipe):
     batch = images, np.arange(4)
     before = [variable.numpy() for variable in model.trainable_variables]
     model.optimizer.learning_rate = 1e-3
+    step = tf.function(model.train_step, jit_compile=True) if jit else model.train_step
     for _ in range(10):
-        logs = strategy.run(model.train_step, args=(batch,))
+        logs = strategy.run(step, args=(batch,))
         if int(model.optimizer.iterations.numpy()):
             break
     after = [variable.numpy() for variable in model.trainable_variables]
@@ -115,6 +116,18 @@ def test_every_family_trains_in_mixed_precision_in_full_size(name, precision):
 
     assert np.isfinite(float(logs["loss"]))
     assert_float32_where_it_must_be(model, images)
+
+
+# As on a single GPU.
+@pytest.mark.slow
+@pytest.mark.parametrize("precision", ["float32", "mixed_float16"])
+@pytest.mark.parametrize("family", SMALL)
+def test_xla_compiles_a_step_of_every_family(narrow, family, precision):
+    name, overrides = SMALL[family]
+
+    _, _, logs = trained_a_step(recipe_of(name, f"precision={precision}", *overrides), jit=True)
+
+    assert np.isfinite(float(logs["loss"]))
 
 
 @pytest.mark.parametrize("precision", MIXED)
