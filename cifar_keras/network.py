@@ -25,7 +25,8 @@ def build_network(recipe: Recipe) -> keras.Model:
 def _dtype_policy(name: str) -> Iterator[None]:
     # Layers keep the policy that they are made under; nothing else in the process is to have it.
     before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(name)
+    # Proofs against other frameworks set Keras' float type to float64.
+    keras.config.set_dtype_policy(keras.config.floatx() if name == "float32" else name)
     try:
         yield
     finally:

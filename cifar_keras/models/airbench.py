@@ -7,7 +7,7 @@ from keras import layers
 
 from cifar_keras.initializers import initializer, torch_bias
 from cifar_keras.layers import BatchNormalization, Whitening
-from cifar_keras.models.parts import same_conv
+from cifar_keras.models.parts import logits_dtype, same_conv
 
 # What a patch of 2x2 has for each channel.
 PATCH = 4
@@ -71,10 +71,10 @@ def airbench(
         num_classes,
         use_bias=False,
         kernel_initializer=initializer(head_initializer),
-        dtype="float32",
+        dtype=logits_dtype(),
         name="logits",
     )(x)
-    x = layers.Rescaling(1 / logits_divisor, dtype="float32", name="logits_scaled")(x)
+    x = layers.Rescaling(1 / logits_divisor, dtype=logits_dtype(), name="logits_scaled")(x)
     return keras.Model(inputs, x, name="airbench")
 
 

@@ -5,7 +5,7 @@ from keras import layers
 
 from cifar_keras.initializers import initializer
 from cifar_keras.layers import Dropout
-from cifar_keras.models.parts import check_halves_twice
+from cifar_keras.models.parts import check_halves_twice, logits_dtype
 
 # (maps, highway layers) of each stage; a max pooling ends the first two.
 STAGES = ((32, 4), (80, 5), (128, 5))
@@ -57,7 +57,7 @@ def highway(
     x = layers.Dense(
         num_classes,
         kernel_initializer=initializer(logits_initializer),
-        dtype="float32",
+        dtype=logits_dtype(),
         name="logits",
     )(x)
     return keras.Model(inputs, x, name="highway19")

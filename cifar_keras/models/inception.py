@@ -9,7 +9,7 @@ from cifar_keras.initializers import initializer
 from cifar_keras.layers import BatchNormalization
 from cifar_keras.layers.activation import activation as activation_layer
 from cifar_keras.layers.padding import pad_all_round
-from cifar_keras.models.parts import check_halves_twice
+from cifar_keras.models.parts import check_halves_twice, logits_dtype
 
 
 class _Module(NamedTuple):
@@ -77,7 +77,7 @@ def inception(
     x = layers.Dense(
         num_classes,
         kernel_initializer=initializer(kernel_initializer),
-        dtype="float32",
+        dtype=logits_dtype(),
         name="logits",
     )(x)
     return keras.Model(inputs, x, name=f"inception_{activation}")

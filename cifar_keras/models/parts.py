@@ -39,3 +39,8 @@ def check_halves_twice(input_shape: tuple[int, int, int]) -> None:
             "height and width of `input_shape` must be multiples of 4. "
             f"Received: input_shape={input_shape}"
         )
+
+
+def logits_dtype() -> str:
+    """The type of logits: that of the weights, hence float32 under mixed precision."""
+    return str(keras.config.dtype_policy().variable_dtype)

@@ -8,6 +8,7 @@ from keras import layers
 from cifar_keras.initializers import initializer
 from cifar_keras.layers import BatchNormalization
 from cifar_keras.layers.padding import pad_all_round
+from cifar_keras.models.parts import logits_dtype
 
 FILTERS = (16, 32, 64)
 
@@ -42,11 +43,11 @@ def resnet_neon(
         num_classes,
         use_bias=False,
         kernel_initializer=initializer(kernel_initializer),
-        dtype="float32",
+        dtype=logits_dtype(),
         name="logits",
     )(x)
     if final_batch_norm:
-        x = net.batch_norm(x, "logits_bn", dtype="float32")
+        x = net.batch_norm(x, "logits_bn", dtype=logits_dtype())
     return keras.Model(inputs, x, name=f"resnet{depth}_neon")
 
 
@@ -77,7 +78,7 @@ def resnet_he(
     x = layers.Dense(
         num_classes,
         kernel_initializer=initializer(kernel_initializer),
-        dtype="float32",
+        dtype=logits_dtype(),
         name="logits",
     )(x)
     return keras.Model(inputs, x, name=f"resnet{depth}_he")
@@ -111,7 +112,7 @@ def resnet_mxnet(
     x = layers.Dense(
         num_classes,
         kernel_initializer=initializer(kernel_initializer),
-        dtype="float32",
+        dtype=logits_dtype(),
         name="logits",
     )(x)
     return keras.Model(inputs, x, name=f"resnet{depth}_mxnet")

@@ -10,6 +10,7 @@ from cifar_keras.initializers import initializer
 from cifar_keras.layers import BatchNormalization
 from cifar_keras.layers.grouped_convolution import GroupedConv2D
 from cifar_keras.layers.padding import pad_all_round
+from cifar_keras.models.parts import logits_dtype
 from cifar_keras.provenance import onednn
 
 # A block puts out four times the maps that its stage is named after.
@@ -64,7 +65,7 @@ def resnext_imagenet(
     x = layers.Dense(
         head_classes or num_classes,
         kernel_initializer=initializer(kernel_initializer),
-        dtype="float32",
+        dtype=logits_dtype(),
         name="logits",
     )(x)
     depth = 3 * sum(blocks) + 2
@@ -106,7 +107,7 @@ def resnext_cifar(
     x = net.unit(net.conv(inputs, filters, 3, 1, "stem_conv"), "stem")
     x = net.stages(x, [count] * 3)
     head = initializer(head_initializer)
-    x = layers.Dense(num_classes, kernel_initializer=head, dtype="float32", name="logits")(x)
+    x = layers.Dense(num_classes, kernel_initializer=head, dtype=logits_dtype(), name="logits")(x)
     return keras.Model(inputs, x, name=f"resnext{depth}_{groups}x{width}d")
 
 

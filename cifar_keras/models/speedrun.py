@@ -7,7 +7,7 @@ from keras import layers
 
 from cifar_keras.initializers import initializer
 from cifar_keras.layers import BatchNormalization, Whitening
-from cifar_keras.models.parts import same_conv
+from cifar_keras.models.parts import logits_dtype, same_conv
 
 
 class _Group(NamedTuple):
@@ -73,10 +73,10 @@ def speedrun(
         num_classes,
         use_bias=False,
         kernel_initializer=initializer(head_initializer),
-        dtype="float32",
+        dtype=logits_dtype(),
         name="logits",
     )(x)
-    x = layers.Rescaling(1 / logits_divisor, dtype="float32", name="logits_scaled")(x)
+    x = layers.Rescaling(1 / logits_divisor, dtype=logits_dtype(), name="logits_scaled")(x)
     return keras.Model(inputs, x, name="speedrun")
 
 

@@ -7,6 +7,7 @@ from keras import layers
 
 from cifar_keras.initializers import initializer, torch_bias
 from cifar_keras.layers import BatchNormalization, Conv2D, Dropout, SpatialDropout2D
+from cifar_keras.models.parts import logits_dtype
 
 # (filters, convolutions) of each group; a max pooling ends each.
 GROUPS = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))
@@ -64,7 +65,7 @@ def vgg(
     x = layers.ReLU(name="head_relu")(net.dense(x, UNITS, "head_dense"))
     if dropout:
         x = Dropout(HEAD_DROPOUT, name="head_2_dropout")(x)
-    logits = net.dense(x, num_classes, "logits", dtype="float32")
+    logits = net.dense(x, num_classes, "logits", dtype=logits_dtype())
     return keras.Model(inputs, logits, name="vgg")
 
 
