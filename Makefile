@@ -10,6 +10,7 @@ CONSTRAINTS ?=
 BUDGET ?= 1
 RUN_DIR ?= runs
 KILLS ?= 50
+TEST_PROCESSES ?= 2
 # NVIDIA's libraries come along only where there is a GPU for them.
 comma := ,
 EXTRAS := cv$(if $(shell command -v nvidia-smi),$(comma)and-cuda)
@@ -49,7 +50,7 @@ demo: $(VENV)/.installed ## train a small network on drawn images and report it:
 	$(BIN)/cifar-keras report --run-dir demo/runs --output demo/reports
 
 test: $(VENV)/.installed-test ## run the fast tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile
 
 check: lint types imports test ## lint, types, import contracts and the fast tests
 

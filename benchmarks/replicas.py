@@ -65,7 +65,6 @@ def train(
     from cifar_keras.training.devices import feed, make_strategy
 
     strategy = make_strategy("cpu" if cluster else where, cluster)
-    MODELS[NOISY] = noisy
     changes = [f"data.batch_size={batch_size}", "reference=null"]
     if recipe_name == NOISY:
         changes += ["dataset=synthetic10", "model={name: noisy, width: 4}"]
@@ -76,12 +75,12 @@ def train(
     norm = normalization(recipe.data, images.images)
     batches = TrainingBatches(images.images, images.labels, recipe.data, norm, seed=1)
     before = keras.config.floatx()
-    keras.config.set_dtype_policy(dtype)
+    MODELS[NOISY] = noisy
     keras.config.set_floatx(dtype)
     try:
         network = compiled_model(recipe, 1, strategy, batches.steps_per_epoch)
     finally:
-        keras.config.set_dtype_policy(before)
+        del MODELS[NOISY]
         keras.config.set_floatx(before)
     network.optimizer.learning_rate = 0.01
     losses: list[float] = []

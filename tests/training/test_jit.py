@@ -93,7 +93,7 @@ def test_going_on_with_a_run_that_does_not_say_is_not_told(begun, caplog):
 
 def test_on_several_devices_on_is_refused_before_anything_is_written(job, dataset):
     with pytest.raises(DeviceError, match="--jit on: XLA fails on several replicas, here 2"):
-        train(replace(job, jit="on"), dataset, strategy("CPU", 2), Every())
+        train(replace(job, jit="on"), dataset, make_strategy("cpu:2"), Every())
 
     assert not job.folder.exists()
 

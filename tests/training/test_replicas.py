@@ -83,6 +83,7 @@ def test_a_run_on_two_devices_resumes_bit_for_bit(
     same_bits(job.folder, whole.folder)
 
 
+@pytest.mark.slow
 def test_what_stopped_on_two_devices_goes_on_on_one(monkeypatch, job, odd, caplog, stop_at):
     with monkeypatch.context() as patch:
         stop_at(patch, "on_train_batch_end", 9)
