@@ -69,7 +69,7 @@ def curve_charts(rows: Sequence[Row]) -> dict[str, Chart]:
 def curve_chart(row: Row, lines: Series, accuracy: bool = False) -> Chart:
     """Two panels: the whole run, and what follows the first step of the rate; error or accuracy."""
     points = len(lines.test_mean) <= _FEW
-    published = (lines.published, Stroke(INK, 1.2, _DASHED))
+    published = (lines.published or _level(row, lines), Stroke(INK, 1.2, _DASHED))
     tested = list(_runs(lines.test, lines.test_mean, BLUE, points))
     trained = list(_runs(lines.train, lines.train_mean, ORANGE, points, thin=True))
     quantity = "accuracy" if accuracy else "error"
@@ -83,9 +83,20 @@ def curve_chart(row: Row, lines: Series, accuracy: bool = False) -> Chart:
         legend.insert(1, ("each run", Stroke(BLUE, 0.8, alpha=_FAINT)))
     if lines.published:
         legend.append((f"published test {quantity}", published[1]))
+    elif published[0] and row.recipe.reference:
+        epoch = row.recipe.reference.epoch
+        legend.append((f"published test {quantity} of the {epoch} epoch", published[1]))
     if lines.steps:
         legend.append(_RULE)
     return Chart(heading(row), subheading(row), panels, legend)
+
+
+def _level(row: Row, lines: Series) -> Line:
+    """The published figure across the chart where no curve was published; of one view alone."""
+    reference = row.recipe.reference
+    if not (reference and row.full) or reference.augmented:
+        return []
+    return [(x, 100 - reference.accuracy) for x in (0.0, lines.last)]
 
 
 def chart_together(title: str, rows: Sequence[tuple[Row, Series]]) -> Chart:

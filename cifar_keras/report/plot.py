@@ -32,7 +32,7 @@ _PNG = {"dpi": 100, "pil_kwargs": {"compress_level": 1, "compress_type": 3}}
 _TICKS = 4
 
 # Inches: the figure's width, what stands around its panels, and their height.
-_WIDTH, _LEFT, _RIGHT, _BETWEEN, _PANEL = 9.6, 0.62, 0.15, 0.65, 3.1
+_WIDTH, _LEFT, _RIGHT, _BETWEEN, _PANEL = 9.6, 0.66, 0.15, 0.7, 3.1
 _TITLE, _LINE, _AXIS, _ENTRY = 0.42, 0.18, 0.54, 0.195
 # A character of 9 points on average, and what stands beside a legend's entry.
 _CHARACTER, _HANDLE = 0.07, 0.6
@@ -49,7 +49,7 @@ def draw(charts: Iterable[tuple[Chart, str]]) -> list[tuple[bytes, bytes]]:
         for axes in figure.subplots(1, 2):
             axes.yaxis.set_major_locator(MaxNLocator(_TICKS))
             axes.xaxis.set_label_coords(0.5, -0.09)
-            axes.yaxis.set_label_coords(-0.085, 0.5)
+            axes.yaxis.set_label_coords(-0.115, 0.5)
             axes.grid(axis="y", color=QUIET, alpha=0.3, linewidth=0.5)
             axes.spines[["top", "right"]].set_visible(False)
             axes.tick_params(length=0, pad=5)

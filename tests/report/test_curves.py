@@ -317,3 +317,27 @@ def test_a_report_brings_in_no_tensorflow_nor_matplotlib_for_old_figures(
 
     last = [(answer.stdout.splitlines()[-1], answer.stderr) for answer in answers]
     assert last == [("['matplotlib']", ""), ("[]", "")]
+
+
+def long_run(make_run, folder, **changes):
+    recipe = load_recipe(recipes_folder() / "speedrun100_long.yaml")
+    reference = recipe.reference.model_copy(update=changes)
+    recipe = recipe.model_copy(update={"reference": reference})
+    make_run(folder, recipe, accuracies=[0.75], name="speedrun100_long")
+    row = only_row(folder, recipe, "speedrun100_long")
+    chart = curve_chart(row, series(row))
+    return [line for line, _ in chart.panels[0].lines], [label for label, _ in chart.legend]
+
+
+def test_without_a_published_curve_the_published_figure_is_a_level(tmp_path, make_run):
+    lines, labels = long_run(make_run, tmp_path)
+
+    assert [{y for _, y in line} for line in lines[:1]] == [{23.75}]
+    assert "published test error of the last epoch" in labels
+
+
+def test_a_published_figure_of_several_views_is_no_level(tmp_path, make_run):
+    lines, labels = long_run(make_run, tmp_path, augmented=True)
+
+    assert lines[0] == []
+    assert not any(label.startswith("published") for label in labels)
