@@ -1,3 +1,4 @@
+import pickle
 import re
 import subprocess
 import sys
@@ -341,3 +342,29 @@ def test_a_published_figure_of_several_views_is_no_level(tmp_path, make_run):
 
     assert lines[0] == []
     assert not any(label.startswith("published") for label in labels)
+
+
+IN_TWO_PROCESSES = """
+import pickle, sys
+from pathlib import Path
+from cifar_keras.report.pictures import pictures
+folder = Path(sys.argv[1])
+charts = pickle.loads((folder / "charts").read_bytes())
+(folder / "drawn").write_bytes(pickle.dumps(pictures(charts, folder)))
+print("matplotlib" in sys.modules)
+"""
+
+
+def test_two_processes_draw_many_pictures_as_one_does(tmp_path, resnet20, make_run):
+    make_run(tmp_path / "runs", resnet20, accuracies=[0.91])
+    charts = curve_charts([only_row(tmp_path / "runs", resnet20)])
+    many = {f"{name}-{n}": charts[name] for n in range(4) for name in ("resnet20", "system_c")}
+    (tmp_path / "charts").write_bytes(pickle.dumps(many))
+
+    done = subprocess.run(
+        [sys.executable, "-c", IN_TWO_PROCESSES, str(tmp_path)], capture_output=True, text=True
+    )
+
+    # The process itself has drawn nothing.
+    assert (done.stdout, done.stderr) == ("False\n", "")
+    assert pickle.loads((tmp_path / "drawn").read_bytes()) == pictures(many, tmp_path)
