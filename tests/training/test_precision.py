@@ -70,6 +70,7 @@ def test_skipped_steps_are_no_divergence_and_do_not_delay_the_schedule(
     assert list(iterations) == expected
 
 
+@pytest.mark.slow
 def test_float16_resumes_exactly(
     restless, monkeypatch, job, elsewhere, dataset, same_bits, go, stop_at
 ):
