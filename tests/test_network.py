@@ -72,7 +72,7 @@ def trained_a_step(recipe, jit=False):
     before = [variable.numpy() for variable in model.trainable_variables]
     model.optimizer.learning_rate = 1e-3
     step = tf.function(model.train_step, jit_compile=True) if jit else model.train_step
-    for _ in range(10):
+    for _ in range(30):
         logs = strategy.run(step, args=(batch,))
         if int(model.optimizer.iterations.numpy()):
             break
