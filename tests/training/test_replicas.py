@@ -188,9 +188,10 @@ def test_many_train_as_one(of_one, where):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["resnet20", "inception_rrelu"])
-def test_networks_of_full_size_train_as_one(name):
-    arguments = [f"--recipe={name}", "--batch-size=7"]
+# A step of the larger takes two processes 6 seconds in float64.
+@pytest.mark.parametrize(("name", "steps"), [("resnet20", 20), ("inception_rrelu", 4)])
+def test_networks_of_full_size_train_as_one(name, steps):
+    arguments = [f"--recipe={name}", "--batch-size=3", f"--steps={steps}"]
     one = in_processes("cpu:1", arguments)
 
     for where in ("cpu:2", "workers:2"):
