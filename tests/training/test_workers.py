@@ -175,10 +175,10 @@ def test_a_refusal_of_the_chief_ends_all(recipe, tmp_path):
 
 def test_launch_ends_all_when_one_dies_and_goes_on(tmp_path):
     command = [sys.executable, "-m", "cifar_keras", "launch", "--local", "2", "train"]
-    command += ["--recipe", "demo", "--budget", "0.2", "--checkpoint-every", "5steps"]
-    folder = tmp_path / "runs" / "demo" / "seed-1-budget-0.2"
+    command += ["--recipe", "demo", "--budget", "0.1", "--checkpoint-every", "5steps"]
+    folder = tmp_path / "runs" / "demo" / "seed-1-budget-0.1"
     launched = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
-    while not (folder / runs.CHECKPOINTS / "stage-1-step-000000010.ckpt").exists():
+    while not (folder / runs.CHECKPOINTS / "stage-1-step-000000005.ckpt").exists():
         assert launched.poll() is None
         time.sleep(0.05)
     listed = subprocess.run(
@@ -196,7 +196,7 @@ def test_launch_ends_all_when_one_dies_and_goes_on(tmp_path):
     assert "worker 0 has lost worker 1" in (tmp_path / "worker-logs" / "worker-0.log").read_text()
     again = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)
     assert again.returncode == 0, again.stderr
-    assert again.stdout == "runs/demo/seed-1-budget-0.2\n"
+    assert again.stdout == "runs/demo/seed-1-budget-0.1\n"
     assert (folder / runs.RESULT).exists()
 
 
