@@ -65,7 +65,7 @@ def set_alive(model: TrainingModel, images: np.ndarray) -> None:
     momenta = [layer.momentum for layer in norms]
     for layer in norms:
         layer.momentum = 0.0
-    model([images], training=True)
+    model(images, training=True)
     for layer, momentum in zip(norms, momenta, strict=True):
         layer.momentum = momentum
         factor = draw.uniform(0.8, 1.25, layer.moving_variance.shape)
@@ -85,9 +85,9 @@ def values(model: TrainingModel) -> Arrays:
 
 def passes(model: TrainingModel, images: np.ndarray, labels: np.ndarray) -> Arrays:
     """What the reference task `network` answers, of ours."""
-    test = model([images], training=False).numpy()
+    test = model(images, training=False).numpy()
     with tf.GradientTape() as tape:
-        logits = model([images], training=True)
+        logits = model(images, training=True)
         loss = model.loss(labels, logits)
     found = tape.gradient(loss, [each.value for each in model.trainable_variables])
     gradients = {
