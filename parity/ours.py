@@ -132,9 +132,9 @@ def injected(model: TrainingModel, drawn: Mapping[str, np.ndarray]) -> Iterator[
     }
 
     def uniform(
-        shape: object, minval: float, maxval: float, dtype: str, seed: keras.random.SeedGenerator
+        shape: object, generator: keras.random.SeedGenerator, dtype: str, *bounds: float
     ) -> tf.Tensor:
-        return tf.constant(states[id(seed)], dtype)
+        return tf.constant(states[id(generator)], dtype)
 
-    with mock.patch.object(keras.random, "uniform", uniform):
+    with mock.patch("cifar_keras.layers.rrelu.uniform", uniform):
         yield
