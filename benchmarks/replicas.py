@@ -133,9 +133,16 @@ def _free_ports(count: int) -> list[int]:
 
 
 def difference(one: Arrays, other: Arrays) -> tuple[float, float]:
-    """The largest differences of the losses, and of the weights."""
+    """The largest differences of the losses, and of the weights.
+
+    Each is divided by the largest magnitude in its array where that is over 1: a moving variance
+    of raw pixels is in the thousands, and rounds accordingly.
+    """
     assert one.keys() == other.keys()
-    gaps = {name: float(np.abs(one[name] - other[name]).max()) for name in one}
+    gaps = {
+        name: float(np.abs(one[name] - other[name]).max() / max(1, np.abs(one[name]).max()))
+        for name in one
+    }
     return gaps.pop("losses"), max(gaps.values())
 
 
