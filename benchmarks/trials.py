@@ -24,6 +24,7 @@ from cifar_keras.listing import duration
 from cifar_keras.provenance import hardware, onednn, versions
 from cifar_keras.quiet import import_tensorflow
 from cifar_keras.recipe import Recipe, load_recipe, recipe_names, recipe_path
+from cifar_keras.report.originals import originals
 from cifar_keras.runs import HISTORY, read_history
 from cifar_keras.schedules import steps_per_epoch
 
@@ -159,6 +160,7 @@ def _table(names: list[str]) -> str:
         f"TensorFlow {t['versions']['tensorflow']}, Keras {t['versions']['keras']}"
         for t in trials.values()
     }
+    theirs = {(each.recipe, each.quantity): each.value for each in originals()}
     lines = [
         "# The first steps of every recipe",
         "",
@@ -167,21 +169,22 @@ def _table(names: list[str]) -> str:
         "Some steps on real CIFAR, at the recipe's own rates. **Loss** is the mean of the batches "
         "of the first and of the last",
         "quarter of these steps, in training mode. The estimate of the whole run counts a test "
-        "after each epoch. Other work may",
-        "have run beside it: rates are lower bounds. `*`: with random weights in place of the "
+        "after each epoch. **Theirs** is what",
+        "the originals tell, of one GPU of their day. `*`: with random weights in place of the "
         "published ones.",
         "",
-        "| recipe | steps | loss, first quarter | last quarter | images/s | s/epoch | whole run, "
-        "about | peak MiB |",
-        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+        "| recipe | steps | loss, first quarter | last quarter | images/s | s/epoch | theirs | "
+        "whole run, about | peak MiB | theirs |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
     for name, t in trials.items():
         star = "*" if t["pretrained_left_out"] else ""
         lines.append(
             f"| `{name}`{star} | {t['steps']} | {t['first_quarter_loss']:.4f} | "
             f"{t['last_quarter_loss']:.4f} | {t['images_per_second']:.4g} | "
-            f"{t['seconds_per_epoch']:.4g} | {duration(t['seconds_per_run'])} | "
-            f"{t['peak_memory_mib']:,} |"
+            f"{t['seconds_per_epoch']:.4g} | {theirs.get((name, 'seconds_per_epoch'), '')} | "
+            f"{duration(t['seconds_per_run'])} | {t['peak_memory_mib']:,} | "
+            f"{theirs.get((name, 'memory_mib'), '')} |"
         )
     return "\n".join([*lines, "", *_first_epochs()])
 
