@@ -14,6 +14,7 @@ import resource
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from statistics import fmean, median
 from typing import Any
@@ -52,8 +53,8 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=Path("reports/trials.md"))
     options = parser.parse_args()
     if options.one:
-        trial = _trial(load_recipe(recipe_path(options.one)), options.data_dir, options.patience)
-        write_bytes(_file(options.one), (json.dumps(trial, indent=1) + "\n").encode())
+        figures = trial(load_recipe(recipe_path(options.one)), options.data_dir, options.patience)
+        write_bytes(_file(options.one), (json.dumps(figures, indent=1) + "\n").encode())
         return
     shipped = [n for n in recipe_names() if not load_recipe(recipe_path(n)).synthetic]
     for name in options.recipes or [n for n in shipped if not _file(n).exists()]:
@@ -71,7 +72,8 @@ def _file(name: str) -> Path:
     return FOLDER / f"{name}.json"
 
 
-def _trial(recipe: Recipe, data_dir: Path | None, patience: float) -> dict[str, Any]:
+def trial(recipe: Recipe, data_dir: Path | None, patience: float) -> dict[str, Any]:
+    """The figures of a recipe's first steps, `MANY` of them where they last `patience` at most."""
     dataset = load(recipe.dataset, data_dir)
     import_tensorflow()
     import keras
@@ -80,7 +82,7 @@ def _trial(recipe: Recipe, data_dir: Path | None, patience: float) -> dict[str, 
     from cifar_keras.data.statistics import normalization
     from cifar_keras.training.callbacks import Clock, ImageSizes, StepRateScheduler
     from cifar_keras.training.compiled import compiled_model
-    from cifar_keras.training.devices import feed, make_strategy
+    from cifar_keras.training.devices import feed, make_strategy, parted
     from cifar_keras.training.initial import adapt
     from cifar_keras.training.plan import plan, work
     from cifar_keras.training.position import Position
@@ -113,7 +115,7 @@ def _trial(recipe: Recipe, data_dir: Path | None, patience: float) -> dict[str, 
         callbacks.append(ImageSizes(position, stages[0].size))
     # Epochs of one step: `fit` looks at `stop_training` where an epoch ends.
     model.fit(
-        feed(strategy, batches.dataset(0, MANY + 1)),
+        feed(strategy, partial(batches.dataset, 0, MANY + 1)),
         steps_per_epoch=1,
         epochs=MANY,
         callbacks=[*callbacks, Losses()],
@@ -123,9 +125,9 @@ def _trial(recipe: Recipe, data_dir: Path | None, patience: float) -> dict[str, 
     step = median(b - a for a, b in zip(times[WARM_UP:], times[WARM_UP + 1 :], strict=False))
     shown = dataset.test.images[:1000], dataset.test.labels[:1000]
     tests = evaluation_batches(*shown, recipe.data, norm)
-    model.evaluate(tests.take(1), verbose=0)
+    model.evaluate(feed(strategy, parted(tests.take(1))), verbose=0)
     begin = time.perf_counter()
-    model.evaluate(tests, verbose=0)
+    model.evaluate(feed(strategy, parted(tests)), verbose=0)
     test = (time.perf_counter() - begin) * len(dataset.test.labels) / len(shown[1])
     costs = work(stages)
     epochs = math.ceil(recipe.epochs)
