@@ -5,6 +5,7 @@ One figure with fixed margins serves all charts: laying out anew takes longer th
 
 import io
 from collections.abc import Iterable, Sequence
+from itertools import accumulate
 from textwrap import shorten, wrap
 from typing import Any
 
@@ -34,8 +35,9 @@ _TICKS = 4
 # Inches: the figure's width, what stands around its panels, and their height.
 _WIDTH, _LEFT, _RIGHT, _BETWEEN, _PANEL = 9.6, 0.66, 0.15, 0.7, 3.1
 _TITLE, _LINE, _AXIS, _ENTRY = 0.42, 0.18, 0.54, 0.195
-# A character of 9 points on average, and what stands beside a legend's entry.
-_CHARACTER, _HANDLE = 0.07, 0.6
+# A character of 9 points on average; a legend's lines, what parts them from their text and entries
+# from one another, and what is left below.
+_CHARACTER, _SAMPLE, _GAP, _APART, _BELOW = 0.07, 0.25, 0.1, 0.25, 0.05
 _TITLE_LENGTH = 94
 
 
@@ -70,7 +72,7 @@ def _saved(figure: Figure, **options: Any) -> bytes:
 
 
 def _fill(figure: Figure, chart: Chart) -> None:
-    for artist in [*figure.texts, *figure.legends]:
+    for artist in [*figure.texts, *figure.artists]:
         artist.remove()
     subtitle = wrap(chart.subtitle, int((_WIDTH - _LEFT - _RIGHT) / _CHARACTER))
     columns = _columns([label for label, _ in chart.legend])
@@ -92,20 +94,32 @@ def _fill(figure: Figure, chart: Chart) -> None:
     words.set_text("\n".join(subtitle))
     for axes, content in zip(figure.axes, chart.panels, strict=True):
         _show(axes, content)
-    # Matplotlib fills columns; read in rows, kindred entries stand side by side.
-    entries = [entry for column in range(columns) for entry in chart.legend[column::columns]]
-    handles = [_line([], stroke) for _, stroke in entries]
-    labels = [label for label, _ in entries]
-    figure.legend(handles, labels, loc="lower center", ncols=columns, frameon=False)
+    _legend(figure, chart.legend, columns)
+
+
+def _legend(figure: Figure, entries: Sequence[tuple[str, Stroke]], columns: int) -> None:
+    """The entries in rows below the panels; Matplotlib's own takes a quarter of the drawing."""
+    widths = _widths([label for label, _ in entries], columns)
+    lefts = list(accumulate(widths, initial=(_WIDTH - sum(widths)) / 2))
+    rows = -(-len(entries) // columns)
+    for number, (label, stroke) in enumerate(entries):
+        row, column = divmod(number, columns)
+        y = (_BELOW + _ENTRY * (rows - row - 0.5)) / figure.get_figheight()
+        places = (0, _SAMPLE, _SAMPLE + _GAP)
+        begin, end, words = ((lefts[column] + place) / _WIDTH for place in places)
+        figure.add_artist(_line([(begin, y), (end, y)], stroke))
+        figure.text(words, y, label, va="center_baseline")
 
 
 def _columns(labels: Sequence[str]) -> int:
     """All entries in a row, or four, or two: as many as the width holds."""
-    for count in (len(labels), 4, 2):
-        longest = [max(map(len, labels[i::count]), default=0) for i in range(count)]
-        if sum(_CHARACTER * length + _HANDLE for length in longest) <= _WIDTH:
-            return count
-    return 1
+    counts = (len(labels), 4, 2)
+    return next((count for count in counts if sum(_widths(labels, count)) <= _WIDTH), 1)
+
+
+def _widths(labels: Sequence[str], columns: int) -> list[float]:
+    longest = [max(map(len, labels[i::columns]), default=0) for i in range(columns)]
+    return [_CHARACTER * length + _SAMPLE + _GAP + _APART for length in longest]
 
 
 def _show(axes: Axes, panel: Panel) -> None:
