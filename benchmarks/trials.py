@@ -80,16 +80,17 @@ def trial(recipe: Recipe, data_dir: Path | None, patience: float) -> dict[str, A
 
     from cifar_keras.data.pipeline import TrainingBatches, evaluation_batches
     from cifar_keras.data.statistics import normalization
-    from cifar_keras.training.callbacks import Clock, ImageSizes, StepRateScheduler
     from cifar_keras.training.compiled import compiled_model
     from cifar_keras.training.devices import feed, make_strategy, parted
     from cifar_keras.training.initial import adapt
     from cifar_keras.training.plan import plan, work
     from cifar_keras.training.position import Position
+    from cifar_keras.training.step_callbacks import lookahead_steps, step_callbacks
 
     strategy = make_strategy("cpu")
     per_epoch = steps_per_epoch(recipe.data, len(dataset.train.labels))
     model = compiled_model(recipe, 1, strategy, per_epoch)
+    lookahead = lookahead_steps(recipe, model, strategy)
     norm = normalization(recipe.data, dataset.train.images)
     train = dataset.train
     batches = TrainingBatches(train.images, train.labels, recipe.data, norm, seed=1)
@@ -109,11 +110,8 @@ def trial(recipe: Recipe, data_dir: Path | None, patience: float) -> dict[str, A
             if late or len(means) == MANY:
                 self.model.stop_training = True
 
-    by_step = StepRateScheduler(position, stages[0].rate)
-    callbacks = [Clock(position, recipe.data.batch_size), by_step]
-    if stages[0].size:
-        callbacks.append(ImageSizes(position, stages[0].size))
     # Epochs of one step: `fit` looks at `stop_training` where an epoch ends.
+    callbacks = step_callbacks(recipe, stages[0], position, 1, lookahead)
     model.fit(
         feed(strategy, partial(batches.dataset, 0, MANY + 1)),
         steps_per_epoch=1,

@@ -7,7 +7,8 @@ import argparse
 import tempfile
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -60,12 +61,13 @@ class Ours:
         from cifar_keras.training.devices import feed, make_strategy, parted
         from cifar_keras.training.initial import adapt
         from cifar_keras.training.plan import plan
+        from cifar_keras.training.step_callbacks import lookahead_steps
 
         per_epoch = steps_per_epoch(recipe.data, len(dataset.train.labels))
         self.recipe, self.stage = recipe, plan(recipe, per_epoch, "1")[0]
         self.strategy = make_strategy("auto")
         self.model = compiled_model(recipe, 1, self.strategy, per_epoch)
-        self.callbacks = self._callbacks()
+        self.lookahead = lookahead_steps(recipe, self.model, self.strategy)
         norm = normalization(recipe.data, dataset.train.images)
         train, test = dataset.train, dataset.test
         self.batches = TrainingBatches(train.images, train.labels, recipe.data, norm, seed=1)
@@ -74,30 +76,23 @@ class Ours:
         self.tests = feed(self.strategy, parted(tests))
         self.alone: Iterator[Any] = iter(self.batches.dataset(0, NEVER))
 
-    def _callbacks(self) -> Callable[[int], list[Any]]:
-        """The callbacks that act at a step, in `train`'s order, for images of a size."""
-        import keras
+    def _callbacks(self, size: int) -> list[Any]:
+        """The callbacks that act at a step, for images of a size, and what looks at its loss.
 
-        from cifar_keras.training import callbacks
-        from cifar_keras.training.lookahead import LookaheadSteps
+        That one saves nothing, as its epoch has no end.
+        """
+        from cifar_keras.training.callbacks import Checkpointer
+        from cifar_keras.training.checkpoint import Store
         from cifar_keras.training.position import Position
+        from cifar_keras.training.signals import Signals
+        from cifar_keras.training.step_callbacks import step_callbacks
+        from cifar_keras.training.team import team_of
 
-        recipe, stage, position = self.recipe, self.stage, Position()
-        lookahead = []
-        if recipe.lookahead != "none":
-            with self.strategy.scope():
-                steps = LookaheadSteps(self.model, recipe.lookahead)
-            lookahead = [steps.within(position, stage.steps)]
-        by_epoch = keras.callbacks.LearningRateScheduler(lambda epoch, _: stage.rate(0))
-
-        def at(size: int) -> list[Any]:
-            sized = [callbacks.ImageSizes(position, lambda _: size)] if recipe.data.sizes else []
-            by_step = callbacks.StepRateScheduler(position, stage.rate)
-            rate = by_epoch if stage.by_epoch else by_step
-            clock = callbacks.Clock(position, recipe.data.batch_size)
-            return [clock, rate, *sized, *lookahead, _looks(position)]
-
-        return at
+        position = Position()
+        stage = replace(self.stage, size=(lambda _: size) if self.stage.size else None)
+        store, team = Store(Path("nowhere"), []), team_of(self.strategy)
+        looks = Checkpointer(position, store, team, Signals(), None, None)
+        return [*step_callbacks(self.recipe, stage, position, NEVER, self.lookahead), looks]
 
     def training(self, size: int) -> Case:
         """Steps on images of this size."""
@@ -108,7 +103,7 @@ class Ours:
             self.model.fit(
                 feed(self.strategy, partial(self.batches.dataset, 0, NEVER)),
                 steps_per_epoch=NEVER,
-                callbacks=[*self.callbacks(size), steady],
+                callbacks=[*self._callbacks(size), steady],
                 shuffle=False,
                 verbose=0,
             )
@@ -134,15 +129,6 @@ class Ours:
             for step in range(count):
                 store.save(take(self.model, Position(step=step)))
             return time.perf_counter() - begin, count
-
-
-def _looks(position: Any) -> Any:
-    """What looks at each step's loss and at the signals; it saves nothing, its epoch has no end."""
-    from cifar_keras.training.callbacks import Checkpointer
-    from cifar_keras.training.checkpoint import Store
-    from cifar_keras.training.signals import Signals
-
-    return Checkpointer(position, Store(Path("nowhere"), []), Signals(), None, None)
 
 
 if __name__ == "__main__":

@@ -19,27 +19,18 @@ from cifar_keras.models import multiply_adds
 from cifar_keras.provenance import machine, versions
 from cifar_keras.recipe import flat
 from cifar_keras.schedules import steps_per_epoch
-from cifar_keras.training.callbacks import (
-    Checkpointer,
-    Clock,
-    CountAllSteps,
-    Diverged,
-    HistoryLog,
-    ImageSizes,
-    StepRateScheduler,
-    Stopped,
-)
+from cifar_keras.training.callbacks import Checkpointer, Diverged, HistoryLog, Stopped
 from cifar_keras.training.checkpoint import Snapshot, Store, decode, encode, put_back, read, take
 from cifar_keras.training.compiled import compiled_model
 from cifar_keras.training.devices import device_names, feed, parted
 from cifar_keras.training.folder import Job, check_folder, locked, open_run, record
 from cifar_keras.training.initial import adapt, load_published
-from cifar_keras.training.lookahead import LookaheadSteps
 from cifar_keras.training.plan import StagePlan, legs, plan, work
 from cifar_keras.training.position import Position
 from cifar_keras.training.progress import Progress
 from cifar_keras.training.result import write_result
 from cifar_keras.training.signals import Signals
+from cifar_keras.training.step_callbacks import lookahead_steps, step_callbacks
 from cifar_keras.training.team import Team, team_of
 from cifar_keras.training.trackers import Tracker, start_trackers
 
@@ -177,10 +168,7 @@ class _Run:
         self.model = compiled_model(
             job.recipe, job.seed, strategy, self.per_epoch, job.budget, job.jit
         )
-        self.lookahead = None
-        if job.recipe.lookahead != "none":
-            with strategy.scope():
-                self.lookahead = LookaheadSteps(self.model, job.recipe.lookahead)
+        self.lookahead = lookahead_steps(job.recipe, self.model, strategy)
         norm = normalization(data, dataset.train.images)
         self.batches = TrainingBatches(
             dataset.train.images, dataset.train.labels, data, norm, job.seed
@@ -290,31 +278,15 @@ class _Run:
     ) -> list[keras.callbacks.Callback]:
         """In calling order.
 
-        The clock first, since the others read the position; then the scheduler, which puts the rate
-        into the logs; what changes images and weights before what looks at them; the history before
-        the progress and the trackers, so that a row is on disk before it is shown; the checkpointer
-        last, so that what it saves is complete.
+        The history before the progress and the trackers, so that a row is on disk before it is
+        shown; the checkpointer last, so that what it saves is complete.
         """
         recipe, position, per_epoch = self.job.recipe, self.position, self.per_epoch
         before, chief = stage.steps_before, self.team.chief
-
-        def at_epoch(epoch: int, _: float) -> float:
-            return stage.rate(epoch * per_epoch)
-
-        by_epoch = keras.callbacks.LearningRateScheduler(at_epoch)
         name = f"{self.job.name} seed {self.job.seed}"
         name += " (synthetic data)" if recipe.synthetic else ""
-        optional: list[keras.callbacks.Callback] = []
-        if recipe.precision == "mixed_float16":
-            optional.append(CountAllSteps(position))
-        if stage.size:
-            optional.append(ImageSizes(position, stage.size))
-        if self.lookahead:
-            optional.append(self.lookahead.within(position, stage.steps))
         return [
-            Clock(position, recipe.data.batch_size),
-            by_epoch if stage.by_epoch else StepRateScheduler(position, stage.rate),
-            *optional,
+            *step_callbacks(recipe, stage, position, per_epoch, self.lookahead),
             HistoryLog(position, self.job.folder if chief else None, before, per_epoch),
             *([Progress(name, position, before, work(self.stages), per_epoch)] if chief else []),
             *self.trackers,
