@@ -99,15 +99,15 @@ def trial(recipe: Recipe, data_dir: Path | None, patience: float) -> dict[str, A
     position = Position()
     means: list[float] = []
     times: list[float] = []
-    begin = time.perf_counter()
 
     class Losses(keras.callbacks.Callback):
         def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
             assert logs is not None
             means.append(logs["loss"])
             times.append(time.perf_counter())
-            late = len(means) >= FEW and (times[-1] - begin) * MANY / len(means) > patience
-            if late or len(means) == MANY:
+            # The first step compiles.
+            late = (times[-1] - times[0]) / max(1, len(means) - 1) * MANY > patience
+            if (late and len(means) >= FEW) or len(means) == MANY:
                 self.model.stop_training = True
 
     # Epochs of one step: `fit` looks at `stop_training` where an epoch ends.
