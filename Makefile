@@ -19,7 +19,7 @@ PIP := $(BIN)/python -m pip install --quiet $(if $(CONSTRAINTS),--constraint $(C
 PROJECT_FILES := setup.cfg pyproject.toml $(CONSTRAINTS)
 
 .PHONY: help install demo test check lint types imports reproduce-cifar10 reproduce-cifar100 report \
-	kills bench trials parity clean
+	kills bench profiles trials parity clean
 
 help: ## list the commands
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | \
@@ -104,6 +104,9 @@ parity: $(VENV)/.installed-test $(REFERENCES) ## compare with MXNet's and PyTorc
 BENCH ?=
 bench: $(VENV)/.installed $(patsubst %,parity/.venv-%/.made,mxnet torch) ## measure speed beside stock Keras, PyTorch and MXNet, into reports/benchmarks.md
 	$(BIN)/python -m benchmarks $(BENCH)
+
+profiles: $(VENV)/.installed ## where the time of a training step goes, into reports/profiles.md
+	$(BIN)/python -m benchmarks.profiles
 
 clean: ## remove what these commands made, but not runs/
 	rm -rf $(VENV) demo build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

@@ -1,10 +1,12 @@
 import numpy as np
+import pytest
 
 from benchmarks.peers.ours import Ours
 from cifar_keras.data import load
 from cifar_keras.recipe import load_recipe, recipe_path
 
 
+@pytest.mark.slow
 def test_ours_takes_the_steps_of_a_run():
     changes = ["lookahead={every: 2, decay: 0.9, power: 2}"]
     recipe = load_recipe(recipe_path("demo"), changes)

@@ -6,6 +6,7 @@ from benchmarks import trials
 from cifar_keras.recipe import load_recipe, recipe_path
 
 
+@pytest.mark.slow
 def test_a_recipe_takes_few_steps_where_many_would_last_too_long():
     found = trials.trial(load_recipe(recipe_path("demo")), None, patience=0)
 

@@ -1,0 +1,50 @@
+import json
+
+import pytest
+
+from benchmarks.families import Family
+from benchmarks.profiles import STEPS, page, plain, primitives, profile
+
+LOG = """onednn_verbose,v1,primitive,exec,cpu,reorder,jit:uni,undef,src:f32,,,16x3,9.0
+profile begins
+onednn_verbose,v1,info,cpu,isa:Intel AVX2
+onednn_verbose,v1,primitive,exec,cpu,convolution,jit:avx2,backward_weights,src:f32,,,mb2,2.5
+onednn_verbose,v1,primitive,exec,cpu,convolution,jit:avx2,backward_weights,src:f32,,,mb2,7.5
+onednn_verbose,v1,primitive,exec,cpu,reorder,jit:uni,undef,src:f32,,,16x3,1.0
+profile ends
+onednn_verbose,v1,primitive,exec,cpu,reorder,jit:uni,undef,src:f32,,,16x3,9.0
+"""
+
+
+def test_primitives_are_read_between_the_marks():
+    found = primitives(LOG)
+
+    assert [(each["kind"], each["implementation"]) for each in found] == [
+        ("convolution backward weights", "jit:avx2"),
+        ("reorder", "jit:uni"),
+    ]
+    assert [each["milliseconds"] for each in found] == [10 / STEPS, 1 / STEPS]
+    assert [each["calls"] for each in found] == [2 / STEPS, 1 / STEPS]
+
+
+def test_operations_are_known_under_the_names_that_onednn_gives_them():
+    names = ["_MklNativeConv2D", "_FusedConv2D", "_MklNativeFusedBatchNormEx", "_MklMatMul", "Relu"]
+
+    assert [*map(plain, names)] == ["Conv2D", "Conv2D", "FusedBatchNormV3", "MatMul", "Relu"]
+
+
+@pytest.mark.slow
+def test_a_step_is_taken_apart():
+    demo = Family("demo", "synthetic10", 10, 64, 0, 32, {32: 1})
+
+    figures = json.loads(json.dumps(profile(demo, 32, None)))
+
+    (forward,) = (e for e in figures["operations"] if plain(e["operation"]) == "Conv2D")
+    assert forward["calls"] >= 1
+    assert forward["milliseconds"] > 0
+    # What goes in, at the least: the images.
+    assert forward["bytes"] > 64 * 32 * 32 * 3 * 4
+    assert figures["seconds"] > 0
+    text = page({"demo 32": figures | {"primitives": primitives(LOG)}})
+    assert "## `demo`, 32 pixels" in text
+    assert "| convolution backward weights | `jit:avx2` | 2.0 | 0.4 |" in text
