@@ -170,12 +170,12 @@ def _table(names: list[str]) -> str:
         "of the first and of the last",
         "quarter of these steps, in training mode. The estimate of the whole run counts a test "
         "after each epoch. **Theirs** is what",
-        "the originals tell, of one GPU of their day. `*`: with random weights in place of the "
-        "published ones.",
+        "the originals tell, of their own GPUs. `*`: with random weights in place of the published "
+        "ones.",
         "",
         "| recipe | steps | loss, first quarter | last quarter | images/s | s/epoch | theirs | "
-        "whole run, about | peak MiB | theirs |",
-        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+        "whole run, about | theirs, s | peak MiB | theirs |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
     for name, t in trials.items():
         star = "*" if t["pretrained_left_out"] else ""
@@ -183,7 +183,8 @@ def _table(names: list[str]) -> str:
             f"| `{name}`{star} | {t['steps']} | {t['first_quarter_loss']:.4f} | "
             f"{t['last_quarter_loss']:.4f} | {t['images_per_second']:.4g} | "
             f"{t['seconds_per_epoch']:.4g} | {theirs.get((name, 'seconds_per_epoch'), '')} | "
-            f"{duration(t['seconds_per_run'])} | {t['peak_memory_mib']:,} | "
+            f"{duration(t['seconds_per_run'])} | {theirs.get((name, 'seconds'), '')} | "
+            f"{t['peak_memory_mib']:,} | "
             f"{theirs.get((name, 'memory_mib'), '')} |"
         )
     return "\n".join([*lines, "", *_first_epochs()])
