@@ -182,7 +182,7 @@ def _table(names: list[str]) -> str:
         lines.append(
             f"| `{name}`{star} | {t['steps']} | {t['first_quarter_loss']:.4f} | "
             f"{t['last_quarter_loss']:.4f} | {t['images_per_second']:.4g} | "
-            f"{t['seconds_per_epoch']:.4g} | {theirs.get((name, 'seconds_per_epoch'), '')} | "
+            f"{t['seconds_per_epoch']:,.0f} | {theirs.get((name, 'seconds_per_epoch'), '')} | "
             f"{duration(t['seconds_per_run'])} | {theirs.get((name, 'seconds'), '')} | "
             f"{t['peak_memory_mib']:,} | "
             f"{theirs.get((name, 'memory_mib'), '')} |"
