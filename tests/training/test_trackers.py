@@ -44,6 +44,7 @@ def mlflow_points(tmp_path, monkeypatch):
     return points
 
 
+@pytest.mark.slow
 def test_weights_and_history_are_the_same_with_tensorboard(job, dataset, elsewhere, go, same_bits):
     pytest.importorskip("tensorboard")
     without = elsewhere("without")
@@ -72,6 +73,7 @@ def test_a_resumed_run_has_each_point_of_tensorboard_once(job, dataset, monkeypa
     assert [step for step, _ in points] == [1, 2, 3, 4, 5]
 
 
+@pytest.mark.slow
 # MLflow and SQLAlchemy are not made for one another's newest versions.
 @pytest.mark.filterwarnings("ignore")
 def test_a_resumed_run_has_each_point_of_mlflow_once(
