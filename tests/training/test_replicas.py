@@ -189,12 +189,15 @@ def test_many_train_as_one(of_one, where):
 
 @pytest.mark.slow
 # A step of the larger takes two processes 6 seconds in float64.
-@pytest.mark.parametrize(("name", "steps"), [("resnet20", 20), ("inception_rrelu", 4)])
-def test_networks_of_full_size_train_as_one(name, steps):
+@pytest.mark.parametrize(
+    ("name", "steps", "places"),
+    [("resnet20", 20, ["cpu:2", "workers:2"]), ("inception_rrelu", 4, ["workers:2"])],
+)
+def test_networks_of_full_size_train_as_one(name, steps, places):
     arguments = [f"--recipe={name}", "--batch-size=3", f"--steps={steps}"]
     one = in_processes("cpu:1", arguments)
 
-    for where in ("cpu:2", "workers:2"):
+    for where in places:
         losses, weights = difference(one, in_processes(where, arguments))
         print(f"{name} on {where}: losses differ by {losses:.2g}, weights by {weights:.2g}")
         assert losses < 1e-9
