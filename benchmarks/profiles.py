@@ -163,6 +163,7 @@ def plain(kind: str) -> str:
     """The operation as the network was written with, before oneDNN's rewriting."""
     bare = kind.removeprefix("_Mkl").removeprefix("Native").removeprefix("_")
     return {
+        "Conv2DBackpropFilterWithBias": "Conv2DBackpropFilter",
         "FusedBatchNormEx": "FusedBatchNormV3",
         "FusedBatchNormGradEx": "FusedBatchNormGradV3",
         "FusedConv2D": "Conv2D",

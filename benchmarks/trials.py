@@ -27,7 +27,6 @@ from cifar_keras.quiet import import_tensorflow
 from cifar_keras.recipe import Recipe, load_recipe, recipe_names, recipe_path
 from cifar_keras.report.originals import originals
 from cifar_keras.runs import HISTORY, read_history
-from cifar_keras.schedules import steps_per_epoch
 
 FEW, MANY = 20, 100
 # The first steps compile.
@@ -78,25 +77,15 @@ def trial(recipe: Recipe, data_dir: Path | None, patience: float) -> dict[str, A
     import_tensorflow()
     import keras
 
-    from cifar_keras.data.pipeline import TrainingBatches, evaluation_batches
-    from cifar_keras.data.statistics import normalization
-    from cifar_keras.training.compiled import compiled_model
-    from cifar_keras.training.devices import feed, make_strategy, parted
-    from cifar_keras.training.initial import adapt
-    from cifar_keras.training.plan import plan, work
+    from benchmarks.peers.ours import Ours
+    from cifar_keras.data.pipeline import evaluation_batches
+    from cifar_keras.training.devices import feed, parted
+    from cifar_keras.training.plan import work
     from cifar_keras.training.position import Position
-    from cifar_keras.training.step_callbacks import lookahead_steps, step_callbacks
+    from cifar_keras.training.step_callbacks import step_callbacks
 
-    strategy = make_strategy("cpu")
-    per_epoch = steps_per_epoch(recipe.data, len(dataset.train.labels))
-    model = compiled_model(recipe, 1, strategy, per_epoch)
-    lookahead = lookahead_steps(recipe, model, strategy)
-    norm = normalization(recipe.data, dataset.train.images)
-    train = dataset.train
-    batches = TrainingBatches(train.images, train.labels, recipe.data, norm, seed=1)
-    adapt(model, batches)
-    stages = plan(recipe, per_epoch, "1")
-    position = Position()
+    ours = Ours(recipe, dataset, "cpu")
+    model, strategy = ours.model, ours.strategy
     means: list[float] = []
     times: list[float] = []
 
@@ -111,9 +100,9 @@ def trial(recipe: Recipe, data_dir: Path | None, patience: float) -> dict[str, A
                 self.model.stop_training = True
 
     # Epochs of one step: `fit` looks at `stop_training` where an epoch ends.
-    callbacks = step_callbacks(recipe, stages[0], position, 1, lookahead)
+    callbacks = step_callbacks(recipe, ours.stages[0], Position(), 1, ours.lookahead)
     model.fit(
-        feed(strategy, partial(batches.dataset, 0, MANY + 1)),
+        feed(strategy, partial(ours.batches.dataset, 0, MANY + 1)),
         steps_per_epoch=1,
         epochs=MANY,
         callbacks=[*callbacks, Losses()],
@@ -122,12 +111,12 @@ def trial(recipe: Recipe, data_dir: Path | None, patience: float) -> dict[str, A
     )
     step = median(b - a for a, b in zip(times[WARM_UP:], times[WARM_UP + 1 :], strict=False))
     shown = dataset.test.images[:1000], dataset.test.labels[:1000]
-    tests = evaluation_batches(*shown, recipe.data, norm)
+    tests = evaluation_batches(*shown, recipe.data, ours.norm)
     model.evaluate(feed(strategy, parted(tests.take(1))), verbose=0)
     begin = time.perf_counter()
     model.evaluate(feed(strategy, parted(tests)), verbose=0)
     test = (time.perf_counter() - begin) * len(dataset.test.labels) / len(shown[1])
-    costs = work(stages)
+    costs = work(ours.stages)
     epochs = math.ceil(recipe.epochs)
     quarter = len(means) // 4
     return {
@@ -170,8 +159,9 @@ def _table(names: list[str]) -> str:
         "of the first and of the last",
         "quarter of these steps, in training mode. The estimate of the whole run counts a test "
         "after each epoch. **Theirs** is what",
-        "the originals tell, of their own GPUs. `*`: with random weights in place of the published "
-        "ones.",
+        "the originals tell, of their own GPUs. Other work may have run beside it: rates are lower "
+        "bounds. `*`: with random",
+        "weights in place of the published ones.",
         "",
         "| recipe | steps | loss, first quarter | last quarter | images/s | s/epoch | theirs | "
         "whole run, about | theirs, s | peak MiB | theirs |",

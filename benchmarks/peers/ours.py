@@ -54,7 +54,7 @@ def _made(options: argparse.Namespace) -> tuple[Mapping[str, Case], dict[str, An
 class Ours:
     """A run of a recipe, as `training.train` puts it together, in parts that can be timed."""
 
-    def __init__(self, recipe: Any, dataset: Dataset) -> None:
+    def __init__(self, recipe: Any, dataset: Dataset, devices: str = "auto") -> None:
         from cifar_keras.data.pipeline import TrainingBatches, evaluation_batches
         from cifar_keras.data.statistics import normalization
         from cifar_keras.training.compiled import compiled_model
@@ -64,11 +64,11 @@ class Ours:
         from cifar_keras.training.step_callbacks import lookahead_steps
 
         per_epoch = steps_per_epoch(recipe.data, len(dataset.train.labels))
-        self.recipe, self.stage = recipe, plan(recipe, per_epoch, "1")[0]
-        self.strategy = make_strategy("auto")
+        self.recipe, self.stages = recipe, plan(recipe, per_epoch, "1")
+        self.strategy = make_strategy(devices)
         self.model = compiled_model(recipe, 1, self.strategy, per_epoch)
         self.lookahead = lookahead_steps(recipe, self.model, self.strategy)
-        norm = normalization(recipe.data, dataset.train.images)
+        self.norm = norm = normalization(recipe.data, dataset.train.images)
         train, test = dataset.train, dataset.test
         self.batches = TrainingBatches(train.images, train.labels, recipe.data, norm, seed=1)
         adapt(self.model, self.batches)
@@ -88,8 +88,8 @@ class Ours:
         from cifar_keras.training.step_callbacks import step_callbacks
         from cifar_keras.training.team import team_of
 
-        position = Position()
-        stage = replace(self.stage, size=(lambda _: size) if self.stage.size else None)
+        position, stage = Position(), self.stages[0]
+        stage = replace(stage, size=(lambda _: size) if stage.size else None)
         store, team = Store(Path("nowhere"), []), team_of(self.strategy)
         looks = Checkpointer(position, store, team, Signals(), None, None)
         return [*step_callbacks(self.recipe, stage, position, NEVER, self.lookahead), looks]
