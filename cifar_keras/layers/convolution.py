@@ -1,4 +1,4 @@
-"""Convolution that does not multiply by its padding."""
+"""Convolution that takes fewer products on a CPU."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,28 +9,45 @@ import keras
 import tensorflow as tf
 from keras import ops
 
+from cifar_keras.layers.winograd import WINDOWS, winograd
+
 _PLAIN = ContextVar("_PLAIN", default=False)
+_TRAINING = ContextVar("_TRAINING", default=False)
+# With fewer, what minimal filtering saves in products it loses in making them.
+_LEAST_CHANNELS = 24
 
 
 @contextmanager
 def plain_convolutions() -> Iterator[None]:
     """Let every `Conv2D` that is traced inside run Keras' own code, padding and all."""
-    token = _PLAIN.set(True)
+    with _set(_PLAIN, True):
+        yield
+
+
+@contextmanager
+def _set(variable: ContextVar[bool], value: bool) -> Iterator[None]:
+    token = variable.set(value)
     try:
         yield
     finally:
-        _PLAIN.reset(token)
+        variable.reset(token)
 
 
 @keras.saving.register_keras_serializable(package="cifar_keras")
 class Conv2D(keras.layers.Conv2D):
-    """Keras' convolution, faster on a CPU where the images are no larger than the kernel.
+    """Keras' convolution, faster on a CPU.
 
-    The same function with the same variables. Of a 3x3 kernel's products with an image of 2x2 more
-    than half are with padding, and oneDNN has no good gradient for them; here each weight of the
-    window (one row and column of the kernel) is one matrix product with the pixels that it meets.
-    Sums are taken in another order, so rounding differs in the last digits. Elsewhere (larger
-    images, strides, dilation, groups, other paddings and types, GPUs) Keras' own code runs.
+    The same function with the same variables, in two cases by other sums, so that rounding differs
+    in the last digits:
+
+    - Images no larger than the kernel: of a 3x3 kernel's products with an image of 2x2 more than
+      half are with padding, and oneDNN has no good gradient for them. Each weight of the window
+      (one row and column of the kernel) is one matrix product with the pixels that it meets.
+    - Larger images in training, from 24 channels to as many filters or more: `winograd`. Tests are
+      left to Keras, as XLA needs seconds to compile it for each shape of image.
+
+    Elsewhere (other windows, strides, dilation, groups, other paddings and types, GPUs) Keras' own
+    code runs.
 
     Args:
         *args: as of `keras.layers.Conv2D`.
@@ -43,18 +60,30 @@ class Conv2D(keras.layers.Conv2D):
         (batch, new height, new width, filters).
     """
 
-    def convolution_op(self, inputs: tf.Tensor, kernel: keras.Variable) -> tf.Tensor:
-        if not self._meets_padding_most(inputs):
-            return super().convolution_op(inputs, kernel)
-        return _by_window(inputs, ops.convert_to_tensor(kernel))
+    def call(self, inputs: tf.Tensor, training: bool | None = None) -> tf.Tensor:
+        with _set(_TRAINING, bool(training)):
+            return super().call(inputs)
 
-    def _meets_padding_most(self, inputs: tf.Tensor) -> bool:
-        if not isinstance(inputs, tf.Tensor) or None in inputs.shape[1:3]:
-            return False
-        sides = zip(inputs.shape[1:3], self.kernel_size, strict=True)
+    def convolution_op(self, inputs: tf.Tensor, kernel: keras.Variable) -> tf.Tensor:
+        if not self._can_take_fewer_products(inputs):
+            return super().convolution_op(inputs, kernel)
+        sides = list(zip(inputs.shape[1:3], self.kernel_size, strict=True))
+        if all(side <= window for side, window in sides):
+            return _by_window(inputs, ops.convert_to_tensor(kernel))
+        if (
+            _TRAINING.get()
+            and all(window in WINDOWS and side > window for side, window in sides)
+            and min(inputs.shape[-1], self.filters) >= _LEAST_CHANNELS
+            and inputs.dtype in (tf.float32, tf.float64)
+        ):
+            return winograd(inputs, ops.convert_to_tensor(kernel))
+        return super().convolution_op(inputs, kernel)
+
+    def _can_take_fewer_products(self, inputs: tf.Tensor) -> bool:
         return (
-            not _PLAIN.get()
-            and all(side <= window for side, window in sides)
+            isinstance(inputs, tf.Tensor)
+            and None not in inputs.shape[1:3]
+            and not _PLAIN.get()
             and self.kernel_size != (1, 1)
             and self.padding == "same"
             and self.strides == (1, 1)

@@ -4,7 +4,7 @@ import keras
 from keras import layers
 
 from cifar_keras.initializers import initializer
-from cifar_keras.layers import Dropout
+from cifar_keras.layers import Conv2D, Dropout
 from cifar_keras.models.parts import check_halves_twice, logits_dtype
 
 # (maps, highway layers) of each stage; a max pooling ends the first two.
@@ -80,7 +80,7 @@ def _highway_layer(
 def _conv(
     x: keras.KerasTensor, filters: int, size: int, values: str, name: str, bias: float = 0.0
 ) -> keras.KerasTensor:
-    return layers.Conv2D(
+    return Conv2D(
         filters,
         size,
         padding="same",

@@ -6,7 +6,7 @@ import keras
 from keras import layers
 
 from cifar_keras.initializers import initializer
-from cifar_keras.layers import BatchNormalization
+from cifar_keras.layers import BatchNormalization, Conv2D
 from cifar_keras.layers.activation import activation as activation_layer
 from cifar_keras.layers.padding import pad_all_round
 from cifar_keras.models.parts import check_halves_twice, logits_dtype
@@ -116,7 +116,7 @@ class _Net:
         self, x: keras.KerasTensor, filters: int, size: int, strides: int, name: str
     ) -> keras.KerasTensor:
         x, padding = pad_all_round(x, size, strides, f"{name}_pad")
-        x = layers.Conv2D(
+        x = Conv2D(
             filters,
             size,
             strides,

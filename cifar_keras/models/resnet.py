@@ -6,7 +6,7 @@ import keras
 from keras import layers
 
 from cifar_keras.initializers import initializer
-from cifar_keras.layers import BatchNormalization
+from cifar_keras.layers import BatchNormalization, Conv2D
 from cifar_keras.layers.padding import pad_all_round
 from cifar_keras.models.parts import logits_dtype
 
@@ -158,7 +158,7 @@ class _Net:
         if strides == 1:
             return x
         if self.projection == "identity":
-            return layers.Conv2D(
+            return Conv2D(
                 filters,
                 1,
                 strides,
@@ -194,7 +194,7 @@ class _Net:
         padding = "valid"
         if size > 1:
             x, padding = pad_all_round(x, size, strides, f"{name}_pad")
-        return layers.Conv2D(
+        return Conv2D(
             filters,
             size,
             strides,
