@@ -182,13 +182,13 @@ lookahead: {every: 5, decay: 0.95, power: 3}
 """
 
 
-def write_recipe(path, epochs):
+def write_recipe(path, epochs, minimal=False):
     text = recipe_path("demo").read_text()
     head = text[text.index("title:") : text.index("model:")]
     data = text[text.index("parameters:") : text.index("optimizer:")]
     assert "  sizes: []\n" in data
     data = data.replace("  sizes: []\n", "  sizes: [[0.3, 20], [0.6, 24], [1, 32]]\n")
-    model = "model: {name: noisy, width: 32}\n"
+    model = f"model: {{name: noisy, width: 32, minimal: {str(minimal).lower()}}}\n"
     stages = STAGES_OF_NOISY.format(first=epochs, second=epochs / 2 + 0.5, start=epochs - 1)
     path.write_text(head + model + data + OPTIMIZER + stages + "reference: null\n")
 

@@ -13,20 +13,24 @@ import keras
 from cifar_keras import cli, files
 from cifar_keras.data import sources
 from cifar_keras.data.dataset import Dataset, Split
-from cifar_keras.layers import BatchNormalization, Dropout, RReLU, SpatialDropout2D
+from cifar_keras.layers import BatchNormalization, Conv2D, Dropout, RReLU, SpatialDropout2D
 from cifar_keras.models import MODELS
 from cifar_keras.training import train
 from cifar_keras.training.callbacks import Checkpointer
 
 
-def noisy(input_shape: tuple[int, int, int], num_classes: int, width: int) -> keras.Model:
-    """Batch norm, RReLU, dropout of elements and of channels."""
+def noisy(
+    input_shape: tuple[int, int, int], num_classes: int, width: int, minimal: bool
+) -> keras.Model:
+    """Batch norm, RReLU, dropout of elements and of channels; convolution by minimal filtering."""
     inputs = keras.Input(input_shape)
     x = keras.layers.Conv2D(width, 3, 2, use_bias=False, name="conv")(inputs)
     x = RReLU(1 / 8, 1 / 3, name="rrelu")(BatchNormalization(name="bn")(x))
     x = SpatialDropout2D(0.2, name="channels")(x)
     x = keras.layers.Conv2D(2 * width, 3, 2, use_bias=False, name="conv2")(x)
     x = RReLU.from_divisors(3, 8, name="rrelu2")(BatchNormalization(name="bn2")(x))
+    if minimal:
+        x = Conv2D(2 * width, 3, padding="same", name="conv3")(x)
     x = keras.layers.GlobalAveragePooling2D(name="pool")(x)
     x = Dropout(0.3, name="elements")(x)
     return keras.Model(inputs, keras.layers.Dense(num_classes, name="logits")(x))

@@ -114,7 +114,7 @@ def test_on_is_refused_where_operations_were_made_deterministic(job, dataset):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("precision", ["float32", "mixed_float16", "mixed_bfloat16"])
+@pytest.mark.parametrize("precision", ["float32", "mixed_float16"])
 def test_on_a_cpu_a_compiled_run_is_trained_and_says_so(tmp_path, precision):
     command = [sys.executable, "-m", "cifar_keras", "train", "--recipe", "demo", "--jit", "on"]
     command += ["--budget", "0.02", "--devices", "cpu", "--precision", precision]

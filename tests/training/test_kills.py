@@ -46,7 +46,7 @@ def test_a_run_killed_again_and_again_ends_with_the_bits_of_an_unbroken_one(
 ):
     recipe = tmp_path / "noisy.yaml"
     # Long enough that there is still something to kill.
-    write_recipe(recipe, epochs=max(8, KILLS))
+    write_recipe(recipe, epochs=max(8, KILLS), minimal=True)
     unbroken = finish(recipe, tmp_path / "unbroken")
     moments = ["write:2", "", "test", "", "write:1", "", "", "stage"]
     draws = random.Random(11)
