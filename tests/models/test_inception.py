@@ -199,6 +199,7 @@ def test_the_modern_form_has_the_constants_of_later_versions(shipped):
     assert all((each.moving_variance.numpy() == 1).all() for each in norms)
 
 
+@pytest.mark.slow
 def test_zero_variances_and_a_tiny_epsilon_divide_nothing_by_zero():
     model = inception((4, 4, 3), 100, **load_recipe(recipe_path("inception_rrelu")).model.arguments)
     images = (60 * RANDOM.randn(8, 4, 4, 3)).astype(np.float32)
