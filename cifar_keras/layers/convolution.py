@@ -8,6 +8,7 @@ from typing import NamedTuple
 import keras
 import tensorflow as tf
 from keras import ops
+from tensorflow.python.ops import control_flow_util
 
 from cifar_keras.layers.winograd import WINDOWS, winograd
 
@@ -46,8 +47,8 @@ class Conv2D(keras.layers.Conv2D):
     - Larger images in training, from 24 channels to as many filters or more: `winograd`. Tests are
       left to Keras, as XLA needs seconds to compile it for each shape of image.
 
-    Elsewhere (other windows, strides, dilation, groups, other paddings and types, GPUs) Keras' own
-    code runs.
+    Elsewhere (other windows, strides, dilation, groups, other paddings and types, GPUs, the second
+    case where XLA compiles the whole step) Keras' own code runs.
 
     Args:
         *args: as of `keras.layers.Conv2D`.
@@ -75,6 +76,7 @@ class Conv2D(keras.layers.Conv2D):
             and all(window in WINDOWS and side > window for side, window in sides)
             and min(inputs.shape[-1], self.filters) >= _LEAST_CHANNELS
             and inputs.dtype in (tf.float32, tf.float64)
+            and not _for_xla()
         ):
             return winograd(inputs, ops.convert_to_tensor(kernel))
         return super().convolution_op(inputs, kernel)
@@ -92,6 +94,14 @@ class Conv2D(keras.layers.Conv2D):
             and self.data_format == "channels_last"
             and not tf.config.get_visible_devices("GPU")
         )
+
+
+def _for_xla() -> bool:
+    """Whether XLA compiles what is traced: not the loop over parts of which the last is smaller."""
+    # TensorFlow has no public way to ask.
+    graph = tf.compat.v1.get_default_graph()
+    found: bool = control_flow_util.GraphOrParentsInXlaContext(graph)
+    return found
 
 
 class _Span(NamedTuple):

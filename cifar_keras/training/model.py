@@ -1,14 +1,12 @@
 """The network as `fit` trains it: images that grow, and companions that lend it their losses."""
 
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
 from fnmatch import fnmatchcase
 from typing import Any
 
 import tensorflow as tf
 
 from cifar_keras.layers.companion import Companion
-from cifar_keras.layers.convolution import plain_convolutions
 from cifar_keras.layers.share import share
 from cifar_keras.training.multi_worker import MultiWorkerModel
 from cifar_keras.training.resizing import resized, resized_by_products
@@ -33,17 +31,11 @@ class TrainingModel(MultiWorkerModel):
         return resize(images, self.image_size)
 
     def train_step(self, data: Any) -> dict[str, tf.Tensor]:
-        # XLA compiles no slices of unknown length, of which the faster convolutions are made.
-        with plain_convolutions() if self.jit_compile else nullcontext():
-            return self._train_step(*data)
-
-    def _train_step(
-        self, images: tf.Tensor, labels: tf.Tensor, part: tf.Tensor | None = None
-    ) -> dict[str, tf.Tensor]:
-        if part is None:
+        images, labels, *part = data
+        if not part:
             logs: dict[str, tf.Tensor] = super().train_step((self.resized(images), labels))
             return logs
-        begin, total = tf.unstack(part, num=2)
+        begin, total = tf.unstack(part[0], num=2)
         with share(begin, total):
             return self._train_on_share(self.resized(images), labels, total)
 

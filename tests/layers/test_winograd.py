@@ -3,7 +3,6 @@ import pytest
 import tensorflow as tf
 
 from cifar_keras.layers import Conv2D
-from cifar_keras.layers.convolution import plain_convolutions
 from cifar_keras.layers.winograd import Side, best_side, matrices, winograd
 
 RANDOM = np.random.RandomState(0)
@@ -162,6 +161,10 @@ def test_elsewhere_training_takes_keras_own_convolution(shape, arguments):
     assert not takes_parts(layer, *shape)
 
 
-def test_what_xla_compiles_whole_takes_keras_own_convolution():
-    with plain_convolutions():
-        assert not takes_parts(Conv2D(24, 3, padding="same"), None, 8, 8, 24)
+def test_a_step_that_xla_compiles_takes_keras_own_convolution():
+    layer = Conv2D(24, 3, padding="same")
+    images = tf.constant(RANDOM.randn(150, 16, 16, 24), "float32")
+
+    maps = tf.function(lambda images: layer(images, training=True), jit_compile=True)(images)
+
+    np.testing.assert_allclose(maps, layer(images, training=False), rtol=1e-4, atol=1e-4)
