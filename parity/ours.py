@@ -61,6 +61,11 @@ def set_alive(model: TrainingModel, images: np.ndarray) -> None:
         if name.endswith(("/bias", "/beta", "/gamma")):
             drawn = 0.1 * draw.standard_normal(variable.shape)
             variable.assign(variable.numpy() + drawn.astype(variable.dtype))
+        elif not np.all(variable.numpy()) and name.endswith("/kernel"):
+            # A dirac kernel's maps are all zero at the border: which of equal values a max pooling
+            # takes is a matter of rounding.
+            drawn = 0.01 * draw.standard_normal(variable.shape)
+            variable.assign(variable.numpy() + drawn.astype(variable.dtype))
     norms = [x for x in model.layers if isinstance(x, keras.layers.BatchNormalization)]
     momenta = [layer.momentum for layer in norms]
     for layer in norms:
