@@ -50,8 +50,8 @@ def made(chosen: Recipe) -> TrainingModel:
 def set_alive(model: TrainingModel, images: np.ndarray) -> None:
     """Give the model weights as they are in the midst of a training, of which none is neutral.
 
-    Biases, gammas and betas leave their 0 and 1; moving statistics are near those of the images, so
-    that values at test stay in range.
+    Biases, gammas, betas and dirac kernels leave their 0 and 1; moving statistics are near those of
+    the images, so that values at test stay in range.
     """
     draw = np.random.default_rng(SEED)
     for layer in model.layers:
@@ -59,13 +59,15 @@ def set_alive(model: TrainingModel, images: np.ndarray) -> None:
             layer.adapt(images)
     for name, variable in variables(model).items():
         if name.endswith(("/bias", "/beta", "/gamma")):
-            drawn = 0.1 * draw.standard_normal(variable.shape)
-            variable.assign(variable.numpy() + drawn.astype(variable.dtype))
-        elif not np.all(variable.numpy()) and name.endswith("/kernel"):
+            deviation = 0.1
+        elif name.endswith("/kernel") and not np.all(variable.numpy()):
             # A dirac kernel's maps are all zero at the border: which of equal values a max pooling
             # takes is a matter of rounding.
-            drawn = 0.01 * draw.standard_normal(variable.shape)
-            variable.assign(variable.numpy() + drawn.astype(variable.dtype))
+            deviation = 0.01
+        else:
+            continue
+        drawn = deviation * draw.standard_normal(variable.shape)
+        variable.assign(variable.numpy() + drawn.astype(variable.dtype))
     norms = [x for x in model.layers if isinstance(x, keras.layers.BatchNormalization)]
     momenta = [layer.momentum for layer in norms]
     for layer in norms:

@@ -126,6 +126,7 @@ def winograd(images: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
                 part: tf.Tensor, inner: tf.TensorArray, total: tf.Tensor
             ) -> tuple[tf.Tensor, tf.TensorArray, tf.Tensor]:
                 products = transforms.maps_gradient(part_of(outer, part))
+                # Made again: to keep them takes more than twice the memory of the images.
                 entering = transforms.images(part_of(images, part))
                 total += tf.matmul(entering, products, transpose_a=True)
                 entering = tf.matmul(products, weights, transpose_b=True)

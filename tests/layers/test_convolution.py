@@ -31,11 +31,16 @@ def maps_and_gradients(layer, images, factors):
     return [maps, *tape.gradient(total, [images, *(each.value for each in layer.weights)])]
 
 
-def operations(layer, *shape):
-    traced = tf.function(lambda images: layer(images)).get_concrete_function(
+def operations(layer, *shape, training=False):
+    traced = tf.function(lambda images: layer(images, training=training)).get_concrete_function(
         tf.TensorSpec(shape, layer.compute_dtype)
     )
     return {operation.type for operation in traced.graph.get_operations()}
+
+
+def takes_parts(layer, *shape, training=True):
+    """Whether the layer loops over parts of the batch, as Keras' own never does."""
+    return any("While" in each for each in operations(layer, *shape, training=training))
 
 
 @pytest.mark.parametrize(("height", "width", "kernel"), SMALL)
@@ -102,3 +107,49 @@ def test_mixed_precision_gives_maps_of_the_compute_type():
     maps = layer(tf.ones((1, 2, 2, 3)))
 
     assert maps.dtype == tf.bfloat16
+
+
+def test_the_layer_takes_fewer_products_in_training_alone():
+    layer = Conv2D(24, 3, padding="same")
+
+    assert takes_parts(layer, None, 8, 8, 24)
+    assert not takes_parts(layer, None, 8, 8, 24, training=False)
+
+
+def test_the_layers_maps_are_the_same_in_training_and_tests():
+    layer = Conv2D(24, 3, padding="same", bias_initializer="normal", dtype="float64")
+    images = tf.constant(RANDOM.randn(3, 8, 8, 24))
+
+    maps = layer(images, training=True)
+
+    np.testing.assert_allclose(maps, layer(images, training=False), rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("shape", "arguments"),
+    [
+        ((None, 8, 8, 23), {}),
+        ((None, 8, 8, 24), {"filters": 23}),
+        ((None, 8, 8, 24), {"kernel_size": 5}),
+        ((None, 8, 3, 24), {}),
+        ((None, None, 8, 24), {}),
+        ((None, 8, 8, 24), {"strides": 2}),
+        ((None, 8, 8, 24), {"padding": "valid"}),
+        ((None, 8, 8, 24), {"dilation_rate": 2}),
+        ((None, 8, 8, 48), {"groups": 2}),
+        ((None, 8, 8, 24), {"dtype": "mixed_bfloat16"}),
+    ],
+)
+def test_elsewhere_training_takes_keras_own_convolution(shape, arguments):
+    layer = Conv2D(**{"filters": 24, "kernel_size": 3, "padding": "same"} | arguments)
+
+    assert not takes_parts(layer, *shape)
+
+
+def test_a_step_that_xla_compiles_takes_keras_own_convolution():
+    layer = Conv2D(24, 3, padding="same")
+    images = tf.constant(RANDOM.randn(150, 16, 16, 24), "float32")
+
+    maps = tf.function(lambda images: layer(images, training=True), jit_compile=True)(images)
+
+    np.testing.assert_allclose(maps, layer(images, training=False), rtol=1e-4, atol=1e-4)
