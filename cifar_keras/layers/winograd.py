@@ -100,16 +100,20 @@ def winograd(images: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
     height, width, channels = images.shape[1:]
     filters = kernel.shape[-1]
     rows, columns = best_side(height, kernel.shape[0]), best_side(width, kernel.shape[1])
-    of_rows, of_columns = (
-        tf.constant(matrices(side.outputs, side.window).kernel, kernel.dtype)
-        for side in (rows, columns)
+    # Both sides' transforms of a kernel are one small product: two cost several times as much.
+    for_rows, for_columns = (matrices(side.outputs, side.window) for side in (rows, columns))
+    of_kernel = tf.constant(
+        np.einsum("pi,qj->qpij", for_rows.kernel, for_columns.kernel).reshape(
+            columns.products * rows.products, rows.window * columns.window
+        ),
+        kernel.dtype,
     )
     transforms = _transforms(rows, columns)
     at_once = -(-_ROWS // (rows.tiles * columns.tiles))
 
     @tf.custom_gradient
     def convolved(images: tf.Tensor, kernel: tf.Tensor) -> tuple[tf.Tensor, Callable[..., Any]]:
-        weights = tf.einsum("pi,qj,ijcf->qpcf", of_rows, of_columns, kernel)
+        weights = tf.matmul(of_kernel, tf.reshape(kernel, (-1, channels * filters)))
         weights = tf.reshape(weights, (-1, channels, filters))
         count = tf.shape(images)[0]
         parts = -(-count // at_once)
@@ -134,8 +138,9 @@ def winograd(images: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
 
             start = 0, _parts(images.shape, images.dtype, parts), tf.zeros_like(weights)
             _, inner, total = _while_parts(parts, derive, start)
-            total = tf.reshape(total, (columns.products, rows.products, channels, filters))
-            return inner.concat(), tf.einsum("pi,qj,qpcf->ijcf", of_rows, of_columns, total)
+            total = tf.reshape(total, (-1, channels * filters))
+            weighed = tf.matmul(of_kernel, total, transpose_a=True)
+            return inner.concat(), tf.reshape(weighed, kernel.shape)
 
         shape = [None, height, width, filters]
         _, maps = _while_parts(parts, convolve, (0, _parts(shape, images.dtype, parts)))
@@ -174,22 +179,25 @@ def _transforms(rows: Side, columns: Side) -> _Transforms:
         return tf.reshape(x, (columns.products * rows.products, -1, channels))
 
     def maps(x: tf.Tensor) -> tf.Tensor:
-        filters = x.shape[-1]
-        x = tf.reshape(x, (columns.products, rows.products, -1, rows.tiles, columns.tiles, filters))
+        x = cut(x)
         x = tf.stack(_combined(for_columns.maps, tf.unstack(x)), axis=4)
         x = tf.stack(_combined(for_rows.maps, tf.unstack(x)), axis=2)
-        x = tf.reshape(x, (-1, rows.tiles * rows.outputs, columns.tiles * columns.outputs, filters))
-        return x[:, : rows.pixels, : columns.pixels]
+        return laid(x)
 
     def images_gradient(x: tf.Tensor) -> tf.Tensor:
-        channels = x.shape[-1]
-        x = tf.reshape(
-            x, (columns.products, rows.products, -1, rows.tiles, columns.tiles, channels)
-        )
-        x = _laid(_combined(for_columns.images.T, tf.unstack(x)), 3, columns)
-        x = _laid(_combined(for_rows.images.T, tf.unstack(x)), 1, rows)
-        above, left = rows.margins[0], columns.margins[0]
-        return x[:, above : above + rows.pixels, left : left + columns.pixels]
+        x = cut(x)
+        x = tf.stack(_added(_combined(for_columns.images.T, tf.unstack(x)), 3, columns), axis=4)
+        x = tf.stack(_added(_combined(for_rows.images.T, tf.unstack(x)), 1, rows), axis=2)
+        return laid(x)
+
+    def cut(x: tf.Tensor) -> tf.Tensor:
+        shape = columns.products, rows.products, -1, rows.tiles, columns.tiles, x.shape[-1]
+        return tf.reshape(x, shape)
+
+    def laid(x: tf.Tensor) -> tf.Tensor:
+        sides = (side.tiles * side.outputs for side in (rows, columns))
+        x = tf.reshape(x, (-1, *sides, x.shape[-1]))
+        return x[:, : rows.pixels, : columns.pixels]
 
     def maps_gradient(x: tf.Tensor) -> tf.Tensor:
         filters = x.shape[-1]
@@ -222,13 +230,21 @@ def _tiled(x: tf.Tensor, axis: int, side: Side) -> list[tf.Tensor]:
     return [x[(*over, slice(first, first + span, side.outputs))] for first in range(side.products)]
 
 
-def _laid(parts: Sequence[tf.Tensor], axis: int, side: Side) -> tf.Tensor:
-    """The adjoint of `_tiled`: tiles laid beside each other, what overlaps added."""
-    before, after = ([(0, 0)] * len(parts[0].shape) for _ in range(2))
-    before[axis], after[axis] = (1, 0), (0, 1)
-    pixels = [tf.pad(part, after) for part in parts[: side.outputs]]
-    for place, part in enumerate(parts[side.outputs :]):
-        pixels[place] += tf.pad(part, before)
-    x = tf.stack(pixels, axis=axis + 1)
-    shape = tf.concat([tf.shape(x)[:axis], [-1], tf.shape(x)[axis + 2 :]], 0)
-    return tf.reshape(x, shape)
+def _added(parts: Sequence[tf.Tensor], axis: int, side: Side) -> list[tf.Tensor]:
+    """The adjoint of `_tiled`: each tile's own pixels, with what its neighbours have of them."""
+    before = side.margins[0]
+    pixels = list(parts[before : before + side.outputs])
+    for place, part in enumerate(parts[:before], side.outputs - before):
+        pixels[place] += _moved(part, axis, -1)
+    for place, part in enumerate(parts[before + side.outputs :]):
+        pixels[place] += _moved(part, axis, 1)
+    return pixels
+
+
+def _moved(x: tf.Tensor, axis: int, tiles: int) -> tf.Tensor:
+    """Each tile in place of its neighbour before (-1) or after (1), zeros where there is none."""
+    over = (slice(None),) * axis
+    kept = x[(*over, slice(1, None) if tiles < 0 else slice(-1))]
+    margins = [(0, 0)] * len(x.shape)
+    margins[axis] = (0, 1) if tiles < 0 else (1, 0)
+    return tf.pad(kept, margins)
