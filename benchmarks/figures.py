@@ -38,9 +38,8 @@ def quotient(above: Sequence[float], below: Sequence[float]) -> Figure | None:
 
 def short(value: float) -> str:
     """Three digits, and no power of ten."""
-    if value >= 1000:
-        return f"{float(f'{value:.3g}'):,.0f}"
-    return f"{value:#.3g}".rstrip(".")
+    rounded = float(f"{value:.3g}")
+    return f"{rounded:,.0f}" if rounded >= 1000 else f"{rounded:#.3g}".rstrip(".")
 
 
 def shown(found: Figure | None) -> str:

@@ -49,7 +49,14 @@ def test_a_quotient_is_taken_in_each_round():
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(0.01234, "0.0123"), (1.5, "1.50"), (140.2, "140"), (1234.0, "1,230"), (89540, "89,500")],
+    [
+        (0.01234, "0.0123"),
+        (1.5, "1.50"),
+        (140.2, "140"),
+        (999.6, "1,000"),
+        (1234.0, "1,230"),
+        (89540, "89,500"),
+    ],
 )
 def test_numbers_have_three_digits_and_no_power_of_ten(value, text):
     assert short(value) == text
