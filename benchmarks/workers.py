@@ -79,6 +79,8 @@ class Worker:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self.log,
+            # A request to one that is gone fails at once, and not again as its pipe closes.
+            bufsize=0,
             # A group of its own, with the compilers it may start; should this process be killed,
             # the kernel ends a stopped group that nobody is left to wake.
             preexec_fn=os.setpgrp,
@@ -143,6 +145,8 @@ class Worker:
 
     def _end(self) -> str:
         code = self.process.wait()
+        if code == -signal.SIGKILL:
+            return "it was killed, as happens where memory runs out"
         return f"it ended by signal {-code}" if code < 0 else f"it ended with code {code}"
 
     def _signal(self, number: int) -> None:

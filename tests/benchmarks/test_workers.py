@@ -71,8 +71,18 @@ def test_an_error_is_told_without_its_folder(worker):
 
 
 def test_a_worker_that_is_killed_is_told(worker):
-    with pytest.raises(Failed, match="it ended by signal 9"):
+    with pytest.raises(Failed, match="it was killed, as happens where memory runs out"):
         worker.go("gone", 1)
+
+
+def test_a_worker_that_was_killed_while_it_waited_is_told_and_closed(worker):
+    worker.process.kill()
+    worker.process.wait()
+
+    with pytest.raises(Failed, match="it was killed"):
+        worker.go("train", 1)
+
+    worker.close()
 
 
 def test_a_worker_that_cannot_start_is_told(tmp_path):
