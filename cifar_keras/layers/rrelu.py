@@ -68,8 +68,9 @@ class RReLU(keras.layers.Layer):
             drawn = uniform(shape, self.seed_generator, self.compute_dtype, self.lower, self.upper)
         else:
             drawn = keras.ops.cast((self.lower + self.upper) / 2, self.compute_dtype)
-        leaked = inputs / drawn if self.divisors else inputs * drawn
-        return keras.ops.where(inputs > 0, inputs, leaked)
+        # Chosen before it is applied: the gradient is then one product, and what it needs one array.
+        factor = keras.ops.where(inputs > 0, 1.0, drawn)
+        return inputs / factor if self.divisors else inputs * factor
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return input_shape
