@@ -68,7 +68,7 @@ class RReLU(keras.layers.Layer):
             drawn = uniform(shape, self.seed_generator, self.compute_dtype, self.lower, self.upper)
         else:
             drawn = keras.ops.cast((self.lower + self.upper) / 2, self.compute_dtype)
-        # Chosen before it is applied: the gradient is then one product, and what it needs one array.
+        # Chosen before it is applied: its gradient is one product then, and needs only one array.
         factor = keras.ops.where(inputs > 0, 1.0, drawn)
         return inputs / factor if self.divisors else inputs * factor
 
