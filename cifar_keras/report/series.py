@@ -43,12 +43,26 @@ class Series:
         return next((x for x in self.steps if x > 0.499 * self.last), self.last / 2)
 
     @property
+    def settled(self) -> float:
+        """Where the fall right behind the zoomed panel's step is over."""
+        return self.zoom + 0.03 * (self.last - self.zoom)
+
+    @property
     def zoomed_errors(self) -> list[float]:
         """The test errors, ours and published, that the zoomed panel must hold."""
-        # The fall right behind the step would take half of the panel's height.
-        settled = self.zoom + 0.03 * (self.last - self.zoom)
+        # The fall would take half of the panel's height.
         lines = [*self.test, self.published]
-        return [error for line in lines for x, error in line if x > settled]
+        return [error for line in lines for x, error in line if x > self.settled]
+
+    @property
+    def gap(self) -> float | None:
+        """Mean distance, in points, of our mean test curve from the published one, once settled.
+
+        It is taken at the points that both have; None where there are none.
+        """
+        ours = dict(self.test_mean)
+        gaps = [abs(ours[x] - y) for x, y in self.published if x > self.settled and x in ours]
+        return fmean(gaps) if gaps else None
 
 
 def series(row: Row) -> Series:

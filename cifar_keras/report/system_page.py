@@ -1,5 +1,6 @@
 """A page a system: the original's own table with ours beside it, and its curves."""
 
+import math
 from collections.abc import Callable, Collection, Sequence
 
 from cifar_keras.errors import RecipeError
@@ -8,6 +9,7 @@ from cifar_keras.report.originals import Original, originals
 from cifar_keras.report.published import published_curve
 from cifar_keras.report.results import Row
 from cifar_keras.report.samples import DASH
+from cifar_keras.report.series import series
 from cifar_keras.report.systems import SYSTEMS, System
 from cifar_keras.report.values import Values
 from cifar_keras.report.verdict import verdict
@@ -34,6 +36,11 @@ _QUANTITIES: dict[str, tuple[str, Callable[[Row], str] | None]] = {
     "petaflop": ("PFLOP", None),
 }
 
+_BETWEEN = (
+    "Between the curves: the mean distance of our mean test error from the published one, after "
+    "the fall at a step of the rate or in the last half.\n"
+)
+
 
 def system_page(key: str, rows: Sequence[Row], pictures: Collection[str]) -> str:
     """The page of a system; `rows` are all rows, `pictures` the file names of the curves."""
@@ -52,6 +59,7 @@ def system_page(key: str, rows: Sequence[Row], pictures: Collection[str]) -> str
         text.MARKS,
         "Ours are mean ± sample deviation (number of runs), of the last epoch where nothing else "
         "is said; the verdict is by the rule of `docs/verdict.md`.\n",
+        *([_BETWEEN] if _has_both_curves(full) else []),
         _sources(full, facts),
         *_scaled([row for row in own if not row.full]),
         *_figures(key, own, pictures),
@@ -76,10 +84,10 @@ def _columns(system: System, rows: Sequence[Row], facts: Sequence[Original]) -> 
         columns.append(("ours, augmented at test", lambda row: text.spread(row.augmented)))
     if any(row.recipe.reference and row.recipe.reference.epoch == "best" for row in rows):
         columns.append(("ours, best epoch", lambda row: text.spread(row.best)))
-    columns += [
-        ("difference", lambda row: text.signed(verdict(row).difference)),
-        ("verdict", lambda row: verdict(row).text),
-    ]
+    columns.append(("difference", lambda row: text.signed(verdict(row).difference)))
+    if _has_both_curves(rows):
+        columns.append(("between the curves, points", _gap))
+    columns.append(("verdict", lambda row: verdict(row).text))
     if system.errors:
         columns += [("error, %: original", _published_error), ("ours", _error)]
     for quantity, (_, ours) in _QUANTITIES.items():
@@ -128,6 +136,17 @@ def _read_off(row: Row) -> str:
         return DASH
     mark = " [dig]" if "read_off" in reference.curve.value else ""
     return f"{accuracies[-1]:.2f}, {max(accuracies):.2f}{mark}"
+
+
+def _has_both_curves(rows: Sequence[Row]) -> bool:
+    return any(row.samples and row.recipe.reference and row.recipe.reference.curve for row in rows)
+
+
+def _gap(row: Row) -> str:
+    lines = series(row)
+    if lines.gap is None:
+        return DASH
+    return f"{lines.gap:.2f} from epoch {math.floor(lines.settled) + 1}"
 
 
 def _published_error(row: Row) -> str:

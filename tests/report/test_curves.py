@@ -14,7 +14,7 @@ from cifar_keras.report.curves import curve_chart, curve_charts, heading, subhea
 from cifar_keras.report.pictures import pictures
 from cifar_keras.report.published import published_curve
 from cifar_keras.report.results import collect
-from cifar_keras.report.series import rate_steps, series
+from cifar_keras.report.series import Series, rate_steps, series
 from cifar_keras.runs import Epoch
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -161,6 +161,22 @@ def test_the_strong_line_is_the_mean_of_the_runs(tmp_path, resnet20, make_run):
 
     assert len(lines.test) == 2
     assert lines.test_mean[-1] == (180, pytest.approx(8.0))
+
+
+def test_the_gap_is_the_mean_distance_of_the_curves_once_they_have_settled():
+    lines = Series(
+        share=False,
+        test=[],
+        test_mean=[(x, 8.0) for x in range(1, 101)],
+        train=[],
+        train_mean=[],
+        published=[(40, 50.0), (51, 30.0), (53, 9.0), (100, 7.5)],
+        steps=[50],
+    )
+
+    # What lies before the step at 50, or in the fall right behind it, does not count.
+    assert lines.gap == pytest.approx(0.75)
+    assert replace(lines, published=[]).gap is None
 
 
 @pytest.mark.parametrize(

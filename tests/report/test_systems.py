@@ -37,7 +37,7 @@ def test_system_c_shows_depth_memory_seconds_and_error_beside_the_originals(
 ):
     make_run(tmp_path, resnet20, accuracies=[0.9171])
 
-    # SPEC C.4; ours from the run of tests/report/conftest.py.
+    # SPEC C.4; ours from the run of tests/report/conftest.py, whose accuracies rise in a line.
     assert table(page("C"))["resnet20"] == [
         ("recipe", "`resnet20`"),
         ("depth", "20"),
@@ -45,6 +45,7 @@ def test_system_c_shows_depth_memory_seconds_and_error_beside_the_originals(
         ("its curve: last, best", "91.73, 91.79 [dig]"),
         ("ours", "91.71 (1)"),
         ("difference", "+0.00"),
+        ("between the curves, points", "22.05 from epoch 93"),
         ("verdict", "one run, in its band"),
         ("error, %: original", "8.29"),
         ("ours", "8.29 (1)"),
