@@ -57,13 +57,17 @@ def _results(rows: Sequence[Row]) -> str:
         for row in run
     ]
     table = text.markdown_table([*head, "epochs", "verdict"], body, right=(2, 3, 4, 5))
-    # The fullest evidence: full runs before others, then the most of them.
-    shown = max(run, key=lambda row: (row.full, len(row.samples)))
+    # The fullest evidence: full runs before others, then a published curve, then the most runs.
+    shown = max(run, key=lambda row: (row.full, _has_curve(row), len(row.samples)))
     figure = f"![Error curves of {text.title(shown)}](reports/curves/{shown.slug}.svg)\n"
     return f"{summary}\n{table}\n{figure}"
 
 
+def _has_curve(row: Row) -> bool:
+    return bool(row.recipe.reference and row.recipe.reference.curve)
+
+
 def _verdicts(full: Sequence[Row]) -> str:
     texts = [verdict(row).text for row in full]
-    told = [f"{texts.count(each)} {each}" for each in dict.fromkeys(texts)]
-    return f" ({', '.join(told)})" if told else ""
+    told = [f"{each}: {texts.count(each)}" for each in dict.fromkeys(texts)]
+    return f" ({'; '.join(told)})" if told else ""

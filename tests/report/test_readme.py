@@ -13,10 +13,23 @@ def test_only_what_stands_between_the_markers_is_written(tmp_path, resnet20, mak
 
     text = with_results(README, collect([("resnet20", resnet20)], [tmp_path]).rows)
 
-    assert text.startswith(f"before\n{BEGIN}\nRun whole: 1 of 1 recipes (1 one run, in its band).")
+    assert text.startswith(f"before\n{BEGIN}\nRun whole: 1 of 1 recipes (one run, in its band: 1).")
     assert text.endswith(f"](reports/curves/resnet20.svg)\n{END}\nafter\n")
     assert "| `resnet20` | cifar10 | 91.71 (last, 1 run) |           91.71 (1) |" in text
     assert "old" not in text
+
+
+def test_a_run_with_a_published_curve_behind_it_is_the_picture(tmp_path, resnet20, make_run):
+    other = resnet20.model_copy(
+        update={"reference": resnet20.reference.model_copy(update={"curve": None})}
+    )
+    for seed in (1, 2):
+        make_run(tmp_path, other, accuracies=[0.92], name="other", seed=seed)
+    make_run(tmp_path, resnet20, accuracies=[0.92])
+
+    rows = collect([("other", other), ("resnet20", resnet20)], [tmp_path]).rows
+
+    assert "](reports/curves/resnet20.svg)" in with_results(README, rows)
 
 
 def test_written_twice_it_is_the_same(tmp_path, resnet20, make_run):
