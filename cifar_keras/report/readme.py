@@ -58,13 +58,9 @@ def _results(rows: Sequence[Row]) -> str:
     ]
     table = text.markdown_table([*head, "epochs", "verdict"], body, right=(2, 3, 4, 5))
     # The fullest evidence: full runs before others, then a published curve, then the most runs.
-    shown = max(run, key=lambda row: (row.full, _has_curve(row), len(row.samples)))
+    shown = max(run, key=lambda row: (row.full, row.curve is not None, len(row.samples)))
     figure = f"![Error curves of {text.title(shown)}](reports/curves/{shown.slug}.svg)\n"
     return f"{summary}\n{table}\n{figure}"
-
-
-def _has_curve(row: Row) -> bool:
-    return bool(row.recipe.reference and row.recipe.reference.curve)
 
 
 def _verdicts(full: Sequence[Row]) -> str:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from cifar_keras.recipe import Recipe
+from cifar_keras.recipe import Curve, Recipe
 from cifar_keras.report.samples import DASH, LeftOut, Sample, read_samples
 from cifar_keras.report.values import Values
 from cifar_keras.runs import run_name
@@ -53,6 +53,11 @@ class Row:
         if reference and reference.augmented:
             return self.augmented
         return self.best if reference and reference.epoch == "best" else self.last
+
+    @property
+    def curve(self) -> Curve | None:
+        """The published curve, where there is one."""
+        return self.recipe.reference.curve if self.recipe.reference else None
 
     @property
     def length_differs(self) -> bool:

@@ -111,11 +111,10 @@ def _mean(lines: Sequence[Line]) -> Line:
 
 
 def _published(row: Row) -> Line:
-    reference = row.recipe.reference
-    if reference is None or reference.curve is None:
+    if row.curve is None:
         return []
     try:
-        return published_curve(reference.curve)
+        return published_curve(row.curve)
     except RecipeError as error:
         # The recipe is that of a run made before; nothing there can be mended, the rest is sound.
         _log.warning("the curves of '%s' are drawn alone: %s", row.slug, error)

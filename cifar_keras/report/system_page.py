@@ -77,7 +77,7 @@ def _columns(system: System, rows: Sequence[Row], facts: Sequence[Original]) -> 
     columns: list[_Column] = [("recipe", lambda row: f"`{row.name}`")]
     columns += [argument(name) for name in system.arguments]
     columns.append((_heading("accuracy"), lambda row: text.published(row.recipe.reference)))
-    if any(row.recipe.reference and row.recipe.reference.curve for row in rows):
+    if any(row.curve for row in rows):
         columns.append(("its curve: last, best", _read_off))
     columns.append(("ours", lambda row: text.spread(row.last)))
     if any(row.recipe.reference and row.recipe.reference.augmented for row in rows):
@@ -127,19 +127,18 @@ def _plain(value: object) -> str:
 
 
 def _read_off(row: Row) -> str:
-    reference = row.recipe.reference
-    if reference is None or reference.curve is None:
+    if row.curve is None:
         return DASH
     try:
-        accuracies = [100 - error for _, error in published_curve(reference.curve)]
+        accuracies = [100 - error for _, error in published_curve(row.curve)]
     except RecipeError:
         return DASH
-    mark = " [dig]" if "read_off" in reference.curve.value else ""
+    mark = " [dig]" if "read_off" in row.curve.value else ""
     return f"{accuracies[-1]:.2f}, {max(accuracies):.2f}{mark}"
 
 
 def _has_both_curves(rows: Sequence[Row]) -> bool:
-    return any(row.samples and row.recipe.reference and row.recipe.reference.curve for row in rows)
+    return any(row.samples and row.curve for row in rows)
 
 
 def _gap(row: Row) -> str:
