@@ -8,7 +8,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-PACKAGES = ("cifar_keras", "tensorflow", "keras", "numpy")
+from cifar_keras import __version__
+
+PACKAGES = ("tensorflow", "keras", "numpy")
 
 
 def provenance(data: dict[str, Any], devices: list[str]) -> dict[str, Any]:
@@ -45,8 +47,9 @@ def now() -> str:
 
 
 def versions() -> dict[str, str]:
-    """The installed versions of what a run's figures depend on."""
-    found = {}
+    """The versions of what a run's figures depend on: this package's own and the installed ones."""
+    # This package's from its code: what pip noted at an editable install outlasts a change of code.
+    found = {"cifar_keras": __version__}
     for package in PACKAGES:
         try:
             found[package] = version(package)

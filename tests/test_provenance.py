@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+import cifar_keras
 from cifar_keras import provenance
 
 
@@ -88,10 +89,19 @@ def test_versions_are_those_that_figures_depend_on():
     assert int(versions["keras"].split(".")[0]) >= 3
 
 
+def test_this_packages_version_is_its_codes_and_not_what_pip_noted_earlier(monkeypatch):
+    monkeypatch.setattr(provenance, "version", lambda package: "0.0.1")
+
+    versions = provenance.versions()
+
+    assert versions.pop("cifar_keras") == cifar_keras.__version__ != "0.0.1"
+    assert set(versions.values()) == {"0.0.1"}
+
+
 def test_a_package_that_is_not_there_is_said_to_be_so(monkeypatch):
     monkeypatch.setattr(provenance, "PACKAGES", ("no-such-package",))
 
-    assert provenance.versions() == {"no-such-package": "not installed"}
+    assert provenance.versions()["no-such-package"] == "not installed"
 
 
 def test_hardware_names_processor_cores_memory_and_the_gpus_in_use():
