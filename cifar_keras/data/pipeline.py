@@ -205,6 +205,8 @@ class TrainingBatches:
     ) -> tf.data.Dataset:
         """The batches, or a replica's shares, of the steps from `first_step` to `last_step` - 1."""
 
+        # AutoGraph would read through all this code for control flow, for a second.
+        @tf.autograph.experimental.do_not_convert
         def batch(step: tf.Tensor) -> tuple[tf.Tensor, ...]:
             return self.batch(step, replica, replicas)
 
@@ -229,6 +231,7 @@ def evaluation_batches(
     else:
         terms = contrast_terms(images, data.contrast)
 
+    @tf.autograph.experimental.do_not_convert
     def normalise(
         pixels: tf.Tensor, label: tf.Tensor, shift: tf.Tensor, scale: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:

@@ -209,7 +209,7 @@ def _transforms(rows: Side, columns: Side) -> _Transforms:
         return tf.reshape(x, (columns.products * rows.products, -1, filters))
 
     compiled = (
-        tf.function(each, jit_compile=True)
+        tf.function(each, autograph=False, jit_compile=True)
         for each in (images, maps, images_gradient, maps_gradient)
     )
     return _Transforms(*compiled)

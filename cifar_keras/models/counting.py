@@ -19,7 +19,7 @@ def multiply_adds(model: keras.Model, input_shape: tuple[int, ...]) -> int:
     Counted in a graph of the network, so a layer that is applied twice counts twice. Products with
     padding count, as they do wherever such figures are published.
     """
-    function = tf.function(lambda images: model(images, training=False))
+    function = tf.function(lambda images: model(images, training=False), autograph=False)
     # Keras puts a grouped convolution into a function of its own; "eagerly" opens it into ours.
     before = tf.config.functions_run_eagerly()
     tf.config.run_functions_eagerly(True)

@@ -114,6 +114,7 @@ def parted(dataset: tf.data.Dataset) -> Shares:
     """The shares of batches of images and labels that are made whole."""
 
     def shares(replica: int, replicas: int) -> tf.data.Dataset:
+        @tf.autograph.experimental.do_not_convert
         def part(images: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             begin, end = bounds(tf.shape(labels)[0], replica, replicas)
             return images[begin:end], labels[begin:end]
