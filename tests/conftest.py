@@ -3,8 +3,11 @@ import pytest
 from cifar_keras import runs
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """Part the CPU in two logical devices, which has to be said before TensorFlow begins."""
+    if config.getoption("numprocesses", None) and not hasattr(config, "workerinput"):
+        # This process only hands the tests out.
+        return
     # Behind the package, which turns oneDNN on.
     import tensorflow as tf
 

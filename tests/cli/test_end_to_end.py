@@ -81,7 +81,7 @@ def test_train_evaluate_report_and_runs(tiny, here):
 
 @pytest.mark.slow
 def test_a_run_stopped_twice_is_finished_by_the_commands_it_names(tiny):
-    process = start("train", "--recipe", "tiny.yaml", "--budget", "40")
+    process = start("train", "--recipe", "tiny.yaml", "--budget", "15")
     wait_for_step(process)
     running, _ = finish(start("runs"))
     assert running.splitlines()[1].endswith("  running")
@@ -96,7 +96,7 @@ def test_a_run_stopped_twice_is_finished_by_the_commands_it_names(tiny):
     assert stopped.splitlines()[1].endswith("  interrupted")
 
     out, _ = finish(start(*command_that_continues(err)))
-    assert out == "runs/tiny/seed-1-budget-40\n"
+    assert out == "runs/tiny/seed-1-budget-15\n"
     run = runs.read_run(Path(out.strip()))
     assert [event.kind for event in run.events] == [
         "started",

@@ -42,7 +42,8 @@ def whole(tmp_path_factory):
 
 
 # 5 steps an epoch, 13 in all: sizes change at steps 4 and 8, copies meet every third step.
-@pytest.mark.parametrize("stops", [pytest.param((2, 6, 12), marks=pytest.mark.slow), (4, 8)])
+@pytest.mark.slow
+@pytest.mark.parametrize("stops", [(2, 6, 12), (4, 8)])
 def test_muon_lookahead_and_growing_images_resume_exactly(
     monkeypatch, elaborate, whole, dataset, stops, same_bits, go, stop_at
 ):

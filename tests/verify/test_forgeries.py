@@ -8,7 +8,7 @@ import pytest
 
 from cifar_keras import runs
 from cifar_keras.errors import RunError
-from cifar_keras.verify import verify_run
+from cifar_keras.verify import network, verify_run
 
 # Keras 3.15 saves variables through np.array(variable), which NumPy 2.4 warns of.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -224,3 +224,27 @@ def test_a_history_that_was_taken_away_is_told(folder, checks):
 
     with pytest.raises(RunError, match=r"has no history\.csv"):
         checks(folder)
+
+
+@pytest.mark.parametrize("changed", ["versions", "machine"])
+def test_a_run_that_ended_elsewhere_is_not_of_the_same_machine(trained, monkeypatch, changed):
+    run = runs.read_run(trained[0])
+    assert network.same_machine(run)
+
+    monkeypatch.setattr(network, changed, lambda *_: {"cpu": "another", "keras": "another"})
+
+    assert not network.same_machine(run)
+
+
+def test_a_run_that_was_compiled_is_not_of_the_same_machine(trained):
+    run = runs.read_run(trained[0])
+    run.finish.machine["jit"] = True
+
+    assert not network.same_machine(run)
+
+
+def test_a_run_that_does_not_say_whether_it_was_compiled_may_be_of_the_same_machine(trained):
+    run = runs.read_run(trained[0])
+    del run.finish.machine["jit"]
+
+    assert network.same_machine(run)

@@ -3,7 +3,6 @@ from typing import get_args
 import numpy as np
 import pytest
 
-from cifar_keras import runs
 from cifar_keras.recipe.schema import Precision
 from cifar_keras.verify import network
 
@@ -40,27 +39,3 @@ def test_in_half_precision_more_is_nearly_a_tie(precision, ties):
 
 def test_every_precision_has_its_tolerances():
     assert list(network.NEAR) == list(network.NEAR_LOSS) == list(get_args(Precision))
-
-
-@pytest.mark.parametrize("changed", ["versions", "machine"])
-def test_a_run_that_ended_elsewhere_is_not_of_the_same_machine(trained, monkeypatch, changed):
-    run = runs.read_run(trained[0])
-    assert network.same_machine(run)
-
-    monkeypatch.setattr(network, changed, lambda *_: {"cpu": "another", "keras": "another"})
-
-    assert not network.same_machine(run)
-
-
-def test_a_run_that_was_compiled_is_not_of_the_same_machine(trained):
-    run = runs.read_run(trained[0])
-    run.finish.machine["jit"] = True
-
-    assert not network.same_machine(run)
-
-
-def test_a_run_that_does_not_say_whether_it_was_compiled_may_be_of_the_same_machine(trained):
-    run = runs.read_run(trained[0])
-    del run.finish.machine["jit"]
-
-    assert network.same_machine(run)
