@@ -25,13 +25,6 @@ def of_one():
 
 
 @pytest.fixture
-def job(job):
-    """The first stage alone: what begins the second is the same on any number of devices."""
-    first = job.recipe.model_copy(update={"stages": job.recipe.stages[:1]})
-    return replace(job, recipe=first)
-
-
-@pytest.fixture
 def odd(dataset) -> Dataset:
     """81 training images, of which the last batch of 16 is one, and 31 test images."""
     images, labels = dataset.train.images[:81], dataset.train.labels[:81]
@@ -190,13 +183,11 @@ def test_many_train_as_one(of_one, where):
 
 @pytest.mark.slow
 def test_a_network_of_full_size_trains_as_one():
-    steps = {"batch_size": 3, "steps": 10, "recipe_name": "resnet20"}
-    one = train("cpu", **steps)
-    arguments = ["--batch-size=3", "--steps=10", "--recipe=resnet20"]
-    many = {"cpu:2": train("cpu:2", **steps), "workers:2": in_processes("workers:2", arguments)}
+    arguments = ["--recipe=resnet20", "--batch-size=3", "--steps=10"]
+    one = in_processes("cpu:1", arguments)
 
-    for where, arrays in many.items():
-        losses, weights = difference(one, arrays)
+    for where in ("cpu:2", "workers:2"):
+        losses, weights = difference(one, in_processes(where, arguments))
         print(f"{where}: losses differ by {losses:.2g}, weights by {weights:.2g}")
         assert losses < 1e-9
         assert weights < 1e-9
