@@ -161,18 +161,19 @@ def _table(names: list[str]) -> str:
         "after each epoch. **Theirs** is what",
         "the originals tell, of their own GPUs. Other work may have run beside it: rates are lower "
         "bounds. `*`: with random",
-        "weights in place of the published ones.",
+        "weights in place of the published ones. **Version** is that of this package.",
         "",
-        "| recipe | steps | loss, first quarter | last quarter | images/s | s/epoch | theirs | "
-        "whole run, about | theirs, s | peak MiB | theirs |",
-        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+        "| recipe | version | steps | loss, first quarter | last quarter | images/s | s/epoch | "
+        "theirs | whole run, about | theirs, s | peak MiB | theirs |",
+        "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
     for name, t in trials.items():
         star = "*" if t["pretrained_left_out"] else ""
         lines.append(
-            f"| `{name}`{star} | {t['steps']} | {t['first_quarter_loss']:.4f} | "
-            f"{t['last_quarter_loss']:.4f} | {t['images_per_second']:.4g} | "
-            f"{t['seconds_per_epoch']:,.0f} | {theirs.get((name, 'seconds_per_epoch'), '')} | "
+            f"| `{name}`{star} | {t['versions']['cifar_keras']} | {t['steps']} | "
+            f"{t['first_quarter_loss']:.4f} | {t['last_quarter_loss']:.4f} | "
+            f"{t['images_per_second']:.4g} | {t['seconds_per_epoch']:,.0f} | "
+            f"{theirs.get((name, 'seconds_per_epoch'), '')} | "
             f"{duration(t['seconds_per_run'])} | {theirs.get((name, 'seconds'), '')} | "
             f"{t['peak_memory_mib']:,} | "
             f"{theirs.get((name, 'memory_mib'), '')} |"
