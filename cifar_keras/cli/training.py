@@ -18,6 +18,11 @@ from cifar_keras.errors import DeviceError, Interrupted, RecipeError
 from cifar_keras.extras import require
 from cifar_keras.quiet import import_tensorflow
 
+_SLOW_BFLOAT16 = (
+    "this processor has no bfloat16 instructions (avx512_bf16, amx_bf16): mixed_bfloat16 will be "
+    "several times slower than float32"
+)
+
 
 def train(options: argparse.Namespace) -> int:
     """Train the recipe with its seed, or with each of its seeds, and print the run folders."""
@@ -65,7 +70,7 @@ def _train_one(options: argparse.Namespace) -> None:
     dataset = load(recipe.dataset, options.data_dir)
 
     import_tensorflow()
-    from cifar_keras.training.devices import make_strategy
+    from cifar_keras.training.devices import make_strategy, multiplies_bfloat16
     from cifar_keras.training.folder import Job, put_aside
     from cifar_keras.training.train import Every, train
 
@@ -85,6 +90,8 @@ def _train_one(options: argparse.Namespace) -> None:
     if cluster:
         say(f"worker {cluster.index} of {len(cluster.workers)}; begins once all are there")
     strategy = make_strategy(options.devices, cluster, deterministic=options.jit != "on")
+    if recipe.precision == "mixed_bfloat16" and not multiplies_bfloat16(strategy):
+        say(_SLOW_BFLOAT16)
     chief = cluster is None or cluster.index == 0
     if chief and options.fresh and (aside := put_aside(folder)):
         say(f"the earlier run is now '{aside}'")

@@ -73,6 +73,24 @@ def test_precision_is_the_override_of_its_name(trained):
     assert len({job.folder for job, _, _ in trained}) == 1
 
 
+@pytest.mark.parametrize(
+    ("precision", "instructions", "slow"),
+    [
+        ("mixed_bfloat16", ["avx2", "avx512f"], True),
+        ("mixed_bfloat16", ["avx2", "amx_bf16"], False),
+        ("float32", ["avx2"], False),
+    ],
+)
+def test_bfloat16_without_instructions_for_it_is_said_to_be_slow(
+    trained, monkeypatch, capsys, precision, instructions, slow
+):
+    monkeypatch.setattr("cifar_keras.training.devices.instructions", lambda: instructions)
+
+    main([*TRAIN, "--precision", precision])
+
+    assert ("mixed_bfloat16 will be" in capsys.readouterr().err) is slow
+
+
 @pytest.mark.parametrize(("more", "jit"), [((), "auto"), (("--jit", "off"), "off")])
 def test_jit_is_no_part_of_the_run_that_a_folder_holds(trained, more, jit):
     main([*TRAIN, *more])
