@@ -8,11 +8,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 
 from cifar_keras.errors import RunError
 from cifar_keras.files import sha256_of, write_bytes
-from cifar_keras.recipe import Recipe, upgrade
+from cifar_keras.recipe import Precision, Recipe, upgrade
 
 RUN = "run.json"
 HISTORY = "history.csv"
@@ -72,6 +79,18 @@ class Run(Record):
     @classmethod
     def _of_an_earlier_version(cls, recipe: Any) -> Any:
         return upgrade(recipe)
+
+    @field_validator("recipe_sha256")
+    @classmethod
+    def _without_precision(cls, digest: str, before: ValidationInfo) -> str:
+        # The hash of an earlier version changed with the precision.
+        recipe = before.data.get("recipe")
+        return recipe.sha256() if recipe and digest == recipe.sha256_with_precision() else digest
+
+    @property
+    def precision(self) -> Precision:
+        """What the network computes in."""
+        return self.recipe.precision
 
     @property
     def finish(self) -> Event | None:

@@ -250,12 +250,22 @@ class Recipe(Section):
         return self.dataset.startswith("synthetic")
 
     def sha256(self) -> str:
-        """A hash of everything that can move a number; comments and published figures do not."""
-        # A key that did not exist yet and says what its absence meant leaves old hashes valid.
-        plain = without_neutral(self.moving())
-        text = json.dumps(plain, sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()
+        """Return a hash of what is computed, whatever the precision.
+
+        Comments and published figures do not change it either.
+        """
+        return _sha256({key: value for key, value in self.moving().items() if key != "precision"})
+
+    def sha256_with_precision(self) -> str:
+        """Return the hash that versions up to 0.4.0 recorded; in float32 it is `sha256`."""
+        return _sha256(self.moving())
 
     def moving(self) -> dict[str, Any]:
         """What can move a number, as plain data."""
         return self.model_dump(exclude={"title", "system", "parameters", "reference"})
+
+
+def _sha256(moving: dict[str, Any]) -> str:
+    # A key that did not exist yet and says what its absence meant leaves old hashes valid.
+    text = json.dumps(without_neutral(moving), sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
