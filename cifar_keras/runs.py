@@ -171,13 +171,21 @@ class Tta(Record):
     finished: str
 
 
-def run_name(recipe_name: str, seed: int, budget: str, overrides: Sequence[str]) -> Path:
+def run_name(
+    recipe_name: str,
+    seed: int,
+    budget: str,
+    overrides: Sequence[str],
+    precision: Precision = "float32",
+) -> Path:
     """The folder of a run below the folder of runs.
 
-    A scaled or altered run has its budget and a hash of its overrides in the name, so that it never
-    meets the full run.
+    Any precision but float32 is in the name. A scaled or altered run has its budget and a hash of
+    its overrides there, so that it never meets the full run.
     """
     name = f"seed-{seed}"
+    if precision != "float32":
+        name += f"-{precision}"
     if budget != "1":
         name += f"-budget-{budget}"
     if overrides:

@@ -244,6 +244,15 @@ class Recipe(Section):
         """The shape of the network's input: of no size of its own where `sizes` change."""
         return (None, None, 3) if self.data.sizes else self.image_shape
 
+    def named(self, name: str) -> str:
+        """Return the recipe's name as readers see it: `airbench94 (bfloat16)`, float32 unnamed."""
+        return name if self.precision == "float32" else f"{name} ({self.number_type})"
+
+    @property
+    def number_type(self) -> str:
+        """The type of number that the network computes in, as readers see it."""
+        return self.precision.removeprefix("mixed_")
+
     @property
     def synthetic(self) -> bool:
         """Whether the images are drawn by this package and not photographs."""
