@@ -19,7 +19,7 @@ from pydantic import (
 
 from cifar_keras.errors import RunError
 from cifar_keras.files import sha256_of, write_bytes
-from cifar_keras.recipe import Precision, Recipe, upgrade
+from cifar_keras.recipe import Precision, Recipe, altering, upgrade
 
 RUN = "run.json"
 HISTORY = "history.csv"
@@ -87,6 +87,12 @@ class Run(Record):
         recipe = before.data.get("recipe")
         return recipe.sha256() if recipe and digest == recipe.sha256_with_precision() else digest
 
+    @field_validator("overrides")
+    @classmethod
+    def _but_the_precision(cls, overrides: list[str]) -> list[str]:
+        # An earlier version recorded it among them.
+        return altering(overrides)
+
     @property
     def precision(self) -> Precision:
         """What the network computes in."""
@@ -104,7 +110,7 @@ class Run(Record):
 
     @property
     def altered(self) -> bool:
-        """Whether keys of the recipe were overridden."""
+        """Whether keys of the recipe were overridden, other than the precision."""
         return bool(self.overrides)
 
 

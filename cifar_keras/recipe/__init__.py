@@ -1,6 +1,12 @@
 """Recipes: the frozen schema, and how one is found, read and overridden."""
 
-from cifar_keras.recipe.files import load_recipe, recipe_names, recipe_path, recipes_folder
+from cifar_keras.recipe.files import (
+    altering,
+    load_recipe,
+    recipe_names,
+    recipe_path,
+    recipes_folder,
+)
 from cifar_keras.recipe.flattening import flat
 from cifar_keras.recipe.reference import Curve, Reference
 from cifar_keras.recipe.schema import NUM_CLASSES, Data, Precision, Recipe, Stage
@@ -14,6 +20,7 @@ __all__ = [
     "Recipe",
     "Reference",
     "Stage",
+    "altering",
     "flat",
     "load_recipe",
     "recipe_names",

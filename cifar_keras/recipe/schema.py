@@ -195,7 +195,8 @@ class Recipe(Section):
         description="on several devices: statistics of the whole batch, or of each device's share"
     )
     precision: Precision = Field(
-        description="what the network computes in; weights, logits and loss are always float32"
+        description="what the network computes in, no part of the hash; weights, logits and loss "
+        "are always float32"
     )
     optimizer: Optimizer
     label_smoothing: float = Field(ge=0, lt=1)

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import re
 
 import pytest
@@ -17,7 +18,7 @@ from cifar_keras.report.system_page import system_page
 from cifar_keras.report.table import comparison_markdown
 from cifar_keras.report.text import title
 from cifar_keras.report.verdict import verdict
-from cifar_keras.runs import WEIGHTS
+from cifar_keras.runs import RUN, WEIGHTS
 
 
 @pytest.fixture
@@ -46,6 +47,21 @@ def test_runs_of_two_precisions_are_two_full_rows_with_a_verdict_each(both):
         (3, "short by 0.69"),
     ]
     assert [row.last.mean for row in both.rows] == [pytest.approx(91.7), pytest.approx(91.02)]
+
+
+def test_a_run_that_recorded_its_precision_as_an_override_counts_with_the_others(
+    both, tmp_path, resnet20, bfloat16, make_run
+):
+    folder = make_run(tmp_path, bfloat16, accuracies=[0.9104], seed=3)
+    tree = json.loads((folder / RUN).read_text())
+    # As 0.4.0 wrote it.
+    tree["overrides"] = ["precision=mixed_bfloat16"]
+    tree["recipe_sha256"] = "27d40636f90decd3864778f912b1bab01470dae5fc50323eb051245fa1ab79fd"
+    (folder / RUN).write_text(json.dumps(tree))
+
+    float32, row = collect([("resnet20", resnet20)], [tmp_path]).rows
+
+    assert (float32.last.count, row.last.count, row.full) == (3, 4, True)
 
 
 def test_without_runs_in_float32_its_row_is_there_and_empty(tmp_path, resnet20, bfloat16, make_run):
