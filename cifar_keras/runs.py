@@ -8,11 +8,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 
 from cifar_keras.errors import RunError
 from cifar_keras.files import sha256_of, write_bytes
-from cifar_keras.recipe import Recipe, upgrade
+from cifar_keras.recipe import Precision, Recipe, altering, upgrade
 
 RUN = "run.json"
 HISTORY = "history.csv"
@@ -73,6 +80,24 @@ class Run(Record):
     def _of_an_earlier_version(cls, recipe: Any) -> Any:
         return upgrade(recipe)
 
+    @field_validator("recipe_sha256")
+    @classmethod
+    def _without_precision(cls, digest: str, before: ValidationInfo) -> str:
+        # The hash of an earlier version changed with the precision.
+        recipe = before.data.get("recipe")
+        return recipe.sha256() if recipe and digest == recipe.sha256_with_precision() else digest
+
+    @field_validator("overrides")
+    @classmethod
+    def _but_the_precision(cls, overrides: list[str]) -> list[str]:
+        # An earlier version recorded it among them.
+        return altering(overrides)
+
+    @property
+    def precision(self) -> Precision:
+        """What the network computes in."""
+        return self.recipe.precision
+
     @property
     def finish(self) -> Event | None:
         """The event of its end; None where it has not come to one."""
@@ -85,7 +110,7 @@ class Run(Record):
 
     @property
     def altered(self) -> bool:
-        """Whether keys of the recipe were overridden."""
+        """Whether keys of the recipe were overridden, other than the precision."""
         return bool(self.overrides)
 
 
@@ -152,13 +177,21 @@ class Tta(Record):
     finished: str
 
 
-def run_name(recipe_name: str, seed: int, budget: str, overrides: Sequence[str]) -> Path:
+def run_name(
+    recipe_name: str,
+    seed: int,
+    budget: str,
+    overrides: Sequence[str],
+    precision: Precision = "float32",
+) -> Path:
     """The folder of a run below the folder of runs.
 
-    A scaled or altered run has its budget and a hash of its overrides in the name, so that it never
-    meets the full run.
+    Any precision but float32 is in the name. A scaled or altered run has its budget and a hash of
+    its overrides there, so that it never meets the full run.
     """
     name = f"seed-{seed}"
+    if precision != "float32":
+        name += f"-{precision}"
     if budget != "1":
         name += f"-budget-{budget}"
     if overrides:

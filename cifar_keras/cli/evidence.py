@@ -95,7 +95,7 @@ def export(options: argparse.Namespace) -> None:
     from cifar_keras.export import export as write
 
     ending = ENDINGS[options.to] or "-savedmodel"
-    named = runs.run_name(run.name, run.seed, run.budget, run.overrides)
+    named = runs.run_name(run.name, run.seed, run.budget, run.overrides, run.precision)
     output = options.output or Path(f"{run.name}-{named.name}{ending}")
     check_format(options.to, output)
     for path in write(options.run, run, dataset, options.to, output):

@@ -80,6 +80,11 @@ def load_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
         raise RecipeError("\n".join(lines)) from None
 
 
+def altering(overrides: Sequence[str]) -> list[str]:
+    """Return the overrides that alter the recipe: all but the precision, which is declared."""
+    return [each for each in overrides if each.partition("=")[0] != "precision"]
+
+
 def _override(tree: dict[str, Any], override: str) -> None:
     key, equals, text = override.partition("=")
     if not equals:

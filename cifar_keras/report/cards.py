@@ -22,6 +22,7 @@ Written by `cifar-keras report`. Do not edit.
   multiply-adds an image. Images of {side} x {side} pixels in, logits of {classes} classes out.
 - **Data**: {data}; files: {copy}. Trained on all training images, none held out.
 - **Recipe**: `{recipe}` of hash `{hash}`, seed {seed}; epochs: {epochs}. {whole}.
+  Trained and evaluated in {precision}.
   Images are normalised as its `data` section says; `run.json` beside the weights has all of it.
 - **Made with**: cifar_keras {package}, TensorFlow {tensorflow}, Keras {keras}, revision {revision},
   on {hardware}.
@@ -32,12 +33,12 @@ Written by `cifar-keras report`. Do not edit.
 | with test-time augmentation | {augmented} |
 | best epoch, chosen on the test set: no result | {best:.2f} |
 
-Published: {published}. Verdict on the recipe's runs: {verdict}.
+Published: {published}. Verdict on the recipe's runs in {precision}: {verdict}.
 
 ## Limits
 
 - {limit}
-- It knows the {classes} classes of {dataset} and names one of them for any image whatever. Its
+- It knows the {classes} classes of {data} and names one of them for any image whatever. Its
   probabilities are not calibrated.
 - {kind} of {side} x {side} pixels: larger photographs must be scaled down, and were not tested.
 - The test accuracy was looked at after every epoch, though nothing was chosen by it.
@@ -84,6 +85,7 @@ def _card(row: Row, sample: Sample, weights: Path) -> str:
         recipe=run.name,
         hash=run.recipe_sha256[:8],
         epochs=text.epochs(row),
+        precision=recipe.number_type,
         whole="The whole recipe" if row.full else "Not the whole recipe as it is shipped",
         package=sample.provenance("versions", "cifar_keras"),
         tensorflow=sample.provenance("versions", "tensorflow"),
@@ -94,7 +96,6 @@ def _card(row: Row, sample: Sample, weights: Path) -> str:
         verdict=verdict(row).text,
         data=recipe.dataset,
         copy=sample.data_copy,
-        dataset=recipe.dataset,
         kind="Drawn images" if recipe.synthetic else "Photographs",
         limit=_limit(row, recipe),
     )

@@ -74,7 +74,7 @@ def _columns(system: System, rows: Sequence[Row], facts: Sequence[Original]) -> 
     def argument(name: str) -> _Column:
         return name, lambda row: _plain(row.recipe.model.arguments.get(name))
 
-    columns: list[_Column] = [("recipe", lambda row: f"`{row.name}`")]
+    columns: list[_Column] = [("recipe", lambda row: row.recipe.named(f"`{row.name}`"))]
     columns += [argument(name) for name in system.arguments]
     columns.append((_heading("accuracy"), lambda row: text.published(row.recipe.reference)))
     if any(row.curve for row in rows):
@@ -179,7 +179,7 @@ def _scaled(rows: Sequence[Row]) -> list[str]:
     head = ["recipe", "what differs", "ours, %", "epochs", "s/epoch", "hardware"]
     body = [
         [
-            row.name,
+            row.label,
             row.note or "length",
             text.spread(row.last),
             text.epochs(row),

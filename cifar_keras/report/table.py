@@ -15,6 +15,8 @@ look into: `index.html`; with the originals' own tables, a page a system: {pages
 """
 
 _COLUMNS = """\
+- **recipe**: its name, and in brackets the precision in which these runs were computed, where that
+  is not float32. Runs of two precisions never share a row; each row has a verdict of its own.
 - **published**: test accuracy in percent, and in brackets whether it is that of the last or of the
   best epoch, and of how many runs.
 - **ours**: test accuracy in percent after the LAST epoch, on all test images: mean ± sample
@@ -72,7 +74,7 @@ def _full_table(rows: Sequence[Row]) -> str:
         [*head, "verdict", "epochs", "s/epoch", "hardware", *_APART],
         [
             [
-                f"{row.name} ({row.note})" if row.note else row.name,
+                f"{row.label} ({row.note})" if row.note else row.label,
                 row.dataset,
                 text.published(row.recipe.reference),
                 text.spread(row.last),
@@ -97,7 +99,7 @@ def _other_table(rows: Sequence[Row]) -> str:
         [*head, "smallest to largest", "verdict", "epochs", "s/epoch", "hardware", *_APART],
         [
             [
-                row.name,
+                row.label,
                 row.note or "length",
                 row.dataset,
                 text.published(row.recipe.reference),
@@ -117,6 +119,7 @@ def _other_table(rows: Sequence[Row]) -> str:
 
 
 def _recipes_table(rows: Sequence[Row]) -> str:
+    recipes = {row.name: row for row in rows}
     return text.markdown_table(
         ["recipe", "title", "system", "parameters", "published, %", "source of the published"],
         [
@@ -128,7 +131,7 @@ def _recipes_table(rows: Sequence[Row]) -> str:
                 text.published(row.recipe.reference),
                 row.recipe.reference.source if row.recipe.reference else DASH,
             ]
-            for row in rows
+            for row in recipes.values()
         ],
         right=(3, 4),
     )

@@ -86,6 +86,6 @@ def seconds_per_epoch(row: Row) -> str:
 
 
 def title(row: Row) -> str:
-    """The recipe's name and in what its runs are not the recipe."""
+    """The recipe's name, its precision, and in what its runs are not the recipe."""
     budget = f", budget {row.budget}" if row.budget != "1" else ""
-    return f"{row.name}{budget}{f', {row.note}' if row.note else ''}"
+    return f"{row.label}{budget}{f', {row.note}' if row.note else ''}"

@@ -68,19 +68,6 @@ def test_an_overridden_run_is_a_row_of_its_own(tmp_path, resnet20, make_run):
     assert other.slug == "resnet20-set-4e91d62d"
 
 
-def test_a_run_in_another_precision_is_a_row_of_its_own(tmp_path, resnet20, make_run):
-    make_run(tmp_path, resnet20, accuracies=[0.91])
-    overrides = ["precision=mixed_float16"]
-    mixed = load_recipe(recipes_folder() / "resnet20.yaml", overrides)
-    make_run(tmp_path, mixed, accuracies=[0.92], overrides=overrides)
-
-    full, other = collect([("resnet20", resnet20)], [tmp_path]).rows
-
-    assert [sample.result.test_accuracy for sample in full.samples] == [0.91]
-    assert not other.full
-    assert other.note == "precision=mixed_float16"
-
-
 def test_a_run_of_a_recipe_changed_since_is_no_full_run_of_it(tmp_path, resnet20, make_run):
     before = resnet20.model_copy(update={"label_smoothing": 0.1})
     make_run(tmp_path, before, accuracies=[0.92])

@@ -59,7 +59,7 @@ def _summary(rows: Sequence[Row]) -> str:
     full = [row for row in rows if row.full]
     runs = text.count(sum(len(row.samples) for row in full), "full run")
     other = text.count(sum(len(row.samples) for row in rows if not row.full), "scaled or altered")
-    return f"{len(full)} recipes, {runs}, {other}."
+    return f"{text.count(len({row.name for row in full}), 'recipe')}, {runs}, {other}."
 
 
 def _heading(name: str, numeric: bool, narrow: bool) -> str:
