@@ -10,9 +10,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-# What one advance of the counter of Philox gives: numbers of 64 bits, of 32 (which TensorFlow also
-# takes for floats of 16), and of 16 bits.
-_OF_64_BITS, _OF_32_BITS, _OF_16_BITS = 2, 4, 8
+# What one advance of Philox's counter gives: four words of 32 bits.
+_AT_ONCE = 8
 _PHILOX = 1
 
 
@@ -44,74 +43,33 @@ def current_share() -> Share | None:
     return getattr(_current, "share", None)
 
 
-def uniform(
-    shape: Sequence[Any],
-    generator: keras.random.SeedGenerator,
-    dtype: str,
-    lower: float = 0.0,
-    upper: float = 1.0,
-) -> tf.Tensor:
-    """Numbers from U(lower, upper), of `shape` (batch, ...), by the generator's next seed.
-
-    They are Keras'. A share of a batch gets what one device would have drawn for its images, by an
-    advance of the counter of Philox. Under a strategy that tells no shares the replica's number is
-    folded into the seed, as otherwise all replicas would draw the same (keras#20612).
-    """
-    seed, part = _seed_of_replica(generator), current_share()
-    least, most = tf.constant(lower, dtype), tf.constant(upper, dtype)
-    if part is None:
-        return tf.random.stateless_uniform(shape, seed, least, most, dtype)
-    dimensions = [tf.cast(dimension, tf.int64) for dimension in shape]
-    at_once = _OF_64_BITS if dtype == "float64" else _OF_32_BITS
-    counter, surplus = _place(part, seed, dimensions, at_once)
-    drawn = tf.raw_ops.StatelessRandomUniformV2(
-        shape=[dimensions[0] * _elements(dimensions) + surplus],
-        alg=_PHILOX,
-        dtype=dtype,
-        **counter,
-    )
-    return tf.reshape(drawn[surplus:], tf.stack(dimensions)) * (most - least) + least
-
-
 def uniform_bits(shape: Sequence[Any], generator: keras.random.SeedGenerator) -> tf.Tensor:
     """Return uniform uint16 numbers of `shape` (batch, ...), by the generator's next seed.
 
-    A word of Philox holds two of them, so they cost half of what floats do. Of a share of a batch
-    they are what one device would have drawn for its images.
+    A word of Philox holds two, so they cost half of what floats do, and they are as fine in any
+    floating-point type: TensorFlow's uniform bfloat16 numbers have 128 levels. A share of a batch
+    gets what one device would have drawn for its images, by an advance of Philox's counter. Under
+    a strategy that tells no shares the replica's number is folded into the seed, as otherwise all
+    replicas would draw the same (keras#20612).
     """
-    seed, part = _seed_of_replica(generator), current_share()
-    dimensions = [tf.cast(dimension, tf.int64) for dimension in shape]
-    part = part or Share(tf.constant(0), tf.constant(0))
-    counter, surplus = _place(part, seed, dimensions, _OF_16_BITS)
-    count = dimensions[0] * _elements(dimensions)
-    words = tf.raw_ops.StatelessRandomUniformFullIntV2(
-        shape=[(count + surplus + 1) // 2], alg=_PHILOX, dtype=tf.uint32, **counter
-    )
-    halves = tf.reshape(tf.bitcast(words, tf.uint16), [-1])
-    return tf.reshape(halves[surplus : surplus + count], tf.stack(dimensions))
-
-
-def _seed_of_replica(generator: keras.random.SeedGenerator) -> tf.Tensor:
-    """The next seed; of several replicas that know no shares each has its own (keras#20612)."""
-    seed, context = generator.next(), tf.distribute.get_replica_context()
-    if current_share() is None and context is not None and context.num_replicas_in_sync > 1:
+    seed, part, context = generator.next(), current_share(), tf.distribute.get_replica_context()
+    if part is None and context is not None and context.num_replicas_in_sync > 1:
         replica = tf.cast(context.replica_id_in_sync_group, seed.dtype)
         seed = tf.random.experimental.stateless_fold_in(seed, replica)
-    return _as_int32(seed)
-
-
-def _elements(dimensions: Sequence[tf.Tensor]) -> tf.Tensor:
-    """How many numbers an image has."""
-    return math.prod(dimensions[1:], start=tf.constant(1, tf.int64))
-
-
-def _place(
-    part: Share, seed: tf.Tensor, dimensions: Sequence[tf.Tensor], at_once: int
-) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
-    """Philox's key and counter where the share begins, and the numbers before it to drop."""
-    first = tf.cast(part.begin, tf.int64) * _elements(dimensions)
-    key, counter = tf.raw_ops.StatelessRandomGetKeyCounter(seed=seed)
-    return {"key": key, "counter": _advanced(counter, first // at_once)}, first % at_once
+    dimensions = [tf.cast(dimension, tf.int64) for dimension in shape]
+    image = math.prod(dimensions[1:], start=tf.constant(1, tf.int64))
+    first = tf.cast(part.begin, tf.int64) * image if part else tf.constant(0, tf.int64)
+    advance, surplus = first // _AT_ONCE, first % _AT_ONCE
+    key, counter = tf.raw_ops.StatelessRandomGetKeyCounter(seed=_as_int32(seed))
+    words = tf.raw_ops.StatelessRandomUniformFullIntV2(
+        shape=[(dimensions[0] * image + surplus + 1) // 2],
+        key=key,
+        counter=_advanced(counter, advance),
+        alg=_PHILOX,
+        dtype=tf.uint32,
+    )
+    halves = tf.reshape(tf.bitcast(words, tf.uint16), [-1])
+    return tf.reshape(halves[surplus : surplus + dimensions[0] * image], tf.stack(dimensions))
 
 
 def _as_int32(seed: tf.Tensor) -> tf.Tensor:
