@@ -4,7 +4,7 @@ import re
 
 # No separator, nothing hidden, no option of a command, no markup; short enough for a file's name.
 PATTERN = r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}$"
-RULE = "up to 100 letters, digits, '_', '.' and '-', the first no '.' or '-'"
+RULE = "up to 100 letters, digits, '_', '.' and '-', not starting with '.' or '-'"
 
 
 def is_name(text: str) -> bool:
