@@ -139,6 +139,21 @@ def test_an_export_is_named_after_its_run(weighted, here, capsys):
     assert (here / "mine-seed-1-savedmodel" / "saved_model.pb").is_file()
 
 
+def test_a_name_that_is_taken_is_told_and_overwrite_replaces_an_export(
+    refused, weighted, here, capsys
+):
+    command = ("export", str(weighted), "--to", "keras", "--output", "a.keras")
+    assert main(command) == 0
+    capsys.readouterr()
+
+    assert refused(*command) == (
+        1,
+        "cifar-keras: error: 'a.keras' is there already; add --overwrite to replace an earlier "
+        "export, or choose another name with --output",
+    )
+    assert main([*command, "--overwrite"]) == 0
+
+
 def test_a_run_without_weights_is_not_exported(refused, begun):
     assert refused("export", str(begun), "--to", "keras") == (
         1,
