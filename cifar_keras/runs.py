@@ -19,7 +19,7 @@ from pydantic import (
 
 from cifar_keras.errors import RunError
 from cifar_keras.files import sha256_of, write_bytes
-from cifar_keras.recipe import Precision, Recipe, altering, upgrade
+from cifar_keras.recipe import RULE, Precision, Recipe, altering, is_name, upgrade
 
 RUN = "run.json"
 HISTORY = "history.csv"
@@ -36,6 +36,9 @@ ASIDE = ".old-"
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+# Folders, files and pages are named after these, too, as they are after a run's name.
+Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+Budget = Annotated[str, Field(pattern=r"^[0-9]{1,4}(\.[0-9]{1,40})?$")]
 
 
 class Record(BaseModel):
@@ -66,14 +69,21 @@ class Run(Record):
 
     name: str
     recipe: Recipe
-    recipe_sha256: str
+    recipe_sha256: Sha256
     seed: int
-    budget: Annotated[str, Field(pattern=r"^\d+(\.\d+)?$")]
+    budget: Budget
     overrides: list[str]
     command: list[str]
     started: str
     provenance: dict[str, Any]
     events: list[Event] = []
+
+    @field_validator("name")
+    @classmethod
+    def _names_files(cls, name: str) -> str:
+        if not is_name(name):
+            raise ValueError(f"{name[:100]!r} must be {RULE}; correct it, or remove the folder")
+        return name
 
     @field_validator("recipe", mode="before")
     @classmethod
@@ -151,7 +161,7 @@ class Result(Record):
     test_images: int
     test_loss: Annotated[float, Field(allow_inf_nan=False)] | None
     epoch: Literal["last"] = "last"
-    epochs: float
+    epochs: Positive
     steps: int
     best_on_test: BestOnTest
     parameters: int
@@ -237,7 +247,10 @@ def _read_record(folder: Path, name: str, kind: type[Record]) -> Any:
 def _first(error: ValidationError) -> str:
     first = error.errors()[0]
     place = ".".join(str(part) for part in first["loc"])
-    return f"{place}: {first['msg']}" if place else first["msg"]
+    message = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "string_pattern_mismatch":
+        message += f". Received: {first['input'][:100]!r}"
+    return f"{place}: {message}" if place else message
 
 
 def read_run(folder: Path) -> Run:

@@ -8,12 +8,14 @@ from cifar_keras.recipe.files import (
     recipes_folder,
 )
 from cifar_keras.recipe.flattening import flat
+from cifar_keras.recipe.names import RULE, is_name
 from cifar_keras.recipe.reference import Curve, Reference
 from cifar_keras.recipe.schema import NUM_CLASSES, Data, Precision, Recipe, Stage
 from cifar_keras.recipe.upgrades import upgrade
 
 __all__ = [
     "NUM_CLASSES",
+    "RULE",
     "Curve",
     "Data",
     "Precision",
@@ -22,6 +24,7 @@ __all__ = [
     "Stage",
     "altering",
     "flat",
+    "is_name",
     "load_recipe",
     "recipe_names",
     "recipe_path",

@@ -129,7 +129,7 @@ def chart_together(title: str, rows: Sequence[tuple[Row, Series]]) -> Chart:
 def heading(row: Row) -> str:
     """Recipe, precision, title and data set; synthetic data are named as such."""
     data = DATASETS.get(row.recipe.dataset, row.dataset)
-    return f"{row.label}: {row.recipe.title}, on {data}"
+    return f"{row.label}: {text.line(row.recipe.title)}, on {data}"
 
 
 def subheading(row: Row) -> str:
@@ -142,7 +142,8 @@ def subheading(row: Row) -> str:
     elif row.length_differs:
         parts.append(f"{row.epochs:.4g} epochs instead of {row.full_epochs:.4g}")
     if row.note:
-        parts.append(row.note if len(row.note) < 100 else f"{row.note[:99]}...")
+        note = text.line(row.note)
+        parts.append(note if len(note) < 100 else f"{note[:99]}...")
     if not row.full and row.recipe.reference:
         parts.append("not comparable with the published one")
     return ", ".join(parts)

@@ -59,7 +59,8 @@ def _results(rows: Sequence[Row]) -> str:
     table = text.markdown_table([*head, "epochs", "verdict"], body, right=(2, 3, 4, 5))
     # The fullest evidence: full runs before others, then a published curve, then the most runs.
     shown = max(run, key=lambda row: (row.full, row.curve is not None, len(row.samples)))
-    figure = f"![Error curves of {text.title(shown)}](reports/curves/{shown.slug}.svg)\n"
+    title = text.escaped(text.title(shown))
+    figure = f"![Error curves of {title}](reports/curves/{shown.slug}.svg)\n"
     return f"{summary}\n{table}\n{figure}"
 
 

@@ -53,7 +53,7 @@ class Sample:
     def hardware(self) -> str:
         """The GPUs, if any, then processor and cores."""
         gpus, cpu, cores = (self.provenance("hardware", key) for key in ("gpus", "cpu", "cores"))
-        parts = [str(gpu) for gpu in gpus or ()]
+        parts = [str(gpu) for gpu in gpus] if isinstance(gpus, list) else []
         if cpu:
             parts.append(f"{cpu} ({cores} cores)" if cores else str(cpu))
         return ", ".join(parts) or DASH
@@ -64,7 +64,8 @@ class Sample:
         revision = self.provenance("git", "revision")
         if not revision:
             return DASH
-        return f"{revision[:8]} dirty" if self.provenance("git", "dirty") else str(revision[:8])
+        short = str(revision)[:8]
+        return f"{short} dirty" if self.provenance("git", "dirty") else short
 
     @property
     def data_copy(self) -> str:

@@ -181,6 +181,7 @@ def test_missing_provenance_is_a_dash(tmp_path, resnet20, make_run):
             "GPU A, GPU A, Example CPU (8 cores)",
         ),
         ({"cpu": "Example CPU"}, "Example CPU"),
+        ({"cpu": "Example CPU", "gpus": 1}, "Example CPU"),
     ],
 )
 def test_hardware_names_gpus_then_processor(tmp_path, resnet20, make_run, hardware, text):
@@ -189,6 +190,14 @@ def test_hardware_names_gpus_then_processor(tmp_path, resnet20, make_run, hardwa
     [row] = collect([("resnet20", resnet20)], [tmp_path]).rows
 
     assert row.hardware == text
+
+
+def test_a_revision_of_another_type_is_shown_as_text(tmp_path, resnet20, make_run):
+    make_run(tmp_path, resnet20, accuracies=[0.91], provenance={"git": {"revision": 123456789}})
+
+    [row] = collect([("resnet20", resnet20)], [tmp_path]).rows
+
+    assert row.samples[0].revision == "12345678"
 
 
 @pytest.mark.parametrize(
