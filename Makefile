@@ -100,7 +100,7 @@ REFERENCES := $(patsubst %,parity/.venv-%/.made,mxnet mxnet_rrelu torch)
 parity: $(VENV)/.installed-test $(REFERENCES) ## compare with MXNet's and PyTorch's operators, into reports/parity.md
 	$(BIN)/python -m pytest parity --report reports/parity.md
 
-# BENCH="--families resnet20 --contenders ours,torch" for a part; benchmarks/README.md has the options.
+# BENCH="--families resnet20 --contenders ours*,torch*" for a part; benchmarks/README.md has the options.
 BENCH ?=
 bench: $(VENV)/.installed $(patsubst %,parity/.venv-%/.made,mxnet torch) ## measure speed beside stock Keras, PyTorch and MXNet, into reports/benchmarks.md
 	$(BIN)/python -m benchmarks $(BENCH)

@@ -66,7 +66,7 @@ def _options() -> argparse.Namespace:
     )
     add = partial(parser.add_argument, type=_list, metavar="A,B")
     add("--families", help=f"of {', '.join(FAMILIES)} (default: all)")
-    add("--contenders", default=["*"], help="their names or patterns (default: all)")
+    add("--contenders", help="their names or patterns, '*' for all (default: all but the extra)")
     add(
         "--measures",
         help=f"of training, {', '.join(MEASURES)} (default: all; with --families training alone)",

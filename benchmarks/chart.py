@@ -1,4 +1,4 @@
-"""benchmarks.svg and .png: every family's training rates, beside the limit."""
+"""benchmarks.svg and .png: every family's training rates, next to the limits."""
 
 import io
 from collections.abc import Sequence
@@ -7,7 +7,7 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from benchmarks.families import CONTENDERS, FAMILIES, Family
+from benchmarks.families import CONTENDERS, FAMILIES, FLOAT32, OURS, Family
 from benchmarks.figures import figure
 from benchmarks.ratios import OPERATIONS_PER_MULTIPLY_ADD, limit, training_rates
 from benchmarks.results import Results
@@ -16,6 +16,8 @@ CREATOR = "make bench"
 # Okabe and Ito's colours: one a framework.
 COLORS = {"ours": "#D55E00", "keras": "#E69F00", "torch": "#0072B2", "mxnet": "#009E73"}
 GREY = "#999999"
+# Of a limit, in longest bars: farther off it would leave no room for them.
+FARTHEST = 2.0
 COLUMNS = 2
 # Inches of a bar and of what stands around a panel's bars.
 BAR, AROUND = 0.2, 0.75
@@ -65,17 +67,25 @@ def _panel(axes: Axes, results: Results, family: Family, size: int) -> None:
             continue
         spread = [[found.median - found.low], [found.high - found.median]]
         color = COLORS[name.partition("-")[0]]
-        axes.barh(place, found.median, color=color, height=0.7)
+        hatch = None if CONTENDERS[name].precision == FLOAT32 else "////"
+        axes.barh(place, found.median, color=color, height=0.7, hatch=hatch, edgecolor="white")
         axes.errorbar(found.median, place, xerr=spread, color="black", linewidth=0.8, capsize=2)
-    most = limit(results, family.name)
-    if most is not None:
-        rate = most / OPERATIONS_PER_MULTIPLY_ADD / family.multiply_adds[size]
-        axes.axvline(rate, color=GREY, linestyle="--", linewidth=1)
-        axes.text(rate, -0.75, "limit ", ha="right", va="center", color=GREY)
-    axes.set_yticks(range(len(names)), [CONTENDERS[name].title for name in names])
+    _limits(axes, results, family, size)
+    axes.set_yticks(range(len(names)), [CONTENDERS[name].label for name in names])
     axes.set_ylim(len(names) - 0.4, -1.1)
     axes.set_xlim(left=0)
     batch = results["training"][family.name]["batch_size"]
     axes.set_title(f"{family.name}, {size} px, batch {batch}", loc="left", fontweight="bold")
     axes.set_xlabel("training, images/s")
     axes.spines[["top", "right"]].set_visible(False)
+
+
+def _limits(axes: Axes, results: Results, family: Family, size: int) -> None:
+    farthest = FARTHEST * axes.get_xlim()[1]
+    for precision in OURS:
+        most = limit(results, family.name, precision)
+        rate = (most or 0) / OPERATIONS_PER_MULTIPLY_ADD / family.multiply_adds[size]
+        if 0 < rate <= farthest:
+            text = "limit " if precision == FLOAT32 else f"{precision} limit "
+            axes.axvline(rate, color=GREY, linestyle="--", linewidth=1)
+            axes.text(rate, -0.75, text, ha="right", va="center", color=GREY)

@@ -4,6 +4,7 @@ What stands here of a recipe is held against the recipe by a test.
 """
 
 from dataclasses import dataclass, field
+from functools import partial
 
 # Images shown at once where a network is evaluated, by each contender.
 EVALUATED_AT_ONCE = 500
@@ -65,12 +66,16 @@ FAMILIES = {
 }
 
 
+FLOAT32, BFLOAT16 = "float32", "bfloat16"
+
+
 @dataclass(frozen=True)
 class Contender:
     """Who trains: a module of `benchmarks.peers`, the environment it runs in, and its options.
 
     `venv` is the suffix of one of parity's environments, empty for ours. A variable that is None is
-    taken out of the environment.
+    taken out of the environment. `precision` is that of the products, which its limit is for. An
+    `extra` one is measured only where a pattern asks for it, to leave memory to the others.
     """
 
     name: str
@@ -80,36 +85,70 @@ class Contender:
     options: tuple[str, ...] = ()
     variables: dict[str, str | None] = field(default_factory=dict)
     only: str = ""
+    precision: str = FLOAT32
+    extra: bool = False
+
+    @property
+    def label(self) -> str:
+        """The title, with the precision unless it is float32."""
+        return self.title if self.precision == FLOAT32 else f"{self.title}, {self.precision}"
 
 
 _UNSET: dict[str, str | None] = {"TF_ENABLE_ONEDNN_OPTS": None}
 _ON: dict[str, str | None] = {"TF_ENABLE_ONEDNN_OPTS": "1"}
+_pytorch = partial(Contender, module="pytorch", venv="torch")
 
 CONTENDERS = {
     each.name: each
     for each in (
         Contender("ours", "ours", "ours"),
-        Contender("keras", "stock Keras, as installed", "stock", variables=_UNSET),
-        Contender("keras-onednn", "stock Keras, oneDNN on", "stock", variables=_ON),
-        Contender("torch", "PyTorch, channels last", "pytorch", "torch"),
-        Contender("torch-nchw", "PyTorch, NCHW", "pytorch", "torch", ("--nchw",)),
         Contender(
-            "torch-compiled",
-            "PyTorch, channels last, compiled",
-            "pytorch",
-            "torch",
-            ("--compile",),
+            "ours-bf16",
+            "ours",
+            "ours",
+            options=("--set", "precision=mixed_bfloat16"),
+            precision=BFLOAT16,
         ),
+        Contender("keras", "stock Keras, as installed", "stock", variables=_UNSET),
+        Contender("keras-onednn", "stock Keras, oneDNN on", "stock", variables=_ON, extra=True),
         Contender(
+            "keras-bf16",
+            "stock Keras, as installed",
+            "stock",
+            options=("--bfloat16",),
+            variables=_UNSET,
+            precision=BFLOAT16,
+        ),
+        _pytorch("torch", "PyTorch, channels last"),
+        _pytorch("torch-nchw", "PyTorch, NCHW", options=("--nchw",), extra=True),
+        _pytorch("torch-compiled", "PyTorch, channels last, compiled", options=("--compile",)),
+        _pytorch(
             "torch-nchw-compiled",
             "PyTorch, NCHW, compiled",
-            "pytorch",
-            "torch",
-            ("--nchw", "--compile"),
+            options=("--nchw", "--compile"),
+            extra=True,
+        ),
+        _pytorch(
+            "torch-bf16", "PyTorch, channels last", options=("--autocast",), precision=BFLOAT16
+        ),
+        _pytorch(
+            "torch-bf16-compiled",
+            "PyTorch, channels last, compiled",
+            options=("--autocast", "--compile"),
+            precision=BFLOAT16,
+        ),
+        _pytorch(
+            "torch-bf16-products",
+            "PyTorch, channels last, float32 maps",
+            options=("--products",),
+            precision=BFLOAT16,
+            extra=True,
         ),
         Contender("mxnet", "MXNet", "mxnet_peer", "mxnet", only="inception_rrelu"),
     )
 }
+# Ours in each precision, which peers are compared with in their own.
+OURS = {each.precision: each.name for each in CONTENDERS.values() if each.module == "ours"}
 
 # What no training can be faster than: matrix products alone.
 GEMMS = {
@@ -117,5 +156,21 @@ GEMMS = {
     for each in (
         Contender("gemm-tensorflow", "TensorFlow with oneDNN", "gemm", variables=_ON),
         Contender("gemm-torch", "PyTorch", "gemm", "torch", ("--torch",)),
+        Contender(
+            "gemm-tensorflow-bf16",
+            "TensorFlow with oneDNN",
+            "gemm",
+            options=("--bfloat16",),
+            variables=_ON,
+            precision=BFLOAT16,
+        ),
+        Contender(
+            "gemm-torch-bf16",
+            "PyTorch",
+            "gemm",
+            "torch",
+            ("--torch", "--bfloat16"),
+            precision=BFLOAT16,
+        ),
     )
 }

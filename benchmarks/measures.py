@@ -10,6 +10,7 @@ from typing import Any
 from benchmarks.families import CONTENDERS, FAMILIES, GEMMS, Contender, Family
 from benchmarks.machine import run_facts
 from benchmarks.peers import arrays
+from benchmarks.peers.gemm import SIDES
 from benchmarks.results import Results
 from benchmarks.rounds import Taken, alternate
 from benchmarks.start_up import start_up as start_up_seconds
@@ -26,10 +27,13 @@ STARTED = "resnet20"
 
 @dataclass(frozen=True)
 class Bench:
-    """What is asked for: repeats, patterns of contenders, where the data lie and the logs go."""
+    """What is asked for: repeats, patterns of contenders, where the data lie and the logs go.
+
+    Without patterns all contenders but the extra ones.
+    """
 
     repeats: int
-    contenders: Sequence[str]
+    contenders: Sequence[str] | None
     data_dir: Path | None
     scratch: Path
 
@@ -38,9 +42,13 @@ class Bench:
         return [
             each
             for each in CONTENDERS.values()
-            if each.only in ("", family.name)
-            and any(fnmatchcase(each.name, pattern) for pattern in self.contenders)
+            if each.only in ("", family.name) and self._asked(each)
         ]
+
+    def _asked(self, contender: Contender) -> bool:
+        if self.contenders is None:
+            return not contender.extra
+        return any(fnmatchcase(contender.name, pattern) for pattern in self.contenders)
 
     def start(self, contender: Contender, family: Family, log: Path) -> Worker:
         """The contender's process, for this family.
@@ -49,17 +57,22 @@ class Bench:
             Failed: it did not come to its first step.
         """
         if contender.module == "ours":
-            return self.start_ours(family.name, (), log)
+            return self.start_ours(family.name, (), log, contender)
         where = str(self.arrays_of(family.dataset))
         return Worker(command(contender, family.name, where), environment(contender), log)
 
-    def start_ours(self, recipe: str, overrides: Sequence[str], log: Path) -> Worker:
+    def start_ours(
+        self,
+        recipe: str,
+        overrides: Sequence[str],
+        log: Path,
+        contender: Contender = CONTENDERS["ours"],
+    ) -> Worker:
         """Our own process, for this recipe."""
         more = [part for override in overrides for part in ("--set", override)]
         if self.data_dir:
             more += ["--data-dir", str(self.data_dir.resolve())]
-        ours = CONTENDERS["ours"]
-        return Worker(command(ours, recipe, *more), environment(ours), log)
+        return Worker(command(contender, recipe, *more), environment(contender), log)
 
     def arrays_of(self, dataset: str) -> Path:
         """The folder of a data set's arrays, written when it is first wanted."""
@@ -82,9 +95,10 @@ def training(bench: Bench, family: Family) -> Results:
     }
     starts |= {name: partial(_start_gemm, each) for name, each in GEMMS.items()}
     cases = {each.name: [*family.cases] for each in chosen}
-    if "ours" in cases:
-        cases["ours"].append("checkpoint")
-    cases |= {name: ["gemm"] for name in GEMMS}
+    for each in chosen:
+        if each.module == "ours":
+            cases[each.name].append("checkpoint")
+    cases |= {name: [*SIDES] for name in GEMMS}
     taken = alternate(starts, cases, bench.repeats, bench.scratch)
     part = {"run": run, "batch_size": family.batch_size}
     return {

@@ -2,26 +2,37 @@
 
 from collections.abc import Iterable, Sequence
 
-from benchmarks.families import CONTENDERS, EVALUATED_AT_ONCE, FAMILIES, GEMMS, Family
-from benchmarks.figures import DASH, figure, quotient, short, shown
-from benchmarks.peers.gemm import OPERATIONS, SIDE
-from benchmarks.ratios import SHARE, Goal, goals, limit, share, training_rates
+from benchmarks.families import CONTENDERS, EVALUATED_AT_ONCE, FAMILIES, GEMMS, OURS, Family
+from benchmarks.figures import DASH, Figure, figure, quotient, short, shown
+from benchmarks.peers.gemm import SIDES
+from benchmarks.ratios import (
+    OPERATIONS_PER_MULTIPLY_ADD,
+    SHARE,
+    Goal,
+    goals,
+    limit,
+    product,
+    share,
+    training_rates,
+)
 from benchmarks.results import Results, rates
 from benchmarks.table_of_runs import table_of_runs
 
+*_SMALLER, _LARGEST = (f"{side:,}" for side in SIDES.values())
 _INTRODUCTION = f"""\
 # Speed
 
 Written by `make bench` from `benchmarks.json`; do not edit. Medians with the smallest and the
 largest of the repeats, which alternate among all contenders of a table; a ratio is that of each
-round, of which the same is given. [benchmarks/README.md](../benchmarks/README.md) says how each
-contender is made.
+round, of which the same is given. [benchmarks/README.md](../benchmarks/README.md) describes each
+contender.
 
 ![training rates](benchmarks.svg)
 
-The limit is a float32 matrix product of {SIDE} by {SIDE}, the faster of TensorFlow's and PyTorch's,
-measured in turns with the family. A training step counts as 6 operations for each multiply-add of
-the forward pass; the gradient of the images, which nobody needs, is counted with them.
+A contender is compared with ours in its own precision. So is the limit: the fastest matrix product
+in TensorFlow or PyTorch with sides of {", ".join(_SMALLER)} or {_LARGEST}, measured in turns
+with the family. A training step counts as 6 operations for each multiply-add of the forward pass;
+the gradient of the images, which nobody needs, is counted with them.
 """
 
 
@@ -39,9 +50,9 @@ def page(results: Results) -> str:
     return "\n".join([*parts, "## Runs\n", table_of_runs(results)])
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Text in the first column, numbers in the others."""
-    rule = ["---", *["---:"] * (len(head) - 1)]
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]], texts: int = 1) -> str:
+    """Text in the first columns, numbers in the others."""
+    rule = [*["---"] * texts, *["---:"] * (len(head) - texts)]
     lines = [f"| {' | '.join(cells)} |" for cells in (head, rule, *rows)]
     return "\n".join([*lines, ""])
 
@@ -50,8 +61,7 @@ def _goals(all_goals: Iterable[Goal]) -> str:
     met = {True: "yes", False: "no", None: DASH}
     rows = []
     for goal in all_goals:
-        sign = "<" if goal.below else "≥"
-        bound = f"{sign} {goal.bound:g} {goal.unit}".rstrip()
+        bound = f"{goal.sign} {goal.bound:g} {goal.unit}".rstrip()
         if goal.or_share:
             bound += f", or {SHARE:g} % of the limit"
         found = shown(goal.found) + (f" {goal.unit}" if goal.found and goal.unit else "")
@@ -66,29 +76,32 @@ def _training(results: Results, family: Family) -> str:
     blocks = []
     for size in family.sizes:
         rows = []
-        ours = training_rates(results, family.name, "ours", size)
         for name, facts in part["contenders"].items():
-            title = CONTENDERS[name].title
+            title, precision = CONTENDERS[name].title, CONTENDERS[name].precision
             if "failed" in facts:
-                rows.append([f"{title}: failed, {facts['failed']}", *[DASH] * 5])
+                rows.append([f"{title}: failed, {facts['failed']}", precision, *[DASH] * 5])
                 continue
             found = training_rates(results, family.name, name, size)
+            ours = training_rates(results, family.name, OURS[precision], size)
             rows.append(
                 [
                     title,
+                    precision,
                     shown(figure(found)),
-                    DASH if name == "ours" else shown(quotient(ours, found)),
+                    DASH if name == OURS[precision] else shown(quotient(ours, found)),
                     shown(share(results, family.name, name, size)),
                     f"{facts['peak_mib']:,}",
                     short(facts["first_step"]),
                 ]
             )
-        blocks.append(f"{_heading(results, family, size)}\n\n{_table(_TRAINING, rows)}")
+        table = _table(_TRAINING, rows, texts=2)
+        blocks.append(f"{_heading(results, family, size)}\n\n{table}")
     return "\n".join(blocks)
 
 
 _TRAINING = [
     "",
+    "precision",
     "images/s",
     "ours / this",
     "share of the limit, %",
@@ -98,20 +111,32 @@ _TRAINING = [
 
 
 def _heading(results: Results, family: Family, size: int) -> str:
-    part = results["training"][family.name]
-    most = limit(results, family.name)
-    products = [
-        f"{GEMMS[name].title} {shown(figure([rate / 1e9 for rate in found]))}"
-        for name in GEMMS
-        if (found := rates({"contenders": part["gemm"]}, name, "gemm", OPERATIONS))
+    batch, cost = results["training"][family.name]["batch_size"], family.multiply_adds[size]
+    lines = [
+        f"### `{family.name}`, {size} px, batch {batch}",
+        "",
+        f"{cost / 1e6:,.1f} M multiply-adds an image.",
     ]
-    cost = family.multiply_adds[size]
-    text = (
-        f"### `{family.name}`, {size} px, batch {part['batch_size']}\n\n"
-        f"{cost / 1e6:,.1f} M multiply-adds an image; the matrix product in GFLOP/s: "
-        f"{', '.join(products) or DASH}"
-    )
-    return text + (f"; the limit {short(most / 6 / cost)} images/s." if most else ".")
+    for precision in OURS:
+        found = {
+            GEMMS[name].title: product(results, family.name, name)
+            for name in GEMMS
+            if GEMMS[name].precision == precision
+        }
+        products = [f"{who} {_product(*each)}" for who, each in found.items() if each]
+        most = limit(results, family.name, precision)
+        if most:
+            rate = short(most / OPERATIONS_PER_MULTIPLY_ADD / cost)
+            lines.append(
+                f"The {precision} matrix product in GFLOP/s: {', '.join(products)}; the limit "
+                f"{rate} images/s."
+            )
+    return "\n".join(lines)
+
+
+def _product(side: int, found: Figure) -> str:
+    parts = (found.median, found.low, found.high)
+    return f"{Figure(*(each / 1e9 for each in parts), found.repeats)} at {side:,}"
 
 
 def _beside(results: Results, families: Sequence[Family]) -> str:
@@ -126,10 +151,11 @@ def _beside(results: Results, families: Sequence[Family]) -> str:
             alone = figure(rates(part, name, "pipeline", size))
             repeats = facts["cases"].get("checkpoint", [])
             saved = figure([seconds / count for count, seconds in repeats])
-            row = [f"`{family.name}`, {CONTENDERS[name].title}", shown(tested), shown(alone)]
+            who = CONTENDERS[name]
+            row = [f"`{family.name}`, {who.title}", who.precision, shown(tested), shown(alone)]
             rows.append([*row, shown(saved)])
-    head = ["", "evaluation, images/s", "input pipeline alone, images/s", "a checkpoint, s"]
-    return _table(head, rows)
+    head = ["", "precision", "evaluation, images/s", "input pipeline alone, images/s"]
+    return _table([*head, "a checkpoint, s"], rows, texts=2)
 
 
 def _growth(section: Results) -> str:
@@ -153,6 +179,6 @@ def _start_up(results: Results) -> str:
             rows.append([f"`cifar-keras {name}`", shown(figure(seconds))])
     for family, part in results.get("first_step", {}).items():
         for name, seconds in part["seconds"].items():
-            text = f"`{family}`, {CONTENDERS[name].title}: to the end of the first step"
+            text = f"`{family}`, {CONTENDERS[name].label}: to the end of the first step"
             rows.append([text, shown(figure(seconds))])
     return _table(["", "s"], rows)

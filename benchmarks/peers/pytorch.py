@@ -1,6 +1,6 @@
 """PyTorch: a plain loop over batches, cropped and flipped in it, data held in memory.
 
-python -m benchmarks.peers.pytorch FAMILY FOLDER [--nchw] [--compile]
+python -m benchmarks.peers.pytorch FAMILY FOLDER [--nchw] [--compile] [--autocast | --products]
 """
 
 import argparse
@@ -55,16 +55,22 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--nchw", action="store_true")
     parser.add_argument("--compile", action="store_true")
+    bfloat16 = parser.add_mutually_exclusive_group()
+    bfloat16.add_argument("--autocast", action="store_true", help="bfloat16 maps and products")
+    bfloat16.add_argument("--products", action="store_true", help="bfloat16 products alone")
     options = parser.parse_args()
     serve(lambda: _made(options))
 
 
 def _made(options: argparse.Namespace) -> tuple[Mapping[str, Case], dict[str, Any]]:
     torch.manual_seed(1)
+    if options.products:
+        for operators in (torch.backends.mkldnn.conv, torch.backends.mkldnn.matmul):
+            operators.fp32_precision = "bf16"
     family = FAMILIES[options.family]
     layout = torch.contiguous_format if options.nchw else torch.channels_last
     batches = Batches(family, read(options.folder), layout)
-    trainer = Trainer(family, layout, options.compile)
+    trainer = Trainer(family, layout, options.compile, options.autocast)
     cases: dict[str, Case] = {}
     for size in family.sizes:
         cases[family.case(size)] = timed(lambda n, s=size: trainer.train(batches, s, n))
@@ -124,13 +130,16 @@ class Batches:
 
 
 class Trainer:
-    """A network with its optimizer."""
+    """A network with its optimizer, whose parameters are float32 in any precision."""
 
-    def __init__(self, family: Family, layout: torch.memory_format, compile_it: bool) -> None:
+    def __init__(
+        self, family: Family, layout: torch.memory_format, compile_it: bool, autocast: bool = False
+    ) -> None:
         network, optimizer, self.rate, reduction = TRAINED[family.name]
         net = network(family.num_classes).to(memory_format=layout)
         self.step = optimizer(net)
         self.net = torch.compile(net, dynamic=False) if compile_it else net
+        self.autocast = torch.autocast("cpu", torch.bfloat16, enabled=autocast)
         smoothing = SMOOTHING.get(family.name, 0.0)
         self.loss = torch.nn.CrossEntropyLoss(reduction=reduction, label_smoothing=smoothing)
 
@@ -140,7 +149,8 @@ class Trainer:
         for _ in range(steps):
             images, labels = batches.next(size)
             self.net.zero_grad()
-            loss = self.loss(self.net(images), labels)
+            with self.autocast:
+                loss = self.loss(self.net(images), labels)
             loss.backward()
             self.step(self.rate)
             loss.item()
@@ -148,7 +158,7 @@ class Trainer:
     def evaluate(self, batches: Batches, steps: int) -> None:
         """So many batches of test images."""
         self.net.eval()
-        with torch.inference_mode():
+        with torch.inference_mode(), self.autocast:
             for place in range(steps):
                 self.net(batches.test(place)).argmax(1).sum().item()
 

@@ -1,6 +1,6 @@
 """Stock Keras on TensorFlow: its layers, its augmentation in tf.data, its optimizers and defaults.
 
-    python -m benchmarks.peers.stock FAMILY FOLDER
+    python -m benchmarks.peers.stock FAMILY FOLDER [--bfloat16]
 
 Nothing of ours is imported: it would set up the environment.
 """
@@ -27,11 +27,12 @@ SMOOTHING = {"airbench94": 0.2, "speedrun100": 0.25}
 
 def main() -> None:
     """Serve one family."""
-    name, folder = sys.argv[1:]
-    serve(lambda: _made(FAMILIES[name], read(Path(folder))))
+    name, folder, *options = sys.argv[1:]
+    policy = "mixed_bfloat16" if "--bfloat16" in options else "float32"
+    serve(lambda: _made(FAMILIES[name], read(Path(folder)), policy))
 
 
-def _made(family: Family, arrays: Arrays) -> tuple[Mapping[str, Case], dict[str, Any]]:
+def _made(family: Family, arrays: Arrays, policy: str) -> tuple[Mapping[str, Case], dict[str, Any]]:
     import keras
     import tensorflow as tf
 
@@ -40,7 +41,7 @@ def _made(family: Family, arrays: Arrays) -> tuple[Mapping[str, Case], dict[str,
     tests = test_batches(family, arrays)
     cases: dict[str, Case] = {}
     for size in family.sizes:
-        model = compiled(family, size)
+        model = compiled(family, size, policy)
         train = training_batches(family, arrays, size)
 
         def fit(steady: Steady, model: Any = model, train: Any = train) -> None:
@@ -54,13 +55,16 @@ def _made(family: Family, arrays: Arrays) -> tuple[Mapping[str, Case], dict[str,
     return cases, {"versions": {"keras": keras.__version__, "tensorflow": tf.__version__}}
 
 
-def compiled(family: Family, size: int) -> Any:
-    """The network, ready for `fit`, with whatever `compile` chooses."""
+def compiled(family: Family, size: int, policy: str = "float32") -> Any:
+    """The network under a dtype policy, ready for `fit`, with whatever `compile` chooses."""
     import keras
 
     from benchmarks.peers.stock_networks import NETWORKS
 
+    keras.mixed_precision.set_dtype_policy(policy)
     model = NETWORKS[family.name](size, family.num_classes)
+    # The layers that augment stay in float32: 8 bits are too few for places in an image.
+    keras.mixed_precision.set_dtype_policy("float32")
     optimizer, arguments = OPTIMIZERS.get(family.name, SGD)
     smoothing = SMOOTHING.get(family.name, 0.0)
     if smoothing:

@@ -36,6 +36,20 @@ def test_a_command_is_of_the_contenders_module_with_its_options():
     ]
 
 
+def test_each_bfloat16_contender_is_told_so():
+    told = {
+        each.name: command(each)[3:]
+        for each in (*CONTENDERS.values(), *GEMMS.values())
+        if each.precision == "bfloat16" and not each.venv
+    }
+
+    assert told == {
+        "ours-bf16": ["--set", "precision=mixed_bfloat16"],
+        "keras-bf16": ["--bfloat16"],
+        "gemm-tensorflow-bf16": ["--bfloat16"],
+    }
+
+
 def test_an_environment_that_is_not_made_is_told(monkeypatch, tmp_path):
     monkeypatch.setattr("benchmarks.workers.ROOT", tmp_path)
 

@@ -1,7 +1,9 @@
 import pytest
 
 from benchmarks.figures import Figure
-from benchmarks.ratios import Goal, fastest, goals, limit, share
+from benchmarks.ratios import Goal, fastest, goals, limit, product, share
+
+BETTER = "ours bfloat16 / PyTorch bfloat16, the better of eager and compiled"
 
 
 def goal(results, text):
@@ -12,7 +14,7 @@ def goal(results, text):
 def test_every_goal_stands_even_where_nothing_was_measured():
     nothing = goals({})
 
-    assert len(nothing) == len(goals({"training": {}})) == 21
+    assert len(nothing) == len(goals({"training": {}})) == 43
     assert all(each.met is None for each in nothing)
 
 
@@ -27,10 +29,60 @@ def test_a_rival_that_failed_leaves_the_goal_open(results):
     assert goal(results, "`resnet20`: ours / PyTorch channels-last").met is None
 
 
+def test_of_several_rivals_the_one_with_the_best_median_counts(mixed):
+    found = goal(mixed, f"`resnet20`: {BETTER}")
+
+    # Ours 1280, 2560, 640; eager 1280, 640, 320; compiled 320, 320, 1280.
+    assert (found.found.median, found.found.low, found.found.high) == (2, 1, 4)
+    assert (found.bound, found.met) == (1.2, True)
+
+
+def test_of_several_rivals_one_that_failed_leaves_the_goal_open(mixed):
+    contenders = mixed["training"]["resnet20"]["contenders"]
+    contenders["torch-bf16-compiled"] = {"failed": "it was killed"}
+
+    assert goal(mixed, f"`resnet20`: {BETTER}").met is None
+
+
+def test_of_a_race_at_the_largest_size_the_others_are_no_goals():
+    texts = [each.text for each in goals({}) if each.text.endswith(BETTER) and "100`" in each.text]
+
+    assert texts == [f"`speedrun100` at 32 px: {BETTER}"]
+
+
+def test_bfloat16_is_held_against_float32(mixed):
+    found = goal(mixed, "`resnet20`: ours bfloat16 / ours float32")
+    memory = goal(mixed, "`resnet20`: peak memory of ours, bfloat16 / float32")
+
+    assert (found.found.median, found.bound, found.met) == (2, 1.9, True)
+    assert (memory.found.median, memory.bound, memory.met) == (0.5, 0.75, True)
+
+
+@pytest.mark.parametrize(
+    ("sign", "met"),
+    [("≥", [False, True, True]), ("≤", [True, True, False]), ("<", [True, False, False])],
+)
+def test_the_sign_says_on_which_side_of_the_bound_a_goal_is_met(sign, met):
+    figures = [Figure(value, value, value, 7) for value in (0.74, 0.75, 0.76)]
+
+    assert [Goal("", each, 0.75, sign).met for each in figures] == met
+
+
 def test_the_limit_is_that_of_matrix_products_of_2048(results):
     # 1000 products of 2 * 2048 ** 3 operations in 8.589934592 s.
     assert limit(results, "resnet20") == pytest.approx(2e12)
     assert limit(results, "resnet110") is None
+
+
+def test_a_limit_is_of_a_precision_and_of_the_fastest_side(mixed):
+    assert limit(mixed, "resnet20") == pytest.approx(2e12)
+    assert limit(mixed, "resnet20", "bfloat16") == pytest.approx(8e12)
+    assert product(mixed, "resnet20", "gemm-torch-bf16")[0] == 4096
+
+
+def test_a_share_is_of_the_limit_in_the_same_precision(mixed):
+    # Twice as fast, of a limit four times as high, as below.
+    assert share(mixed, "resnet20", "ours-bf16", 32).median == pytest.approx(3.9181, rel=1e-4)
 
 
 def test_a_share_is_of_six_operations_a_multiply_add(results):

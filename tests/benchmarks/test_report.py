@@ -13,16 +13,28 @@ REPORTS = Path(__file__).resolve().parents[2] / "reports"
 def test_the_table_has_a_row_for_each_contender_and_says_who_failed(results):
     text = page(results)
 
-    assert "| ours | 640 (320 to 1,280) | — | 7.84 (3.92 to 15.7) | 1,234 | 12.5 |" in text
-    assert "| stock Keras, as installed | 320 (320 to 427) | 2.00 (1.00 to 3.00) |" in text
-    assert "| PyTorch, channels last: failed, its environment is not made | — |" in text
-    assert "the matrix product in GFLOP/s: TensorFlow with oneDNN 2,000; the limit" in text
+    assert (
+        "| ours | float32 | 640 (320 to 1,280) | — | 7.84 (3.92 to 15.7) | 1,234 | 12.5 |" in text
+    )
+    assert (
+        "| stock Keras, as installed | float32 | 320 (320 to 427) | 2.00 (1.00 to 3.00) |" in text
+    )
+    assert "| PyTorch, channels last: failed, its environment is not made | float32 | — |" in text
+    assert "GFLOP/s: TensorFlow with oneDNN 2,000 at 2,048; the limit 8,170 images/s." in text
+
+
+def test_a_contender_is_compared_with_ours_in_its_precision(mixed):
+    text = page(mixed)
+
+    assert "| ours | bfloat16 | 1,280 (640 to 2,560) | — | 3.92 (1.96 to 7.84) | 617 |" in text
+    assert "| PyTorch, channels last | bfloat16 | 640 (320 to 1,280) | 2.00 (1.00 to 4.00)" in text
+    assert "bfloat16 matrix product in GFLOP/s: PyTorch 8,000 at 4,096; the limit 32,700" in text
 
 
 def test_the_table_has_what_stands_beside_training(results):
     text = page(results)
 
-    assert "| `resnet20`, ours | — | 64,000 (64,000 to 64,000) | 0.500 |" in text
+    assert "| `resnet20`, ours | float32 | — | 64,000 (64,000 to 64,000) | 0.500 |" in text
     assert "| 20 | 0.781 | 1,280 | 1,234 |" in text
     assert "| 110 | — | — | — |" in text
     assert "| `cifar-keras --help` | 0.200 (0.100 to 0.400) |" in text
@@ -37,13 +49,13 @@ def test_the_table_says_where_and_when(results):
 
 
 def test_a_page_without_results_has_its_goals():
-    assert page({}).count("| — | — |") == 21
+    assert page({}).count("| — | — |") == 43
 
 
-def test_the_same_results_give_the_same_pictures(results):
-    first = pictures(results)
+def test_the_same_results_give_the_same_pictures(mixed):
+    first = pictures(mixed)
 
-    assert first == pictures(results)
+    assert first == pictures(mixed)
     assert first["benchmarks.png"].startswith(b"\x89PNG")
 
 

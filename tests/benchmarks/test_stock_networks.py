@@ -2,6 +2,7 @@ import keras
 import pytest
 
 from benchmarks.families import FAMILIES
+from benchmarks.peers.stock import compiled
 from benchmarks.peers.stock_networks import NETWORKS
 from cifar_keras import layers as ours
 from cifar_keras.models import multiply_adds, trainable_parameters
@@ -42,3 +43,11 @@ def test_it_has_none_of_our_layers(built):
 
     assert not any(isinstance(layer, OURS) for layer in model.layers)
     assert isinstance(model.layers[0], keras.layers.InputLayer)
+
+
+def test_under_a_policy_the_network_alone_computes_in_it():
+    model = compiled(FAMILIES["resnet20"], 32, "mixed_bfloat16")
+
+    assert {layer.compute_dtype for layer in model.layers} == {"bfloat16"}
+    assert {variable.dtype for variable in model.weights} == {"float32"}
+    assert keras.mixed_precision.dtype_policy().name == "float32"
