@@ -88,18 +88,20 @@ class Bench:
 
 
 def training(bench: Bench, family: Family) -> Results:
-    """All contenders of a family in turns, and the matrix products among them."""
+    """All contenders of a family in turns, and the matrix products in their precisions."""
     run, chosen = _run(bench), bench.chosen(family)
     bench.arrays_of(family.dataset)
     starts: dict[str, Callable[[Path], Worker]] = {
         each.name: partial(bench.start, each, family) for each in chosen
     }
-    starts |= {name: partial(_start_gemm, each) for name, each in GEMMS.items()}
+    precisions = {each.precision for each in chosen}
+    gemms = {name: each for name, each in GEMMS.items() if each.precision in precisions}
+    starts |= {name: partial(_start_gemm, each) for name, each in gemms.items()}
     cases = {each.name: [*family.cases] for each in chosen}
     for each in chosen:
         if each.module == "ours":
             cases[each.name].append("checkpoint")
-    cases |= {name: [*SIDES] for name in GEMMS}
+    cases |= {name: [*SIDES] for name in gemms}
     taken = alternate(starts, cases, bench.repeats, bench.scratch)
     part = {"run": run, "batch_size": family.batch_size}
     return {
