@@ -105,8 +105,10 @@ BENCH ?=
 bench: $(VENV)/.installed $(patsubst %,parity/.venv-%/.made,mxnet torch) ## measure speed beside stock Keras, PyTorch and MXNet, into reports/benchmarks.md
 	$(BIN)/python -m benchmarks $(BENCH)
 
+# PROFILES="--precision mixed_bfloat16 resnet20" for a part.
+PROFILES ?=
 profiles: $(VENV)/.installed ## where the time of a training step goes, into reports/profiles.md
-	$(BIN)/python -m benchmarks.profiles
+	$(BIN)/python -m benchmarks.profiles $(PROFILES)
 
 clean: ## remove what these commands made, but not runs/
 	rm -rf $(VENV) demo build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache \

@@ -86,6 +86,5 @@ def _limits(axes: Axes, results: Results, family: Family, size: int) -> None:
         most = limit(results, family.name, precision)
         rate = (most or 0) / OPERATIONS_PER_MULTIPLY_ADD / family.multiply_adds[size]
         if 0 < rate <= farthest:
-            text = "limit " if precision == FLOAT32 else f"{precision} limit "
             axes.axvline(rate, color=GREY, linestyle="--", linewidth=1)
-            axes.text(rate, -0.75, text, ha="right", va="center", color=GREY)
+            axes.text(rate, -0.75, f"{precision} limit ", ha="right", va="center", color=GREY)

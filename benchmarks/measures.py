@@ -1,5 +1,6 @@
 """What is measured. Each gives the part of the results that it fills."""
 
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -8,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.families import CONTENDERS, FAMILIES, GEMMS, Contender, Family
-from benchmarks.machine import run_facts
+from benchmarks.machine import disturbance, run_facts
 from benchmarks.peers import arrays
 from benchmarks.peers.gemm import SIDES
 from benchmarks.results import Results
@@ -87,18 +88,20 @@ class Bench:
 
 
 def training(bench: Bench, family: Family) -> Results:
-    """All contenders of a family in turns, and the matrix products among them."""
-    run, chosen = run_facts(bench.repeats), bench.chosen(family)
+    """All contenders of a family in turns, and the matrix products in their precisions."""
+    run, chosen = _run(bench), bench.chosen(family)
     bench.arrays_of(family.dataset)
     starts: dict[str, Callable[[Path], Worker]] = {
         each.name: partial(bench.start, each, family) for each in chosen
     }
-    starts |= {name: partial(_start_gemm, each) for name, each in GEMMS.items()}
+    precisions = {each.precision for each in chosen}
+    gemms = {name: each for name, each in GEMMS.items() if each.precision in precisions}
+    starts |= {name: partial(_start_gemm, each) for name, each in gemms.items()}
     cases = {each.name: [*family.cases] for each in chosen}
     for each in chosen:
         if each.module == "ours":
             cases[each.name].append("checkpoint")
-    cases |= {name: [*SIDES] for name in GEMMS}
+    cases |= {name: [*SIDES] for name in gemms}
     taken = alternate(starts, cases, bench.repeats, bench.scratch)
     part = {"run": run, "batch_size": family.batch_size}
     return {
@@ -118,7 +121,7 @@ def growth(bench: Bench) -> Results:
     by_batch = {str(size): (DEPTHS[20], (f"data.batch_size={size}",)) for size in BATCHES}
     found = {}
     for name, asked in (("depth", by_depth), ("batch", by_batch)):
-        run = run_facts(bench.repeats)
+        run = _run(bench)
         starts: dict[str, Callable[[Path], Worker]] = {
             key: partial(bench.start_ours, recipe, overrides)
             for key, (recipe, overrides) in asked.items()
@@ -134,7 +137,7 @@ def growth(bench: Bench) -> Results:
 
 def first_step(bench: Bench) -> Results:
     """Seconds from the start of a process to the end of its first step, in turns."""
-    run, family = run_facts(bench.repeats), FAMILIES[STARTED]
+    run, family = _run(bench), FAMILIES[STARTED]
     bench.arrays_of(family.dataset)
     seconds: dict[str, list[float]] = {each.name: [] for each in bench.chosen(family)}
     for _ in range(bench.repeats):
@@ -150,9 +153,16 @@ def first_step(bench: Bench) -> Results:
 
 def start_up(bench: Bench) -> Results:
     """Seconds of the commands that need no TensorFlow."""
-    run = run_facts(bench.repeats)
+    run = _run(bench)
     seconds = start_up_seconds(bench.repeats, bench.scratch / "start-up")
     return {"start_up": {"commands": {"run": run, "seconds": seconds}}}
+
+
+def _run(bench: Bench) -> dict[str, Any]:
+    run = run_facts(bench.repeats)
+    if warning := disturbance(run):
+        print(warning, file=sys.stderr)
+    return run
 
 
 def _start_gemm(contender: Contender, log: Path) -> Worker:

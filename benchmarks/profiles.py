@@ -1,11 +1,11 @@
 """Where the time of a training step goes: operations, their time, and the bytes they touch.
 
-    python -m benchmarks.profiles [FAMILY ...]
+    python -m benchmarks.profiles [FAMILY ...] [--precision mixed_bfloat16]
 
 Each family is trained as by `benchmarks.peers.ours`, in a process of its own, some steps under
 TensorFlow's profiler and with oneDNN's own log, which also tells of its changes of layout. The
-figures are kept in reports/profiles.json, of each family the newest; the tables made of them go to
-reports/profiles.md.
+figures are kept in reports/profiles.json, of each family, size and precision the newest; the tables
+made of them go to reports/profiles.md.
 """
 
 import argparse
@@ -16,11 +16,12 @@ import sys
 import tempfile
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
-from benchmarks.families import FAMILIES, Family
+from benchmarks.families import FAMILIES, FLOAT32, Family
 from cifar_keras.files import write_bytes
 from cifar_keras.provenance import hardware, versions
+from cifar_keras.recipe.schema import Precision
 
 WARM_UP, STEPS = 3, 5
 # Operations under this share of the time are summed up.
@@ -41,13 +42,14 @@ def main() -> None:
     """Profile the named families, or all, and write the tables."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("families", nargs="*", metavar="FAMILY", help=", ".join(FAMILIES))
+    parser.add_argument("--precision", choices=get_args(Precision), default=FLOAT32)
     parser.add_argument("--data-dir", type=Path, default=None)
     parser.add_argument("--output", type=Path, default=Path("reports"))
     parser.add_argument("--one", nargs=3, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.one:
         name, size, path = options.one
-        figures = profile(FAMILIES[name], int(size), options.data_dir)
+        figures = profile(FAMILIES[name], int(size), options.data_dir, options.precision)
         Path(path).write_text(json.dumps(figures))
         # The thread of an endless `fit` would hold up any other end.
         os._exit(0)
@@ -60,17 +62,23 @@ def main() -> None:
         family = FAMILIES[name]
         for size in family.sizes:
             print(name, family.case(size), flush=True)
-            found[f"{name} {size}"] = _in_process(family, size, options.data_dir)
+            key = section_key(name, size, options.precision)
+            found[key] = _in_process(family, size, options.data_dir, options.precision)
             write_bytes(kept, (json.dumps(found, indent=1) + "\n").encode())
     write_bytes(options.output / "profiles.md", page(found).encode())
     print(options.output / "profiles.md")
 
 
-def _in_process(family: Family, size: int, data_dir: Path | None) -> Figures:
+def section_key(family: str, size: int, precision: str = FLOAT32) -> str:
+    """What the figures are kept under: FAMILY SIZE, and the precision unless it is float32."""
+    return f"{family} {size}" + ("" if precision == FLOAT32 else f" {precision}")
+
+
+def _in_process(family: Family, size: int, data_dir: Path | None, precision: str) -> Figures:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "figures.json"
         command = [sys.executable, "-m", "benchmarks.profiles"]
-        command += ["--one", family.name, str(size), str(path)]
+        command += ["--one", family.name, str(size), str(path), "--precision", precision]
         command += ["--data-dir", str(data_dir)] if data_dir else []
         environment = {**os.environ, "ONEDNN_VERBOSE": "1"}
         done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True)
@@ -101,14 +109,14 @@ def primitives(log: str) -> list[Figures]:
     ]
 
 
-def profile(family: Family, size: int, data_dir: Path | None) -> Figures:
+def profile(family: Family, size: int, data_dir: Path | None, precision: str = FLOAT32) -> Figures:
     """The seconds of a step, and of each kind of operation: time, calls and bytes in a step."""
     from benchmarks.peers.ours import Ours
     from cifar_keras.data import load
     from cifar_keras.quiet import import_tensorflow
     from cifar_keras.recipe import load_recipe, recipe_path
 
-    recipe = load_recipe(recipe_path(family.name))
+    recipe = load_recipe(recipe_path(family.name), [f"precision={precision}"])
     dataset = load(recipe.dataset, data_dir)
     import_tensorflow()
     import tensorflow as tf
@@ -217,14 +225,14 @@ def page(found: Figures) -> str:
 
 
 def _section(name: str, figures: Figures) -> list[str]:
-    family, size = name.rsplit(maxsplit=1)
+    family, size, *precision = name.split()
     total = sum(each["milliseconds"] for each in figures["operations"])
     copies = sum(
         each["milliseconds"] for each in figures["operations"] if plain(each["operation"]) in COPIES
     )
     machine, packages = figures["hardware"], figures["versions"]
     lines = [
-        f"## `{family}`, {size} pixels",
+        ", ".join([f"## `{family}`", f"{size} pixels", *precision]),
         "",
         f"{1000 * figures['seconds']:,.0f} ms a step on {machine['cpu']}, {machine['cores']} "
         f"cores; TensorFlow {packages['tensorflow']}. Copies: {100 * copies / total:.1f} % of the "

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from benchmarks.families import CONTENDERS, EVALUATED_AT_ONCE, FAMILIES, GEMMS, OURS, Family
 from benchmarks.figures import DASH, Figure, figure, quotient, short, shown
+from benchmarks.machine import disturbance
 from benchmarks.peers.gemm import SIDES
 from benchmarks.ratios import (
     OPERATIONS_PER_MULTIPLY_ADD,
@@ -94,9 +95,15 @@ def _training(results: Results, family: Family) -> str:
                     short(facts["first_step"]),
                 ]
             )
-        table = _table(_TRAINING, rows, texts=2)
+        table = _table(_TRAINING, rows, texts=2) + _note(part)
         blocks.append(f"{_heading(results, family, size)}\n\n{table}")
     return "\n".join(blocks)
+
+
+def _note(part: Results) -> str:
+    """What is said under the tables of a part that was not measured on an idle machine."""
+    text = disturbance(part["run"])
+    return f"\n{text}\n" if text else ""
 
 
 _TRAINING = [
@@ -168,7 +175,7 @@ def _growth(section: Results) -> str:
             peak = f"{facts['peak_mib']:,}" if "peak_mib" in facts else DASH
             rows.append([key, shown(milliseconds), shown(figure(found)), peak])
         head = [name, "ms an image", "images/s", "peak memory, MiB"]
-        blocks.append(_table(head, rows))
+        blocks.append(_table(head, rows) + _note(part))
     return "\n".join(blocks)
 
 
@@ -181,4 +188,5 @@ def _start_up(results: Results) -> str:
         for name, seconds in part["seconds"].items():
             text = f"`{family}`, {CONTENDERS[name].label}: to the end of the first step"
             rows.append([text, shown(figure(seconds))])
-    return _table(["", "s"], rows)
+    parts = [*results.get("start_up", {}).values(), *results.get("first_step", {}).values()]
+    return _table(["", "s"], rows) + "".join(sorted({_note(part) for part in parts}))

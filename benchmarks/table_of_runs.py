@@ -10,8 +10,8 @@ from benchmarks.results import Results
 def table_of_runs(results: Results) -> str:
     """A row a part; the versions of the contenders below."""
     lines = [
-        "| part | when, UTC | repeats | machine | load before | code |",
-        "| --- | --- | ---: | --- | ---: | --- |",
+        "| part | when, UTC | repeats | machine | load before | busy before | code |",
+        "| --- | --- | ---: | --- | ---: | ---: | --- |",
     ]
     found: dict[str, set[str]] = {}
     for section, parts in results.items():
@@ -31,7 +31,8 @@ def _row(name: str, run: dict[str, Any]) -> str:
     flags = " ".join(run["flags"]) or "none of the flags looked for"
     machine = f"{run['cpu']}, {run['cores']} cores, {run['memory_gib']} GiB; {flags}"
     load = DASH if run["load_before"] is None else short(run["load_before"])
+    busy = DASH if run.get("busy_before") is None else f"{run['busy_before']:.0f} %"
     revision = (run["git"]["revision"] or DASH)[:8]
     code = revision + (" and changes" if run["git"]["dirty"] else "")
     when = run["when"].replace("T", " ")[:16]
-    return f"| {name} | {when} | {run['repeats']} | {machine} | {load} | {code} |"
+    return f"| {name} | {when} | {run['repeats']} | {machine} | {load} | {busy} | {code} |"

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from benchmarks.families import Family
-from benchmarks.profiles import STEPS, page, plain, primitives, profile
+from benchmarks.profiles import STEPS, page, plain, primitives, profile, section_key
 
 LOG = """onednn_verbose,v1,primitive,exec,cpu,reorder,jit:uni,undef,src:f32,,,16x3,9.0
 profile begins
@@ -33,17 +33,37 @@ def test_operations_are_known_under_the_names_that_onednn_gives_them():
     assert [*map(plain, names)] == ["Conv2D", "Conv2D", "FusedBatchNormV3", "MatMul", "Relu"]
 
 
+def test_a_precision_has_a_section_of_its_own():
+    figures = {
+        "seconds": 0.5,
+        "operations": [{"operation": "Conv2D", "milliseconds": 9.0, "calls": 1, "bytes": 0}],
+        "primitives": [],
+        "hardware": {"cpu": "Example CPU", "cores": 2},
+        "versions": {"tensorflow": "2.0"},
+    }
+    keys = [section_key("resnet20", 32), section_key("resnet20", 32, "mixed_bfloat16")]
+
+    text = page({key: figures for key in keys})
+
+    assert keys[0] == "resnet20 32"
+    assert [line for line in text.splitlines() if line.startswith("## ")] == [
+        "## `resnet20`, 32 pixels",
+        "## `resnet20`, 32 pixels, mixed_bfloat16",
+    ]
+
+
 @pytest.mark.slow
-def test_a_step_is_taken_apart():
+@pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16"])
+def test_a_step_is_taken_apart(precision):
     demo = Family("demo", "synthetic10", 10, 64, 0, 32, {32: 1})
 
-    figures = json.loads(json.dumps(profile(demo, 32, None)))
+    figures = json.loads(json.dumps(profile(demo, 32, None, precision)))
 
     (forward,) = (e for e in figures["operations"] if plain(e["operation"]) == "Conv2D")
     assert forward["calls"] >= 1
     assert forward["milliseconds"] > 0
-    # What goes in, at the least: the images.
-    assert forward["bytes"] > 64 * 32 * 32 * 3 * 4
+    # What goes in, at the least: the images, of four or two bytes a number.
+    assert forward["bytes"] > 64 * 32 * 32 * 3 * (4 if precision == "float32" else 2)
     assert figures["seconds"] > 0
     text = page({"demo 32": figures | {"primitives": primitives(LOG)}})
     assert "## `demo`, 32 pixels" in text

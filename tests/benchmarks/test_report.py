@@ -31,6 +31,15 @@ def test_a_contender_is_compared_with_ours_in_its_precision(mixed):
     assert "bfloat16 matrix product in GFLOP/s: PyTorch 8,000 at 4,096; the limit 32,700" in text
 
 
+def test_the_table_says_under_its_figures_that_the_machine_was_not_idle(mixed):
+    note = "Not measured on an idle machine: its processors were 50 % busy before."
+    before, _, after = page(mixed).partition(note)
+
+    assert before.rstrip().endswith("| 1,234 | 12.5 |")
+    assert "## Evaluation" in after
+    assert "| 0.250 | 50 % |" in after
+
+
 def test_the_table_has_what_stands_beside_training(results):
     text = page(results)
 

@@ -2,7 +2,6 @@ import pytest
 
 from benchmarks import results as files
 from benchmarks.figures import figure, quotient, short, shown
-from benchmarks.machine import cpu_flags
 from benchmarks.results import merged, rates
 
 
@@ -60,10 +59,3 @@ def test_a_quotient_is_taken_in_each_round():
 )
 def test_numbers_have_three_digits_and_no_power_of_ten(value, text):
     assert short(value) == text
-
-
-def test_flags_that_matter_are_found_among_the_others():
-    text = "processor : 0\nflags\t\t: fpu avx2 sse amx_bf16\n"
-
-    assert cpu_flags(text) == ["avx2", "amx_bf16"]
-    assert cpu_flags("") == []
