@@ -6,19 +6,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from cifar_keras.provenance import git_state, hardware
-
-# Vectors, and arithmetic in fewer bits.
-FLAGS = (
-    "avx2",
-    "fma",
-    "avx512f",
-    "avx512_vnni",
-    "avx512_bf16",
-    "avx512_fp16",
-    "amx_bf16",
-    "amx_tile",
-)
+from cifar_keras.provenance import git_state, hardware, instructions
 
 # Percent of the processors' time that others may take before it is worth a warning.
 IDLE = 10.0
@@ -33,23 +21,13 @@ def run_facts(repeats: int) -> dict[str, Any]:
         "cpu": facts["cpu"],
         "cores": facts["cores"],
         "memory_gib": facts["memory_gib"],
-        "flags": cpu_flags(_cpuinfo()),
+        "flags": instructions(),
         "load_before": _load(),
         "busy_before": _busy(),
         "git": git_state(),
         "when": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "repeats": repeats,
     }
-
-
-def cpu_flags(cpuinfo: str) -> list[str]:
-    """Those of FLAGS that a /proc/cpuinfo has."""
-    for line in cpuinfo.splitlines():
-        name, _, value = line.partition(":")
-        if name.strip() == "flags":
-            there = set(value.split())
-            return [flag for flag in FLAGS if flag in there]
-    return []
 
 
 def busy_percent(before: str, after: str) -> float | None:
@@ -89,13 +67,6 @@ def _busy() -> float | None:
         return min(100.0, 100 * os.getloadavg()[0] / (os.cpu_count() or 1))
     except OSError:
         return None
-
-
-def _cpuinfo() -> str:
-    try:
-        return Path("/proc/cpuinfo").read_text()
-    except OSError:
-        return ""
 
 
 def _load() -> float | None:

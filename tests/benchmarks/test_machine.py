@@ -1,6 +1,6 @@
 import pytest
 
-from benchmarks.machine import busy_percent, cpu_flags, disturbance
+from benchmarks.machine import busy_percent, disturbance
 
 BEFORE = "cpu  1000 0 500 8000 100 0 0 400 0 0\ncpu0 500 0 250 4000 50 0 0 200 0 0\n"
 
@@ -36,10 +36,3 @@ def test_a_busy_machine_is_mentioned():
     assert disturbance({"busy_before": 10.1}) == (
         "Not measured on an idle machine: its processors were 10 % busy before."
     )
-
-
-def test_flags_that_matter_are_found_among_the_others():
-    text = "processor : 0\nflags\t\t: fpu avx2 sse amx_bf16\n"
-
-    assert cpu_flags(text) == ["avx2", "amx_bf16"]
-    assert cpu_flags("") == []
