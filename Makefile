@@ -111,4 +111,5 @@ profiles: $(VENV)/.installed ## where the time of a training step goes, into rep
 	$(BIN)/python -m benchmarks.profiles $(PROFILES)
 
 clean: ## remove what these commands made, but not runs/
-	rm -rf $(VENV) demo build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) demo build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache \
+		.import_linter_cache .hypothesis

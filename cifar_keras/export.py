@@ -6,7 +6,6 @@ the other formats need nothing of this package.
 
 import json
 import os
-import shutil
 import tempfile
 import warnings
 from pathlib import Path
@@ -22,8 +21,9 @@ from cifar_keras.data.dataset import IMAGE_SHAPE
 from cifar_keras.data.statistics import normalization
 from cifar_keras.errors import RunError
 from cifar_keras.evaluate import load_network
+from cifar_keras.exported import why_foreign
 from cifar_keras.extras import require
-from cifar_keras.files import sha256_of, unwritable, write_bytes
+from cifar_keras.files import replace_all, sha256_of, unwritable, write_bytes
 from cifar_keras.layers.preprocessing import LikeliestName, Preprocessing
 
 Format = Literal["keras", "savedmodel", "onnx"]
@@ -84,32 +84,57 @@ def predict(
     ]
 
 
-def check_format(to: Format, output: Path) -> None:
-    """Nothing, where this format can be written under this name.
+def check_output(to: Format, output: Path, overwrite: bool) -> None:
+    """Raise unless this format can be written under this name, with its JSON file.
 
     Raises:
         MissingPackage: ONNX's packages are not installed.
-        RunError: the name has another ending, or is that of something else.
+        RunError: the name has another ending, or something is there: without `overwrite` anything,
+            with it what no export wrote.
     """
     if to == "onnx":
         for package in ("tf2onnx", "onnx"):
             require(package, "onnx", "--to onnx")
     if output.suffix != ENDINGS[to] and to != "savedmodel":
         raise RunError(f"--output '{output}': write a name that ends in {ENDINGS[to]}")
-    replaceable = (output / "saved_model.pb").is_file() if to == "savedmodel" else output.is_file()
-    if output.exists() and not replaceable:
-        raise RunError(f"--output '{output}' is there and is no {to}; choose another name")
+    for kind, path in ((to, output), ("facts", _facts_file(output))):
+        if not os.path.lexists(path):
+            continue
+        if not overwrite:
+            raise RunError(
+                f"'{path}' is there already; add --overwrite to replace an earlier export, or "
+                "choose another name with --output"
+            )
+        if why := why_foreign(kind, path):
+            raise RunError(
+                f"--overwrite: '{path}' {why}; remove it yourself, or choose another name with "
+                "--output"
+            )
 
 
-def export(folder: Path, run: runs.Run, dataset: Dataset, to: Format, output: Path) -> list[Path]:
-    """Write the serving network, and beside it a JSON file of its class names and its run.
+def _facts_file(output: Path) -> Path:
+    return Path(f"{output}.json")
 
-    Returns the paths. An earlier export of the same name is replaced.
+
+def export(
+    folder: Path,
+    run: runs.Run,
+    dataset: Dataset,
+    to: Format,
+    output: Path,
+    overwrite: bool = False,
+) -> list[Path]:
+    """Write the serving network and, next to it, a JSON file of its class names and its run.
+
+    Return the paths. With `overwrite` an earlier export of that name is replaced; where that fails
+    it stays as it was.
 
     Raises:
-        RunError: the weights are missing or do not fit, the place cannot be written, or the format
-            does not know what the network computes in.
+        MissingPackage: the format needs packages that are not installed.
+        RunError: the weights are missing or do not fit, the name is taken or cannot be written, or
+            the format does not know what the network computes in.
     """
+    check_output(to, output, overwrite)
     if to == "onnx" and run.recipe.precision == "mixed_bfloat16":
         raise RunError(
             f"--to onnx: '{folder}' computes in bfloat16, in which ONNX has no convolution; write "
@@ -125,18 +150,24 @@ def export(folder: Path, run: runs.Run, dataset: Dataset, to: Format, output: Pa
         "class_names": output_names(dataset.class_names, network.output["probabilities"].shape[-1]),
     }
     try:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".export-", dir=output.parent) as scratch:
-            written = Path(scratch) / f"network{ENDINGS[to]}"
-            _write(network, to, written)
-            if output.is_dir():
-                shutil.rmtree(output)
-            os.replace(written, output)
+        return _put(network, facts, to, output, overwrite)
     except OSError as error:
         raise unwritable(output, error) from None
-    beside = output.with_name(f"{output.name}.json")
-    write_bytes(beside, (json.dumps(facts, indent=1) + "\n").encode())
-    return [output, beside]
+
+
+def _put(
+    network: keras.Model, facts: dict[str, Any], to: Format, output: Path, overwrite: bool
+) -> list[Path]:
+    output.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".export-", dir=output.parent) as name:
+        scratch = Path(name)
+        network_path, facts_path = scratch / f"network{ENDINGS[to]}", scratch / "facts.json"
+        _write(network, to, network_path)
+        write_bytes(facts_path, (json.dumps(facts, indent=1) + "\n").encode())
+        # Writing takes a while, in which others may have written here.
+        check_output(to, output, overwrite)
+        replace_all({network_path: output, facts_path: _facts_file(output)}, scratch)
+    return [output, _facts_file(output)]
 
 
 def _write(network: keras.Model, to: Format, path: Path) -> None:

@@ -4,6 +4,8 @@ import errno
 import hashlib
 import os
 import tempfile
+from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 
 from cifar_keras.errors import RunError
@@ -30,6 +32,22 @@ def write_bytes(path: Path, content: bytes) -> None:
         if scratch and os.path.exists(scratch):
             os.unlink(scratch)
         raise unwritable(path, error) from None
+
+
+def replace_all(written: Mapping[Path, Path], aside: Path) -> None:
+    """Move each written file or folder to its place; where one fails, leave all as they were.
+
+    What was there goes into the folder `aside`, which lies on the same disk.
+    """
+    with ExitStack() as undo:
+        for number, (new, place) in enumerate(written.items()):
+            if os.path.lexists(place):
+                old = aside / f"old-{number}"
+                os.replace(place, old)
+                undo.callback(os.replace, old, place)
+            os.replace(new, place)
+            undo.callback(os.replace, place, new)
+        undo.pop_all()
 
 
 def sha256_of(path: Path) -> str:

@@ -7,6 +7,7 @@ from math import prod
 from typing import Any
 
 import keras
+import tensorflow as tf
 from keras import ops
 
 
@@ -123,20 +124,42 @@ class CoupledSGD(keras.optimizers.Optimizer):
         variable: keras.Variable,
         learning_rate: keras.KerasTensor,
     ) -> None:
-        role = self.roles[self._get_variable_index(variable)]
+        index = self._get_variable_index(variable)
+        role = self.roles[index]
         rate = self._rate_of(role, ops.cast(learning_rate, variable.dtype))
         gradient = ops.cast(gradient, variable.dtype)
         if role.weight_decay:
             gradient = gradient + ops.cast(role.weight_decay, variable.dtype) * variable
+        if self.momentum and not role.steps:
+            self._move(variable, self.velocities[index], gradient, rate)
+            return
         frozen = self.iterations >= role.steps if role.steps else None
         if not self.momentum:
             step = -rate * gradient
         else:
-            velocity = self.velocities[self._get_variable_index(variable)]
+            velocity = self.velocities[index]
             moved, step = self._moved(velocity, gradient, rate)
             self.assign(velocity, moved if frozen is None else ops.where(frozen, velocity, moved))
         # Masked whole: without a gradient the velocity would still carry the variable on.
         self.assign_add(variable, step if frozen is None else ops.where(frozen, 0.0, step))
+
+    def _move(
+        self,
+        variable: keras.Variable | tf.Variable,
+        velocity: keras.Variable,
+        gradient: keras.KerasTensor,
+        rate: keras.KerasTensor,
+    ) -> None:
+        """Update both in place, in one pass over memory instead of five."""
+        classic = tf.raw_ops.ResourceApplyKerasMomentum
+        (classic if self.form == "classic" else tf.raw_ops.ResourceApplyMomentum)(
+            var=_handle(variable),
+            accum=_handle(velocity),
+            lr=rate,
+            grad=gradient,
+            momentum=ops.cast(self.momentum, velocity.dtype),
+            use_nesterov=self.nesterov,
+        )
 
     def _moved(
         self, velocity: keras.Variable, gradient: keras.KerasTensor, rate: keras.KerasTensor
@@ -169,6 +192,13 @@ class CoupledSGD(keras.optimizers.Optimizer):
             "loss_factor": self.loss_factor,
             "groups": [asdict(group) for group in self.groups],
         }
+
+
+def _handle(variable: keras.Variable | tf.Variable) -> tf.Tensor:
+    handle: tf.Tensor = (
+        variable.value if isinstance(variable, keras.Variable) else variable
+    ).handle
+    return handle
 
 
 # Jordan et al.'s quintic: it brings singular values near to 1 fast, and none exactly to it.

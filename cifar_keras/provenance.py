@@ -11,6 +11,13 @@ from typing import Any
 from cifar_keras import __version__
 
 PACKAGES = ("tensorflow", "keras", "numpy")
+# Instructions that oneDNN chooses its kernels by: vectors, and arithmetic in fewer bits.
+INSTRUCTIONS = (
+    *("avx2", "fma", "avx512f", "avx512_vnni", "avx512_bf16", "avx512_fp16"),
+    *("amx_bf16", "amx_tile", "bf16"),
+)
+# Any of these multiplies bfloat16 numbers.
+BFLOAT16 = frozenset({"avx512_bf16", "amx_bf16", "bf16"})
 
 
 def provenance(data: dict[str, Any], devices: list[str]) -> dict[str, Any]:
@@ -30,6 +37,7 @@ def machine(devices: list[str], jit: bool) -> dict[str, Any]:
     facts = hardware(devices)
     return {
         **{key: facts[key] for key in ("cpu", "cores", "gpus")},
+        "instructions": instructions(),
         "onednn": onednn(),
         "replicas": len(devices),
         "jit": jit,
@@ -39,6 +47,17 @@ def machine(devices: list[str], jit: bool) -> dict[str, Any]:
 def onednn() -> bool:
     """Whether oneDNN's kernels are on, which round otherwise than TensorFlow's own."""
     return os.environ.get("TF_ENABLE_ONEDNN_OPTS", "1").lower() not in ("0", "false")
+
+
+def instructions(cpuinfo: str | None = None) -> list[str]:
+    """Return the processor's own of INSTRUCTIONS, by a /proc/cpuinfo; none where there is none."""
+    for line in (_cpuinfo() if cpuinfo is None else cpuinfo).splitlines():
+        name, _, value = line.partition(":")
+        # x86 says flags, ARM Features.
+        if name.strip() in ("flags", "Features"):
+            there = set(value.split())
+            return [each for each in INSTRUCTIONS if each in there]
+    return []
 
 
 def now() -> str:
@@ -94,12 +113,16 @@ def hardware(devices: list[str]) -> dict[str, Any]:
 
 
 def _cpu_name() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor() or platform.machine()
+    lines = _cpuinfo().splitlines()
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.machine()
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def _cpuinfo() -> str:
+    try:
+        return Path("/proc/cpuinfo").read_text()
+    except OSError:
+        return ""
 
 
 def _memory_gib() -> float | None:

@@ -40,9 +40,10 @@ def _row(folder: Path, run: runs.Run) -> tuple[str, ...]:
         if state != "done":
             pace = sum(row.seconds for row in history) / done
             left = duration(pace * max(0, total - done))
+    name = run.recipe.named(run.name)
     return (
         _shown(folder),
-        f"{run.name} (synthetic)" if run.recipe.synthetic else run.name,
+        f"{name} (synthetic)" if run.recipe.synthetic else name,
         str(run.seed),
         f"{done:.4g} of {total:.4g}",
         accuracy,

@@ -8,11 +8,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 
 from cifar_keras.errors import RunError
 from cifar_keras.files import sha256_of, write_bytes
-from cifar_keras.recipe import Recipe, upgrade
+from cifar_keras.recipe import RULE, Precision, Recipe, altering, is_name, upgrade
 
 RUN = "run.json"
 HISTORY = "history.csv"
@@ -29,6 +36,9 @@ ASIDE = ".old-"
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+# Folders, files and pages are named after these, too, as they are after a run's name.
+Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+Budget = Annotated[str, Field(pattern=r"^[0-9]{1,4}(\.[0-9]{1,40})?$")]
 
 
 class Record(BaseModel):
@@ -59,19 +69,44 @@ class Run(Record):
 
     name: str
     recipe: Recipe
-    recipe_sha256: str
+    recipe_sha256: Sha256
     seed: int
-    budget: Annotated[str, Field(pattern=r"^\d+(\.\d+)?$")]
+    budget: Budget
     overrides: list[str]
     command: list[str]
     started: str
     provenance: dict[str, Any]
     events: list[Event] = []
 
+    @field_validator("name")
+    @classmethod
+    def _names_files(cls, name: str) -> str:
+        if not is_name(name):
+            raise ValueError(f"{name[:100]!r} must be {RULE}; correct it, or remove the folder")
+        return name
+
     @field_validator("recipe", mode="before")
     @classmethod
     def _of_an_earlier_version(cls, recipe: Any) -> Any:
         return upgrade(recipe)
+
+    @field_validator("recipe_sha256")
+    @classmethod
+    def _without_precision(cls, digest: str, before: ValidationInfo) -> str:
+        # The hash of an earlier version changed with the precision.
+        recipe = before.data.get("recipe")
+        return recipe.sha256() if recipe and digest == recipe.sha256_with_precision() else digest
+
+    @field_validator("overrides")
+    @classmethod
+    def _but_the_precision(cls, overrides: list[str]) -> list[str]:
+        # An earlier version recorded it among them.
+        return altering(overrides)
+
+    @property
+    def precision(self) -> Precision:
+        """What the network computes in."""
+        return self.recipe.precision
 
     @property
     def finish(self) -> Event | None:
@@ -85,7 +120,7 @@ class Run(Record):
 
     @property
     def altered(self) -> bool:
-        """Whether keys of the recipe were overridden."""
+        """Whether keys of the recipe were overridden, other than the precision."""
         return bool(self.overrides)
 
 
@@ -126,7 +161,7 @@ class Result(Record):
     test_images: int
     test_loss: Annotated[float, Field(allow_inf_nan=False)] | None
     epoch: Literal["last"] = "last"
-    epochs: float
+    epochs: Positive
     steps: int
     best_on_test: BestOnTest
     parameters: int
@@ -152,13 +187,21 @@ class Tta(Record):
     finished: str
 
 
-def run_name(recipe_name: str, seed: int, budget: str, overrides: Sequence[str]) -> Path:
+def run_name(
+    recipe_name: str,
+    seed: int,
+    budget: str,
+    overrides: Sequence[str],
+    precision: Precision = "float32",
+) -> Path:
     """The folder of a run below the folder of runs.
 
-    A scaled or altered run has its budget and a hash of its overrides in the name, so that it never
-    meets the full run.
+    Any precision but float32 is in the name. A scaled or altered run has its budget and a hash of
+    its overrides there, so that it never meets the full run.
     """
     name = f"seed-{seed}"
+    if precision != "float32":
+        name += f"-{precision}"
     if budget != "1":
         name += f"-budget-{budget}"
     if overrides:
@@ -204,7 +247,10 @@ def _read_record(folder: Path, name: str, kind: type[Record]) -> Any:
 def _first(error: ValidationError) -> str:
     first = error.errors()[0]
     place = ".".join(str(part) for part in first["loc"])
-    return f"{place}: {first['msg']}" if place else first["msg"]
+    message = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "string_pattern_mismatch":
+        message += f". Received: {first['input'][:100]!r}"
+    return f"{place}: {message}" if place else message
 
 
 def read_run(folder: Path) -> Run:

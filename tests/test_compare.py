@@ -94,6 +94,16 @@ def test_the_augmented_accuracy_has_a_line_of_its_own(make):
     assert ["tta.test_accuracy", "0.75", "-"] in found
 
 
+def test_runs_of_two_precisions_differ_in_their_precision_alone(make):
+    found = lines(make(1), make(2, "precision=mixed_bfloat16"))
+
+    assert found[1:4] == [
+        ["seed", "1", "2"],
+        ["precision", "float32", "mixed_bfloat16"],
+        [],
+    ]
+
+
 def test_what_is_the_same_is_said_in_a_line(make):
     one = make(1)
 

@@ -1,4 +1,7 @@
+import errno
 import json
+import os
+import zipfile
 from dataclasses import replace
 
 import keras
@@ -11,7 +14,7 @@ from cifar_keras import runs
 from cifar_keras.data import Dataset, Split
 from cifar_keras.errors import MissingPackage, RunError
 from cifar_keras.evaluate import load_network, plain_logits
-from cifar_keras.export import check_format, export, output_names, predict
+from cifar_keras.export import check_output, export, output_names, predict
 from cifar_keras.models import MODELS
 from cifar_keras.recipe import load_recipe, recipe_path
 
@@ -158,37 +161,139 @@ def test_the_class_names_and_the_run_stand_beside_it(folder, dataset, tmp_path):
     assert facts["recipe_sha256"] == run.recipe_sha256
 
 
-def test_an_earlier_export_is_replaced(folder, dataset, tmp_path):
-    run = runs.read_run(folder)
-    for _ in range(2):
-        export(folder, run, dataset, "savedmodel", tmp_path / "out")
+ENDINGS = [("keras", ".keras"), ("savedmodel", ""), ("onnx", ".onnx")]
 
-    assert (tmp_path / "out" / "saved_model.pb").is_file()
+
+def contents(folder):
+    """Each file below a folder and its bytes, but the run's own."""
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file() and path.parts[-2] != "run"
+    }
+
+
+@pytest.mark.parametrize(("to", "ending"), ENDINGS)
+def test_an_earlier_export_is_replaced_only_where_asked_to(folder, dataset, tmp_path, to, ending):
+    if to == "onnx":
+        pytest.importorskip("tf2onnx")
+    run, output = runs.read_run(folder), tmp_path / f"out{ending}"
+    export(folder, run, dataset, to, output)
+    before = contents(tmp_path)
+    other = run.model_copy(update={"seed": 2})
+
+    with pytest.raises(RunError, match=f"^'{output}' is there already; add --overwrite"):
+        export(folder, other, dataset, to, output)
+    refused = contents(tmp_path)
+    export(folder, other, dataset, to, output, overwrite=True)
+
+    assert refused == before
+    assert contents(tmp_path).keys() == before.keys()
+    assert json.loads((tmp_path / f"out{ending}.json").read_text())["seed"] == 2
+
+
+@pytest.mark.parametrize("name", ["out.keras", "out.keras.json"])
+@pytest.mark.parametrize("content", [b"", b"mine", b'{"mine": 1}', b"[" * 100_000])
+def test_a_file_that_no_export_wrote_is_never_replaced(tmp_path, name, content):
+    (tmp_path / name).write_bytes(content)
+
+    with pytest.raises(RunError, match=f"'{tmp_path / name}' is there already"):
+        check_output("keras", tmp_path / "out.keras", overwrite=False)
+    with pytest.raises(RunError, match=f"^--overwrite: '{tmp_path / name}' is not "):
+        check_output("keras", tmp_path / "out.keras", overwrite=True)
+
+    assert (tmp_path / name).read_bytes() == content
 
 
 @pytest.mark.parametrize(
-    ("to", "name", "told"),
+    ("to", "name"),
     [
-        ("keras", "out.h5", "/out.h5': write a name that ends in .keras"),
-        ("keras", "taken.keras", "/taken.keras' is there and is no keras; choose another name"),
-        ("savedmodel", "taken.keras", "' is there and is no savedmodel; choose another name"),
+        *(("keras", "a.keras"), ("keras", "folder.keras"), ("keras", "link.keras")),
+        *(("onnx", "a.onnx"), ("savedmodel", "a.onnx"), ("savedmodel", "empty")),
+        *(("savedmodel", "link"), ("savedmodel", "gone")),
     ],
 )
-def test_a_name_that_will_not_do_is_told(tmp_path, to, name, told):
-    (tmp_path / "taken.keras").mkdir()
+def test_what_is_of_another_kind_is_never_replaced(tmp_path, to, name):
+    with zipfile.ZipFile(tmp_path / "a.keras", "w") as packed:
+        packed.writestr("letter.txt", "mine")
+    (tmp_path / "a.onnx").write_bytes(b"\x08\x08\x12\x07pytorch")
+    for folder in ("folder.keras", "empty", "saved"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "saved" / "saved_model.pb").touch()
+    (tmp_path / "link").symlink_to(tmp_path / "saved")
+    (tmp_path / "link.keras").symlink_to(tmp_path / "a.keras")
+    (tmp_path / "gone").symlink_to(tmp_path / "nowhere")
 
+    with pytest.raises(RunError, match=f"^--overwrite: '{tmp_path / name}' is not "):
+        check_output(to, tmp_path / name, overwrite=True)
+
+
+@pytest.mark.parametrize("mine", ["notes.txt", "variables/notes.txt", "assets/words.txt"])
+def test_a_folder_with_a_file_of_the_users_is_kept_and_the_file_named(
+    folder, dataset, tmp_path, mine
+):
+    run = runs.read_run(folder)
+    export(folder, run, dataset, "savedmodel", tmp_path / "out")
+    (tmp_path / "out" / mine).write_text("mine")
+    before = contents(tmp_path)
+
+    with pytest.raises(RunError, match=f"^--overwrite: '{tmp_path / 'out'}' holds '{mine}'"):
+        export(folder, run, dataset, "savedmodel", tmp_path / "out", overwrite=True)
+
+    assert contents(tmp_path) == before
+
+
+@pytest.mark.parametrize(("to", "ending"), ENDINGS[:2])
+@pytest.mark.parametrize("last", ["out{}", "out{}.json"])
+def test_an_export_that_fails_leaves_the_earlier_one(
+    folder, dataset, tmp_path, monkeypatch, to, ending, last
+):
+    run, output = runs.read_run(folder), tmp_path / f"out{ending}"
+    export(folder, run, dataset, to, output)
+    before = contents(tmp_path)
+    place, works, full = tmp_path / last.format(ending), os.replace, [True]
+
+    def replace(source, target):
+        if target == place and full and full.pop():
+            raise OSError(errno.ENOSPC, "full")
+        works(source, target)
+
+    monkeypatch.setattr(os, "replace", replace)
+
+    with pytest.raises(RunError, match=r"^no space left to write"):
+        export(folder, run, dataset, to, output, overwrite=True)
+
+    assert contents(tmp_path) == before
+    assert [path.name for path in tmp_path.glob(".*")] == []
+
+
+def test_what_appears_while_an_export_is_written_is_kept(folder, dataset, tmp_path, monkeypatch):
+    def save(model, path):
+        path.write_bytes(b"network")
+        (tmp_path / "out.keras").write_bytes(b"mine")
+
+    monkeypatch.setattr(keras.Model, "save", save)
+
+    with pytest.raises(RunError, match=r"out\.keras' is there already"):
+        export(folder, runs.read_run(folder), dataset, "keras", tmp_path / "out.keras")
+
+    assert (tmp_path / "out.keras").read_bytes() == b"mine"
+
+
+def test_a_name_with_another_ending_is_told(tmp_path):
     with pytest.raises(RunError) as caught:
-        check_format(to, tmp_path / name)
+        check_output("keras", tmp_path / "out.h5", overwrite=False)
 
-    assert str(caught.value).startswith("--output '")
-    assert str(caught.value).endswith(told)
+    assert str(caught.value) == (
+        f"--output '{tmp_path / 'out.h5'}': write a name that ends in .keras"
+    )
 
 
 def test_onnx_without_its_packages_names_the_extra(monkeypatch, tmp_path):
     monkeypatch.setattr("cifar_keras.extras.find_spec", lambda package: None)
 
     with pytest.raises(MissingPackage, match=r"^--to onnx needs tf2onnx, .*cifar_keras\[onnx\]'$"):
-        check_format("onnx", tmp_path / "out.onnx")
+        check_output("onnx", tmp_path / "out.onnx", overwrite=False)
 
 
 def test_a_place_that_cannot_be_written_is_told(folder, dataset, tmp_path):

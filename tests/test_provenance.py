@@ -128,9 +128,24 @@ def test_onednn_is_recorded_as_tensorflow_reads_it(monkeypatch, value, on):
 def test_machine_is_what_decides_rounding():
     facts = provenance.machine(["CPU:0", "CPU:1"], jit=True)
 
-    assert list(facts) == ["cpu", "cores", "gpus", "onednn", "replicas", "jit"]
+    assert list(facts) == ["cpu", "cores", "gpus", "instructions", "onednn", "replicas", "jit"]
     assert facts["jit"] is True
     assert facts["replicas"] == 2
+
+
+@pytest.mark.parametrize(
+    ("cpuinfo", "found"),
+    [
+        (
+            "processor : 0\nflags\t\t: fpu amx_bf16 avx2 amx_int8\nflags : avx512f\n",
+            ["avx2", "amx_bf16"],
+        ),
+        ("processor : 0\nFeatures : fp asimd bf16\n", ["bf16"]),
+        ("", []),
+    ],
+)
+def test_instructions_are_those_of_the_first_processor(cpuinfo, found):
+    assert provenance.instructions(cpuinfo) == found
 
 
 def test_the_record_is_plain_data_without_paths_of_this_machine():

@@ -48,7 +48,9 @@ def make(tmp_path):
     ):
         """A run folder with `epochs` rows; epoch n has a test accuracy of 0.5 + n / 1000."""
         made_of = load_recipe(recipe_path(recipe), overrides)
-        folder = tmp_path / "runs" / runs.run_name(recipe, seed, budget, overrides)
+        folder = (
+            tmp_path / "runs" / runs.run_name(recipe, seed, budget, overrides, made_of.precision)
+        )
         run = runs.Run(
             name=recipe,
             recipe=made_of,
@@ -120,6 +122,12 @@ def test_a_run_before_its_first_test_has_neither_accuracy_nor_pace(make):
 
 def test_synthetic_data_are_named(make):
     assert listed(make("demo"))[0][1] == "demo (synthetic)"
+
+
+def test_a_precision_other_than_float32_is_named(make):
+    folder = make(overrides=("precision=mixed_bfloat16",))
+
+    assert listed(folder)[0][1] == "resnet20 (bfloat16)"
 
 
 @pytest.mark.parametrize(

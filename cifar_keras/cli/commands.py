@@ -21,7 +21,7 @@ def evaluate(options: argparse.Namespace) -> None:
 
     done = evaluate(options.run, run, dataset)
     named = " (synthetic, not CIFAR)" if dataset.synthetic else ""
-    print(f"{run.name} seed {run.seed} on {dataset.name}{named}")
+    print(f"{run.recipe.named(run.name)} seed {run.seed} on {dataset.name}{named}")
     print(f"test accuracy {100 * done.accuracy:.2f} % ({done.correct:,} of {done.images:,})")
     if options.tta:
         tta = evaluate_views(options.run, run, dataset)

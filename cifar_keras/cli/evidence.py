@@ -91,14 +91,13 @@ def export(options: argparse.Namespace) -> None:
     dataset = load(run.recipe.dataset, options.data_dir)
 
     import_tensorflow()
-    from cifar_keras.export import ENDINGS, check_format
+    from cifar_keras.export import ENDINGS
     from cifar_keras.export import export as write
 
     ending = ENDINGS[options.to] or "-savedmodel"
-    named = runs.run_name(run.name, run.seed, run.budget, run.overrides)
+    named = runs.run_name(run.name, run.seed, run.budget, run.overrides, run.precision)
     output = options.output or Path(f"{run.name}-{named.name}{ending}")
-    check_format(options.to, output)
-    for path in write(options.run, run, dataset, options.to, output):
+    for path in write(options.run, run, dataset, options.to, output, options.overwrite):
         print(path)
 
 

@@ -39,6 +39,11 @@ def add_export(actions: Commands[Parser]) -> None:
         metavar="PATH",
         help="the file or folder to write (default: named after the run, in the current folder)",
     )
+    parser.add_argument(
+        "--overwrite",
+        action="store_true",
+        help="replace an earlier export of that name; anything else that is there is kept",
+    )
     add_data_dir(parser)
 
 

@@ -76,7 +76,8 @@ def _add_train(actions: Commands[Parser]) -> None:
     parser.add_argument(
         "--precision",
         choices=PRECISIONS,
-        help="what the network computes in, as --set precision=...",
+        help="what the network computes in (default: as the recipe says); a declared condition, "
+        "not a change of the recipe: each precision has its own run folders and report rows",
     )
     parser.add_argument(
         "--jit",

@@ -11,12 +11,21 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from cifar_keras.cli.say import say
 from cifar_keras.cluster import VARIABLE, Cluster, from_environment, named
 from cifar_keras.errors import DeviceError, Interrupted, RecipeError
 from cifar_keras.extras import require
 from cifar_keras.quiet import import_tensorflow
+
+if TYPE_CHECKING:
+    from cifar_keras.runs import Result
+
+_SLOW_BFLOAT16 = (
+    "this processor has no bfloat16 instructions (avx512_bf16, amx_bf16): mixed_bfloat16 will be "
+    "several times slower than float32"
+)
 
 
 def train(options: argparse.Namespace) -> int:
@@ -36,7 +45,7 @@ def train(options: argparse.Namespace) -> int:
 
 
 def _take_precision(options: argparse.Namespace) -> None:
-    """Make --precision the override that it stands for."""
+    """Make --precision the --set that it stands for."""
     if options.precision is None:
         return
     override = f"precision={options.precision}"
@@ -50,7 +59,7 @@ def _take_precision(options: argparse.Namespace) -> None:
 def _train_one(options: argparse.Namespace) -> None:
     from cifar_keras import runs
     from cifar_keras.data import load
-    from cifar_keras.recipe import load_recipe, recipe_path
+    from cifar_keras.recipe import altering, load_recipe, recipe_path
 
     trackers = tuple(each for each in ("tensorboard", "mlflow") if getattr(options, each))
     for tracker in trackers:
@@ -61,11 +70,13 @@ def _train_one(options: argparse.Namespace) -> None:
     seed = 1 if options.seed is None else options.seed
     if options.weights and recipe.initial_weights == "none":
         raise RecipeError(f"--weights: recipe '{path.stem}' begins with random weights")
-    folder = options.run_dir / runs.run_name(path.stem, seed, options.budget, options.set)
+    overrides = altering(options.set)
+    name = runs.run_name(path.stem, seed, options.budget, overrides, recipe.precision)
+    folder = options.run_dir / name
     dataset = load(recipe.dataset, options.data_dir)
 
     import_tensorflow()
-    from cifar_keras.training.devices import make_strategy
+    from cifar_keras.training.devices import make_strategy, multiplies_bfloat16
     from cifar_keras.training.folder import Job, put_aside
     from cifar_keras.training.train import Every, train
 
@@ -74,7 +85,7 @@ def _train_one(options: argparse.Namespace) -> None:
         recipe=recipe,
         seed=seed,
         budget=options.budget,
-        overrides=tuple(options.set),
+        overrides=tuple(overrides),
         folder=folder,
         # Where the files lie decides nothing, and is nobody else's business.
         command=("cifar-keras", *_without(options.argv, "--run-dir", "--data-dir", "--weights")),
@@ -85,18 +96,24 @@ def _train_one(options: argparse.Namespace) -> None:
     if cluster:
         say(f"worker {cluster.index} of {len(cluster.workers)}; begins once all are there")
     strategy = make_strategy(options.devices, cluster, deterministic=options.jit != "on")
+    if recipe.precision == "mixed_bfloat16" and not multiplies_bfloat16(strategy):
+        say(_SLOW_BFLOAT16)
     chief = cluster is None or cluster.index == 0
     if chief and options.fresh and (aside := put_aside(folder)):
         say(f"the earlier run is now '{aside}'")
     done = chief and (folder / runs.RESULT).exists()
     result = train(job, dataset, strategy, Every(**options.checkpoint_every))
-    say(
-        f"{'finished before' if done else 'finished'}: {100 * result.test_accuracy:.2f} % of "
-        f"{result.test_images:,} test images after the last epoch ({result.epochs:.4g})"
-        + ("; --fresh starts over" if done else "")
-    )
+    say(_outcome(result, done))
     if chief:
         print(folder)
+
+
+def _outcome(result: Result, before: bool) -> str:
+    return (
+        f"{'finished before' if before else 'finished'}: {100 * result.test_accuracy:.2f} % of "
+        f"{result.test_images:,} test images after the last epoch ({result.epochs:.4g})"
+        + ("; --fresh starts over" if before else "")
+    )
 
 
 def _cluster(options: argparse.Namespace) -> Cluster | None:

@@ -18,12 +18,13 @@ from cifar_keras.data import official
 from cifar_keras.data.dataset import Dataset, Split, content_sha256
 from cifar_keras.data.layouts import IMAGE_BYTES, Layout
 from cifar_keras.data.official import FileReport
-from cifar_keras.data.pickles import as_text, load_dictionary
+from cifar_keras.data.pickles import REFETCH, as_text, load_dictionary
 from cifar_keras.errors import DataError
 
-REFETCH = "delete it and fetch the official one"
 # The largest published member has 155 MB; a larger one is no CIFAR file but would fill the memory.
 LARGEST_MEMBER = 256 * 2**20
+# Names are printed: a long one would flood a terminal, and control characters command it.
+LONGEST_NAME = 100
 
 
 @dataclass(frozen=True)
@@ -209,13 +210,22 @@ def _read_names(
         if name_key[0] != file:
             continue
         names = values.get(name_key[1])
-        texts = tuple(map(as_text, names)) if isinstance(names, list) else ()
-        if not len(texts) == len(set(texts)) == count:
+        texts = _class_names(names) if isinstance(names, list) and len(names) == count else ()
+        if len(set(texts)) != count:
             raise DataError(
-                f"must hold {count} different class names. Received: {_kind(names)}; {REFETCH}"
+                f"must hold {count} different class names in printable text. "
+                f"Received: {_kind(names)}; {REFETCH}"
             )
         found[name_key] = texts
     return found
+
+
+def _class_names(names: list[Any]) -> tuple[str, ...]:
+    """Return the names; none of them where one is not short printable text."""
+    if any(not isinstance(name, str | bytes) or len(name) > LONGEST_NAME for name in names):
+        return ()
+    texts = tuple(map(as_text, names))
+    return texts if all(text.isprintable() for text in texts) else ()
 
 
 def _kind(value: object) -> str:

@@ -43,16 +43,21 @@ def write_sheet(
                 f"row {title!r} must have {len(labels)} images, one a label. "
                 f"Received: {len(images)}"
             )
+    # Imported here so that reading data does not wait for Matplotlib.
+    from matplotlib import rc_context
+
     picture = io.BytesIO()
+    # A dollar in a name begins no formula.
+    with rc_context({"text.parse_math": False}):
+        figure = _draw(rows, labels, caption)
     # No software version in the file: unchanged images give unchanged bytes.
-    _draw(rows, labels, caption).savefig(picture, format="png", metadata={"Software": None})
+    figure.savefig(picture, format="png", metadata={"Software": None})
     write_bytes(Path(path), picture.getvalue())
 
 
 def _draw(
     rows: Sequence[tuple[str, NDArray[np.uint8]]], labels: Sequence[str], caption: str
 ) -> "Figure":
-    # Imported here so that reading data does not wait for Matplotlib.
     from matplotlib.figure import Figure
 
     left, top, margin = 1.1, 0.75, 0.08

@@ -1,21 +1,25 @@
 """Convolution that takes fewer products on a CPU."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import NamedTuple
 
 import keras
 import tensorflow as tf
 from keras import ops
 from tensorflow.python.ops import control_flow_util
 
+from cifar_keras.layers.kernel_gradient import add_bias, convolution, takes_products
+from cifar_keras.layers.small_maps import by_position
 from cifar_keras.layers.winograd import WINDOWS, winograd
 
 _PLAIN = ContextVar("_PLAIN", default=False)
 _TRAINING = ContextVar("_TRAINING", default=False)
 # With fewer, what minimal filtering saves in products it loses in making them.
 _LEAST_CHANNELS = 24
+_EXACT = (tf.float32, tf.float64)
+# The largest side at which a product for each position beats oneDNN's bfloat16 convolution.
+_MOST_POSITIONS = 4
 
 
 @contextmanager
@@ -63,30 +67,41 @@ class Conv2D(keras.layers.Conv2D):
 
     def call(self, inputs: tf.Tensor, training: bool | None = None) -> tf.Tensor:
         with _set(_TRAINING, bool(training)):
-            return super().call(inputs)
+            way = self._way(inputs)
+            if way is None or inputs.dtype != tf.bfloat16 or not self.use_bias:
+                return super().call(inputs)
+            maps = add_bias(way(inputs, ops.convert_to_tensor(self.kernel)), self.bias)
+            return maps if self.activation is None else self.activation(maps)
 
     def convolution_op(self, inputs: tf.Tensor, kernel: keras.Variable) -> tf.Tensor:
-        if not self._can_take_fewer_products(inputs):
+        way = self._way(inputs)
+        if way is None:
             return super().convolution_op(inputs, kernel)
-        sides = list(zip(inputs.shape[1:3], self.kernel_size, strict=True))
-        if all(side <= window for side, window in sides):
-            return _by_window(inputs, ops.convert_to_tensor(kernel))
-        if (
-            _TRAINING.get()
-            and all(window in WINDOWS and side > window for side, window in sides)
-            and min(inputs.shape[-1], self.filters) >= _LEAST_CHANNELS
-            and inputs.dtype in (tf.float32, tf.float64)
-            and not _for_xla()
-        ):
-            return winograd(inputs, ops.convert_to_tensor(kernel))
-        return super().convolution_op(inputs, kernel)
+        return way(inputs, ops.convert_to_tensor(kernel))
 
-    def _can_take_fewer_products(self, inputs: tf.Tensor) -> bool:
+    def _way(self, inputs: tf.Tensor) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor] | None:
+        """Return what computes the convolution; None for Keras' own code."""
+        if not self._may_differ_from_keras(inputs):
+            return None
+        sides = list(zip(inputs.shape[1:3], self.kernel_size, strict=True))
+        one_pixel = self.kernel_size == (1, 1)
+        if not one_pixel and all(side <= window for side, window in sides):
+            return by_position
+        if not _TRAINING.get() or _for_xla():
+            return None
+        if inputs.dtype == tf.bfloat16:
+            if not one_pixel and all(side <= _MOST_POSITIONS for side, _ in sides):
+                return by_position
+            return convolution if takes_products(inputs, self.kernel.shape) else None
+        fits = all(window in WINDOWS and side > window for side, window in sides)
+        enough = min(inputs.shape[-1], self.filters) >= _LEAST_CHANNELS
+        return winograd if fits and enough and inputs.dtype in _EXACT else None
+
+    def _may_differ_from_keras(self, inputs: tf.Tensor) -> bool:
         return (
             isinstance(inputs, tf.Tensor)
             and None not in inputs.shape[1:3]
             and not _PLAIN.get()
-            and self.kernel_size != (1, 1)
             and self.padding == "same"
             and self.strides == (1, 1)
             and self.dilation_rate == (1, 1)
@@ -102,45 +117,3 @@ def _for_xla() -> bool:
     graph = tf.compat.v1.get_default_graph()
     found: bool = control_flow_util.GraphOrParentsInXlaContext(graph)
     return found
-
-
-class _Span(NamedTuple):
-    """Where along one side a weight of the window meets the image."""
-
-    place: int
-    begin_in: int
-    begin_out: int
-    length: int
-
-
-def _spans(side: int, window: int) -> Iterator[_Span]:
-    before = (window - 1) // 2
-    for place in range(window):
-        shift = place - before
-        length = side - abs(shift)
-        if length > 0:
-            yield _Span(place, max(shift, 0), max(-shift, 0), length)
-
-
-def _by_window(images: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
-    height, width, channels = images.shape[1:]
-    filters = kernel.shape[-1]
-    # Unstacked, so that the gradient of all is one stack and not a sum of padded arrays.
-    weights = tf.unstack(tf.reshape(kernel, (-1, channels, filters)))
-    parts = []
-    for row in _spans(height, kernel.shape[0]):
-        for column in _spans(width, kernel.shape[1]):
-            met = images[
-                :,
-                row.begin_in : row.begin_in + row.length,
-                column.begin_in : column.begin_in + column.length,
-            ]
-            weight = weights[row.place * kernel.shape[1] + column.place]
-            part = tf.matmul(tf.reshape(met, (-1, channels)), weight)
-            part = tf.reshape(part, (-1, row.length, column.length, filters))
-            margins = [
-                (row.begin_out, height - row.begin_out - row.length),
-                (column.begin_out, width - column.begin_out - column.length),
-            ]
-            parts.append(tf.pad(part, [(0, 0), *margins, (0, 0)]))
-    return tf.add_n(parts)

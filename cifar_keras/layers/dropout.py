@@ -1,55 +1,74 @@
 """Dropout whose draws do not depend on the number of replicas."""
 
+from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any
 
 import keras
 import tensorflow as tf
 
-from cifar_keras.layers.share import current_share, uniform
+from cifar_keras.layers.fused import fused, widened
+from cifar_keras.layers.share import uniform_bits
 
 
-def _dropped(inputs: tf.Tensor, rate: float, noise_shape: Any, seeds: Any) -> tf.Tensor:
-    sizes = tf.unstack(tf.shape(inputs))
-    shape = [
-        size if given is None else given
-        for size, given in zip(sizes, noise_shape or [None] * len(sizes), strict=True)
-    ]
-    drawn = uniform(shape, seeds, inputs.dtype.name)
-    kept = inputs * tf.constant(1 / (1 - rate), inputs.dtype)
-    return tf.where(drawn >= tf.constant(rate, inputs.dtype), kept, tf.zeros([], inputs.dtype))
+@cache
+def _dropping(rate: float) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
+    """Return the function of inputs and uniform uint16 numbers that drops a share of `rate`."""
+    least, factor = round(rate * 2**16), 1 / (1 - rate)
+
+    def kept(x: tf.Tensor, bits: tf.Tensor) -> tf.Tensor:
+        wide = widened(x)
+        scaled = tf.where(tf.cast(bits, tf.int32) >= least, wide * factor, tf.zeros([], wide.dtype))
+        return tf.cast(scaled, x.dtype)
+
+    keep = fused(kept)
+
+    @tf.custom_gradient
+    def dropped(x: tf.Tensor, bits: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], Any]]:
+        return keep(x, bits), lambda outer: (keep(outer, bits), None)
+
+    return dropped
+
+
+class _Dropping(keras.layers.Layer):
+    """What both layers share; `_dropped_shape` says which elements are dropped together."""
+
+    def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
+        if not (training and 0 < self.rate < 1):
+            return super().call(inputs, training=training)
+        shape = self._dropped_shape(keras.ops.shape(inputs))
+        return _dropping(self.rate)(inputs, uniform_bits(shape, self.seed_generator))
+
+    def _dropped_shape(self, sizes: Sequence[Any]) -> Sequence[Any]:
+        raise NotImplementedError
 
 
 @keras.saving.register_keras_serializable(package="cifar_keras")
-class Dropout(keras.layers.Dropout):
+class Dropout(_Dropping, keras.layers.Dropout):
     """Keras' dropout; of a share of a batch, what one device would drop of the whole.
 
-    Keras gives every replica the same noise (keras#20612).
+    Keras gives every replica the same noise (keras#20612), and in bfloat16 drops in steps of 1/128:
+    30.5 % for a rate of 0.3. Here each element has 16 bits whatever its type.
 
     Reference:
         Srivastava et al., JMLR 15 (2014).
     """
 
-    def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
-        if training and 0 < self.rate < 1 and _parted():
-            return _dropped(inputs, self.rate, self.noise_shape, self.seed_generator)
-        return super().call(inputs, training=training)
+    def _dropped_shape(self, sizes: Sequence[Any]) -> Sequence[Any]:
+        given = self.noise_shape or [None] * len(sizes)
+        return [size if each is None else each for size, each in zip(sizes, given, strict=True)]
 
 
 @keras.saving.register_keras_serializable(package="cifar_keras")
-class SpatialDropout2D(keras.layers.SpatialDropout2D):
+class SpatialDropout2D(_Dropping, keras.layers.SpatialDropout2D):
     """Keras' dropout of whole channels; of a share of a batch, what one device would drop.
 
     Reference:
         Tompson et al., arXiv 1411.4280.
     """
 
-    def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
-        if training and 0 < self.rate < 1 and _parted():
-            shape = self._get_noise_shape(inputs)
-            return _dropped(inputs, self.rate, shape, self.seed_generator)
-        return super().call(inputs, training=training)
-
-
-def _parted() -> bool:
-    context = tf.distribute.get_replica_context()
-    return current_share() is not None or (context is not None and context.num_replicas_in_sync > 1)
+    def _dropped_shape(self, sizes: Sequence[Any]) -> Sequence[Any]:
+        batch, *_, last = sizes
+        if self.data_format == "channels_first":
+            return [batch, sizes[1], 1, 1]
+        return [batch, 1, 1, last]

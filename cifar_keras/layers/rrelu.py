@@ -1,10 +1,13 @@
 """Randomised leaky rectified linear unit."""
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
+import tensorflow as tf
 
-from cifar_keras.layers.share import uniform
+from cifar_keras.layers.fused import fused, widened
+from cifar_keras.layers.share import uniform_bits
 
 
 @keras.saving.register_keras_serializable(package="cifar_keras")
@@ -56,21 +59,43 @@ class RReLU(keras.layers.Layer):
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
         self.supports_masking = True
+        self._randomised = self._make_randomised()
 
     @classmethod
     def from_divisors(cls, lower: float, upper: float, **kwargs: Any) -> "RReLU":
         """The paper's form: `x / a` with `a ~ U(lower, upper)`, `2x / (lower + upper)` at test."""
         return cls(lower, upper, divisors=True, **kwargs)
 
-    def call(self, inputs: keras.KerasTensor, training: bool = False) -> keras.KerasTensor:
+    def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
         if training:
-            shape = keras.ops.shape(inputs)
-            drawn = uniform(shape, self.seed_generator, self.compute_dtype, self.lower, self.upper)
-        else:
-            drawn = keras.ops.cast((self.lower + self.upper) / 2, self.compute_dtype)
-        # Chosen before it is applied: its gradient is one product then, and needs only one array.
-        factor = keras.ops.where(inputs > 0, 1.0, drawn)
+            return self._randomised(
+                inputs, uniform_bits(keras.ops.shape(inputs), self.seed_generator)
+            )
+        fixed = keras.ops.cast((self.lower + self.upper) / 2, self.compute_dtype)
+        factor = keras.ops.where(inputs > 0, 1.0, fixed)
         return inputs / factor if self.divisors else inputs * factor
+
+    def _make_randomised(self) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
+        lower, step = self.lower, (self.upper - self.lower) / 2**16
+
+        def scaled(x: tf.Tensor, bits: tf.Tensor, of: tf.Tensor) -> tf.Tensor:
+            wide = widened(x)
+            drawn = lower + step * (tf.cast(bits, wide.dtype) + 0.5)
+            factor = 1 / drawn if self.divisors else drawn
+            return tf.cast(tf.where(of > 0, wide, wide * factor), x.dtype)
+
+        scale = fused(scaled)
+
+        @tf.custom_gradient
+        def randomised(
+            inputs: tf.Tensor, bits: tf.Tensor
+        ) -> tuple[tf.Tensor, Callable[[tf.Tensor], Any]]:
+            outputs = scale(inputs, bits, inputs)
+            # Where no slope is negative the outputs have the inputs' signs, and are kept anyway.
+            signs = outputs if lower >= 0 else inputs
+            return outputs, lambda outer: (scale(outer, bits, signs), None)
+
+        return randomised
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return input_shape

@@ -6,7 +6,7 @@ import keras
 from keras import layers
 
 from cifar_keras.initializers import initializer, torch_bias
-from cifar_keras.layers import BatchNormalization, Whitening
+from cifar_keras.layers import GELU, BatchNormalization, Whitening
 from cifar_keras.models.parts import logits_dtype, same_conv
 
 # What a patch of 2x2 has for each channel.
@@ -63,7 +63,7 @@ def airbench(
         bias_initializer=_whitening_bias(whitening_bias, PATCH * input_shape[-1]),
         name="whitening",
     )(inputs)
-    x = layers.Activation("gelu", name="whitening_gelu")(x)
+    x = GELU(name="whitening_gelu")(x)
     for group, filters in enumerate(widths, start=1):
         x = net.group(x, filters, residual, f"group{group}")
     x = layers.Flatten(name="flatten")(layers.MaxPooling2D(3, name="pool")(x))
@@ -113,4 +113,4 @@ class _Net:
 
     def gelu(self, x: keras.KerasTensor, name: str) -> keras.KerasTensor:
         # The exact one, Keras' default, and not that of the hyperbolic tangent.
-        return layers.Activation("gelu", name=name)(x)
+        return GELU(name=name)(x)

@@ -6,7 +6,7 @@ import keras
 from keras import layers
 
 from cifar_keras.initializers import initializer
-from cifar_keras.layers import BatchNormalization, Whitening
+from cifar_keras.layers import BatchNormalization, SiLU, Whitening
 from cifar_keras.models.parts import logits_dtype, same_conv
 
 
@@ -63,7 +63,7 @@ def speedrun(
     net = _Net(kernel_initializer, bn)
     inputs = keras.Input(input_shape, name="images")
     x = Whitening(whitening_epsilon, centered=True, name="whitening")(inputs)
-    x = layers.Activation("silu", name="whitening_silu")(x)
+    x = SiLU(name="whitening_silu")(x)
     for number, group in enumerate(GROUPS, start=1):
         x = net.group(x, group, f"group{number}")
     maximum = layers.GlobalMaxPooling2D(name="pool_max")(x)
@@ -100,4 +100,4 @@ class _Net:
 
     def norm_silu(self, x: keras.KerasTensor, name: str) -> keras.KerasTensor:
         x = BatchNormalization(**self.bn, name=f"{name}_bn")(x)
-        return layers.Activation("silu", name=f"{name}_silu")(x)
+        return SiLU(name=f"{name}_silu")(x)

@@ -1,19 +1,30 @@
 """Recipes: the frozen schema, and how one is found, read and overridden."""
 
-from cifar_keras.recipe.files import load_recipe, recipe_names, recipe_path, recipes_folder
+from cifar_keras.recipe.files import (
+    altering,
+    load_recipe,
+    recipe_names,
+    recipe_path,
+    recipes_folder,
+)
 from cifar_keras.recipe.flattening import flat
+from cifar_keras.recipe.names import RULE, is_name
 from cifar_keras.recipe.reference import Curve, Reference
-from cifar_keras.recipe.schema import NUM_CLASSES, Data, Recipe, Stage
+from cifar_keras.recipe.schema import NUM_CLASSES, Data, Precision, Recipe, Stage
 from cifar_keras.recipe.upgrades import upgrade
 
 __all__ = [
     "NUM_CLASSES",
+    "RULE",
     "Curve",
     "Data",
+    "Precision",
     "Recipe",
     "Reference",
     "Stage",
+    "altering",
     "flat",
+    "is_name",
     "load_recipe",
     "recipe_names",
     "recipe_path",

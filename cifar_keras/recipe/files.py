@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from cifar_keras.errors import RecipeError
 from cifar_keras.recipe.mistakes import mistake
+from cifar_keras.recipe.names import RULE, is_name
 from cifar_keras.recipe.schema import Recipe
 from cifar_keras.recipe.strict_yaml import load_yaml, parse_value
 
@@ -38,19 +39,29 @@ def recipe_path(name_or_file: str) -> Path:
     """The file of a shipped recipe's name, or the path itself if it is one.
 
     Raises:
-        RecipeError: there is no such recipe; the nearest name is told.
+        RecipeError: there is no such recipe (the nearest name is told), or its file has a name of
+            which no run folder can be made.
     """
     if name_or_file.endswith((".yaml", ".yml")) or "/" in name_or_file:
         path = Path(name_or_file)
         if not path.is_file():
             raise RecipeError(f"recipe file '{name_or_file}' is not there; correct the path")
-        return path
+        return _named(path)
     path = recipes_folder() / f"{name_or_file}.yaml"
     if path.is_file():
-        return path
+        return _named(path)
     near = difflib.get_close_matches(name_or_file, recipe_names(), n=1)
     hint = f"did you mean '{near[0]}'?" if near else "see 'cifar-keras recipes'"
     raise RecipeError(f"unknown recipe '{name_or_file}'; {hint}")
+
+
+def _named(path: Path) -> Path:
+    if not is_name(path.stem):
+        raise RecipeError(
+            f"recipe file {str(path)!r}: {path.stem!r} would name folders and pages and must be "
+            f"{RULE}; rename the file"
+        )
+    return path
 
 
 def load_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
@@ -78,6 +89,11 @@ def load_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
     except ValidationError as error:
         lines = [mistake(path.name, tree, each) for each in error.errors()]
         raise RecipeError("\n".join(lines)) from None
+
+
+def altering(overrides: Sequence[str]) -> list[str]:
+    """Return the overrides that alter the recipe: all but the precision, which is declared."""
+    return [each for each in overrides if each.partition("=")[0] != "precision"]
 
 
 def _override(tree: dict[str, Any], override: str) -> None:

@@ -1,9 +1,10 @@
 """What was published: the figure, what it is, how it scatters, and the curve."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from cifar_keras.recipe.names import PATTERN
 from cifar_keras.recipe.section import Section
 
 
@@ -14,7 +15,7 @@ class Curve(Section):
     first epoch of each stage anew, `stage` is the column of the stages, which follow one another.
     """
 
-    file: str
+    file: Annotated[str, Field(pattern=PATTERN)]
     where: dict[str, str | int]
     stage: str | None
     epoch: str

@@ -195,7 +195,8 @@ class Recipe(Section):
         description="on several devices: statistics of the whole batch, or of each device's share"
     )
     precision: Precision = Field(
-        description="what the network computes in; weights, logits and loss are always float32"
+        description="what the network computes in, no part of the hash; weights, logits and loss "
+        "are always float32"
     )
     optimizer: Optimizer
     label_smoothing: float = Field(ge=0, lt=1)
@@ -244,18 +245,37 @@ class Recipe(Section):
         """The shape of the network's input: of no size of its own where `sizes` change."""
         return (None, None, 3) if self.data.sizes else self.image_shape
 
+    def named(self, name: str) -> str:
+        """Return the recipe's name as readers see it: `airbench94 (bfloat16)`, float32 unnamed."""
+        return name if self.precision == "float32" else f"{name} ({self.number_type})"
+
+    @property
+    def number_type(self) -> str:
+        """The type of number that the network computes in, as readers see it."""
+        return self.precision.removeprefix("mixed_")
+
     @property
     def synthetic(self) -> bool:
         """Whether the images are drawn by this package and not photographs."""
         return self.dataset.startswith("synthetic")
 
     def sha256(self) -> str:
-        """A hash of everything that can move a number; comments and published figures do not."""
-        # A key that did not exist yet and says what its absence meant leaves old hashes valid.
-        plain = without_neutral(self.moving())
-        text = json.dumps(plain, sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()
+        """Return a hash of what is computed, whatever the precision.
+
+        Comments and published figures do not change it either.
+        """
+        return _sha256({key: value for key, value in self.moving().items() if key != "precision"})
+
+    def sha256_with_precision(self) -> str:
+        """Return the hash that versions up to 0.4.0 recorded; in float32 it is `sha256`."""
+        return _sha256(self.moving())
 
     def moving(self) -> dict[str, Any]:
         """What can move a number, as plain data."""
         return self.model_dump(exclude={"title", "system", "parameters", "reference"})
+
+
+def _sha256(moving: dict[str, Any]) -> str:
+    # A key that did not exist yet and says what its absence meant leaves old hashes valid.
+    text = json.dumps(without_neutral(moving), sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()

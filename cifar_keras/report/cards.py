@@ -16,12 +16,13 @@ _CARD = """\
 
 Written by `cifar-keras report`. Do not edit.
 
-- **Weights**: `runs/{folder}/{file}`, {size:,} bytes,
+- **Weights**: {weights}, {size:,} bytes,
   SHA-256 `{sha256}`, {same}.
 - **Network**: {name}, "{recipe_title}" ({system}), {parameters:,} trainable parameters, {macs:,}
   multiply-adds an image. Images of {side} x {side} pixels in, logits of {classes} classes out.
 - **Data**: {data}; files: {copy}. Trained on all training images, none held out.
 - **Recipe**: `{recipe}` of hash `{hash}`, seed {seed}; epochs: {epochs}. {whole}.
+  Trained and evaluated in {precision}.
   Images are normalised as its `data` section says; `run.json` beside the weights has all of it.
 - **Made with**: cifar_keras {package}, TensorFlow {tensorflow}, Keras {keras}, revision {revision},
   on {hardware}.
@@ -32,17 +33,17 @@ Written by `cifar-keras report`. Do not edit.
 | with test-time augmentation | {augmented} |
 | best epoch, chosen on the test set: no result | {best:.2f} |
 
-Published: {published}. Verdict on the recipe's runs: {verdict}.
+Published: {published}. Verdict on the recipe's runs in {precision}: {verdict}.
 
 ## Limits
 
 - {limit}
-- It knows the {classes} classes of {dataset} and names one of them for any image whatever. Its
+- It knows the {classes} classes of {data} and names one of them for any image whatever. Its
   probabilities are not calibrated.
 - {kind} of {side} x {side} pixels: larger photographs must be scaled down, and were not tested.
 - The test accuracy was looked at after every epoch, though nothing was chosen by it.
 
-`cifar-keras evaluate reports/runs/{folder}` measures the accuracy again.
+{again} measures the accuracy again.
 """
 
 
@@ -63,16 +64,15 @@ def _card(row: Row, sample: Sample, weights: Path) -> str:
     digest = sha256_of(weights)
     same = digest == result.weights_sha256
     return _CARD.format(
-        title=text.title(row),
+        title=text.escaped(text.title(row)),
         seed=run.seed,
-        folder=sample.name,
-        file=WEIGHTS,
+        weights=text.code(f"runs/{sample.name}/{WEIGHTS}"),
         size=weights.stat().st_size,
         sha256=digest,
         same="as its run recorded it" if same else "NOT the file that its run recorded",
-        name=recipe.model.name,
-        recipe_title=recipe.title,
-        system=f"system {recipe.system}" if len(recipe.system) == 1 else recipe.system,
+        name=text.escaped(recipe.model.name),
+        recipe_title=text.escaped(recipe.title),
+        system=text.escaped(recipe.system if len(recipe.system) > 1 else f"system {recipe.system}"),
         parameters=result.parameters,
         macs=result.macs,
         side=recipe.data.crop,
@@ -82,19 +82,20 @@ def _card(row: Row, sample: Sample, weights: Path) -> str:
         augmented=text.number(sample.augmented),
         best=100 * result.best_on_test.test_accuracy,
         recipe=run.name,
+        again=text.code(f"cifar-keras evaluate reports/runs/{sample.name}"),
         hash=run.recipe_sha256[:8],
         epochs=text.epochs(row),
+        precision=recipe.number_type,
         whole="The whole recipe" if row.full else "Not the whole recipe as it is shipped",
-        package=sample.provenance("versions", "cifar_keras"),
-        tensorflow=sample.provenance("versions", "tensorflow"),
-        keras=sample.provenance("versions", "keras"),
-        revision=sample.revision,
-        hardware=sample.hardware,
+        package=text.escaped(sample.provenance("versions", "cifar_keras")),
+        tensorflow=text.escaped(sample.provenance("versions", "tensorflow")),
+        keras=text.escaped(sample.provenance("versions", "keras")),
+        revision=text.escaped(sample.revision),
+        hardware=text.escaped(sample.hardware),
         published=text.published(recipe.reference),
         verdict=verdict(row).text,
         data=recipe.dataset,
         copy=sample.data_copy,
-        dataset=recipe.dataset,
         kind="Drawn images" if recipe.synthetic else "Photographs",
         limit=_limit(row, recipe),
     )

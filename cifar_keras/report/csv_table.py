@@ -30,6 +30,7 @@ def _csv_cells(row: Row) -> dict[str, object]:
         "dataset": row.recipe.dataset,
         "synthetic": row.recipe.synthetic,
         "kind": "full" if row.full else "scaled or altered",
+        "precision": row.recipe.number_type,
         "budget": row.budget,
         "overrides": " ".join(row.overrides),
         "note": row.note,

@@ -58,7 +58,9 @@ def curve_charts(rows: Sequence[Row]) -> dict[str, Chart]:
             charts[row.slug] = curve_chart(row, lines)
             if row.recipe.system in ACCURACY:
                 charts[f"{row.slug}-accuracy"] = curve_chart(row, lines, accuracy=True)
-    full = {row.name: row for row in rows if row.full}
+    # The last of a recipe's rows is kept: one that has runs, float32 before another precision.
+    ordered = sorted(reversed(rows), key=lambda row: bool(row.samples))
+    full = {row.name: row for row in ordered if row.full}
     for name, (title, recipes) in TOGETHER.items():
         together = [(full[recipe], series(full[recipe])) for recipe in recipes if recipe in full]
         if any(lines.test or lines.published for _, lines in together):
@@ -108,7 +110,7 @@ def chart_together(title: str, rows: Sequence[tuple[Row, Series]]) -> Chart:
         trained.append((lines.train_mean, Stroke(color, 0.9, _DOTTED)))
         tested += _runs(lines.test, lines.test_mean, color, points=False)
         runs = text.count(len(row.samples), "run") if row.samples else "not run"
-        legend.append((f"{row.name} ({runs})", Stroke(color, 1.6)))
+        legend.append((f"{row.label} ({runs})", Stroke(color, 1.6)))
     each = [lines for _, lines in rows]
     ran = any(lines.test for lines in each)
     if ran:
@@ -125,9 +127,9 @@ def chart_together(title: str, rows: Sequence[tuple[Row, Series]]) -> Chart:
 
 
 def heading(row: Row) -> str:
-    """Recipe, title and data set; synthetic data are named as such."""
+    """Recipe, precision, title and data set; synthetic data are named as such."""
     data = DATASETS.get(row.recipe.dataset, row.dataset)
-    return f"{row.name}: {row.recipe.title}, on {data}"
+    return f"{row.label}: {text.line(row.recipe.title)}, on {data}"
 
 
 def subheading(row: Row) -> str:
@@ -140,7 +142,8 @@ def subheading(row: Row) -> str:
     elif row.length_differs:
         parts.append(f"{row.epochs:.4g} epochs instead of {row.full_epochs:.4g}")
     if row.note:
-        parts.append(row.note if len(row.note) < 100 else f"{row.note[:99]}...")
+        note = text.line(row.note)
+        parts.append(note if len(note) < 100 else f"{note[:99]}...")
     if not row.full and row.recipe.reference:
         parts.append("not comparable with the published one")
     return ", ".join(parts)

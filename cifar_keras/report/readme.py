@@ -36,9 +36,9 @@ def with_results(readme: str, rows: Sequence[Row]) -> str:
 def _results(rows: Sequence[Row]) -> str:
     run = [row for row in rows if row.samples]
     full = [row for row in run if row.full]
-    recipes = len({row.name for row in rows})
+    recipes, whole = (len({row.name for row in each}) for each in (rows, full))
     summary = (
-        f"Run whole: {len(full)} of {recipes} recipes{_verdicts(full)}. Scaled or altered: "
+        f"Run whole: {whole} of {recipes} recipes{_verdicts(full)}. Scaled or altered: "
         f"{len(run) - len(full)}.\n"
     )
     if not run:
@@ -46,7 +46,7 @@ def _results(rows: Sequence[Row]) -> str:
     head = ["recipe", "data", "published, %", "ours, last epoch, %", "augmented at test, %"]
     body = [
         [
-            f"`{row.name}`",
+            row.recipe.named(f"`{row.name}`"),
             row.dataset,
             text.published(row.recipe.reference),
             text.spread(row.last),
@@ -59,11 +59,12 @@ def _results(rows: Sequence[Row]) -> str:
     table = text.markdown_table([*head, "epochs", "verdict"], body, right=(2, 3, 4, 5))
     # The fullest evidence: full runs before others, then a published curve, then the most runs.
     shown = max(run, key=lambda row: (row.full, row.curve is not None, len(row.samples)))
-    figure = f"![Error curves of {text.title(shown)}](reports/curves/{shown.slug}.svg)\n"
+    title = text.escaped(text.title(shown))
+    figure = f"![Error curves of {title}](reports/curves/{shown.slug}.svg)\n"
     return f"{summary}\n{table}\n{figure}"
 
 
 def _verdicts(full: Sequence[Row]) -> str:
-    texts = [verdict(row).text for row in full]
+    texts = [row.recipe.named(verdict(row).text) for row in full]
     told = [f"{each}: {texts.count(each)}" for each in dict.fromkeys(texts)]
     return f" ({'; '.join(told)})" if told else ""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from cifar_keras.recipe import Curve, Recipe
+from cifar_keras.recipe import Curve, Precision, Recipe
 from cifar_keras.report.samples import DASH, LeftOut, Sample, read_samples
 from cifar_keras.report.values import Values
 from cifar_keras.runs import run_name
@@ -13,11 +13,11 @@ from cifar_keras.runs import run_name
 
 @dataclass(frozen=True)
 class Row:
-    """The runs of one recipe at one budget with the same overrides; accuracies are in percent.
+    """The runs of one recipe in one precision, at one budget, with the same overrides.
 
-    A `full` row holds runs of the whole recipe as it is shipped; any other is never compared with
-    the published figure. `full_epochs` is the length of the shipped recipe. `slug` names the row's
-    curve files.
+    Accuracies are in percent. A `full` row holds runs of the whole recipe as it is shipped, in
+    whatever precision; any other is never compared with the published figure. `full_epochs` is the
+    length of the shipped recipe. `slug` names the row's curve files.
     """
 
     name: str
@@ -30,6 +30,11 @@ class Row:
     note: str
     slug: str
     samples: tuple[Sample, ...]
+
+    @property
+    def label(self) -> str:
+        """The recipe's name and, unless it is float32, the precision."""
+        return self.recipe.named(self.name)
 
     @property
     def last(self) -> Values:
@@ -106,6 +111,7 @@ class Results(NamedTuple):
 
 class _Key(NamedTuple):
     name: str
+    precision: Precision
     budget: str
     overrides: tuple[str, ...]
     recipe_sha256: str
@@ -120,11 +126,12 @@ def collect(recipes: Sequence[tuple[str, Recipe]], roots: Sequence[Path]) -> Res
     samples, left_out = read_samples(roots)
     shipped = dict(recipes)
     groups: dict[_Key, list[Sample]] = {
-        _Key(name, "1", (), recipe.sha256()): [] for name, recipe in recipes
+        _Key(name, recipe.precision, "1", (), recipe.sha256()): [] for name, recipe in recipes
     }
     for sample in samples:
         run = sample.run
-        key = _Key(run.name, run.budget, tuple(sorted(run.overrides)), run.recipe_sha256)
+        overrides = tuple(sorted(run.overrides))
+        key = _Key(run.name, run.precision, run.budget, overrides, run.recipe_sha256)
         groups.setdefault(key, []).append(sample)
     places = {name: place for place, name in enumerate(shipped)}
 
@@ -152,14 +159,15 @@ def _row(key: _Key, shipped: dict[str, Recipe], samples: list[Sample], taken: se
     known = shipped.get(key.name)
     as_shipped = known is not None and known.sha256() == key.recipe_sha256
     recipe = known if known and as_shipped else samples[0].run.recipe
+    recipe = recipe.model_copy(update={"precision": key.precision})
     notes = list(key.overrides)
     other_version = _is_other_version(key, shipped)
     if other_version:
         notes.append(f"another version of the recipe, {key.recipe_sha256[:8]}")
     if known is None:
         notes.append("recipe not shipped")
-    seedless = run_name(key.name, 0, key.budget, key.overrides).name.removeprefix("seed-0")
-    slug = key.name + seedless
+    folder = run_name(key.name, 0, key.budget, key.overrides, key.precision)
+    slug = key.name + folder.name.removeprefix("seed-0")
     if other_version or slug in taken:
         slug += f"-recipe-{key.recipe_sha256[:8]}"
     return Row(

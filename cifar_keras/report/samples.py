@@ -53,7 +53,7 @@ class Sample:
     def hardware(self) -> str:
         """The GPUs, if any, then processor and cores."""
         gpus, cpu, cores = (self.provenance("hardware", key) for key in ("gpus", "cpu", "cores"))
-        parts = [str(gpu) for gpu in gpus or ()]
+        parts = [str(gpu) for gpu in gpus] if isinstance(gpus, list) else []
         if cpu:
             parts.append(f"{cpu} ({cores} cores)" if cores else str(cpu))
         return ", ".join(parts) or DASH
@@ -64,7 +64,8 @@ class Sample:
         revision = self.provenance("git", "revision")
         if not revision:
             return DASH
-        return f"{revision[:8]} dirty" if self.provenance("git", "dirty") else str(revision[:8])
+        short = str(revision)[:8]
+        return f"{short} dirty" if self.provenance("git", "dirty") else short
 
     @property
     def data_copy(self) -> str:
@@ -92,10 +93,11 @@ def read_samples(roots: Sequence[Path]) -> tuple[list[Sample], list[LeftOut]]:
     """The finished runs below `roots`, and the folders left out.
 
     A run without result.json is unfinished and ignored. A damaged folder is left out with one line
-    of warning. A seed is one sample: of two runs alike in recipe, budget, overrides and seed the
-    one started later counts (`started` is ISO 8601 in UTC, so that text compares as time). If they
-    started together they are copies of one run, and the one of the later root is taken: with
-    reports/runs last, the committed evidence gives the same report with and without its originals.
+    of warning. A seed is one sample: of two runs alike in recipe, budget, overrides, precision
+    and seed the one started later counts (`started` is ISO 8601 in UTC, so that text compares as
+    time). If they started together they are copies of one run, and the one of the later root is
+    taken: with reports/runs last, the committed evidence gives the same report with and without its
+    originals.
     """
     kept: dict[tuple[object, ...], Sample] = {}
     left_out: list[LeftOut] = []
@@ -106,7 +108,8 @@ def read_samples(roots: Sequence[Path]) -> tuple[list[Sample], list[LeftOut]]:
                 left_out.append(found)
             elif found:
                 run = found.run
-                key = (run.name, run.seed, run.budget, *sorted(run.overrides), run.recipe_sha256)
+                what = (run.name, run.recipe_sha256, run.budget, *sorted(run.overrides))
+                key = (*what, run.precision, run.seed)
                 older, kept[key] = sorted([kept.get(key, found), found], key=_started)
                 if _started(older) != _started(kept[key]):
                     reason = f"started {_started(older)}; the same seed was run again later"

@@ -72,9 +72,9 @@ _Column = tuple[str, Callable[[Row], str]]
 
 def _columns(system: System, rows: Sequence[Row], facts: Sequence[Original]) -> list[_Column]:
     def argument(name: str) -> _Column:
-        return name, lambda row: _plain(row.recipe.model.arguments.get(name))
+        return name, lambda row: text.escaped(_plain(row.recipe.model.arguments.get(name)))
 
-    columns: list[_Column] = [("recipe", lambda row: f"`{row.name}`")]
+    columns: list[_Column] = [("recipe", lambda row: row.recipe.named(f"`{row.name}`"))]
     columns += [argument(name) for name in system.arguments]
     columns.append((_heading("accuracy"), lambda row: text.published(row.recipe.reference)))
     if any(row.curve for row in rows):
@@ -95,7 +95,7 @@ def _columns(system: System, rows: Sequence[Row], facts: Sequence[Original]) -> 
         if known:
             columns.append((_heading(quantity), _known(known)))
             columns += [("ours", ours)] if ours else []
-    return [*columns, ("hardware, ours", lambda row: row.hardware)]
+    return [*columns, ("hardware, ours", lambda row: text.escaped(row.hardware))]
 
 
 def _heading(quantity: str) -> str:
@@ -163,10 +163,10 @@ def _sources(rows: Sequence[Row], facts: Sequence[Original]) -> str:
     references = [row.recipe.reference for row in rows if row.recipe.reference]
     found = [reference.source for reference in references] + [fact.source for fact in facts]
     found += [each.spread.source for each in references if each.spread]
-    lines = "".join(f"- {source}\n" for source in dict.fromkeys(found))
+    lines = "".join(f"- {text.escaped(source)}\n" for source in dict.fromkeys(found))
     bands = {row.name: row.recipe.reference.band for row in rows if row.recipe.reference}
     told = "".join(
-        f"- `{name}`: {band.points:g} points. {band.reason}\n"
+        f"- `{name}`: {band.points:g} points. {text.escaped(band.reason)}\n"
         for name, band in bands.items()
         if band
     )
@@ -179,12 +179,12 @@ def _scaled(rows: Sequence[Row]) -> list[str]:
     head = ["recipe", "what differs", "ours, %", "epochs", "s/epoch", "hardware"]
     body = [
         [
-            row.name,
-            row.note or "length",
+            row.label,
+            text.escaped(row.note or "length"),
             text.spread(row.last),
             text.epochs(row),
             text.seconds_per_epoch(row),
-            row.hardware,
+            text.escaped(row.hardware),
         ]
         for row in rows
     ]

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from cifar_keras.report import text
 from cifar_keras.report.results import Results, Row
 from cifar_keras.report.samples import DASH, Sample
+from cifar_keras.report.systems import SYSTEMS
 from cifar_keras.report.verdict import verdict
 
 _INTRODUCTION = """\
@@ -15,6 +16,8 @@ look into: `index.html`; with the originals' own tables, a page a system: {pages
 """
 
 _COLUMNS = """\
+- **recipe**: its name, and in brackets the precision in which these runs were computed, where that
+  is not float32. Runs of two precisions never share a row; each row has a verdict of its own.
 - **published**: test accuracy in percent, and in brackets whether it is that of the last or of the
   best epoch, and of how many runs.
 - **ours**: test accuracy in percent after the LAST epoch, on all test images: mean ± sample
@@ -43,7 +46,7 @@ def comparison_markdown(results: Results) -> str:
     """The report for readers: full runs, other runs, the recipes' sources, the evidence."""
     full = [row for row in results.rows if row.full]
     other = [row for row in results.rows if not row.full]
-    systems = sorted({row.recipe.system for row in full if len(row.recipe.system) == 1})
+    systems = sorted({row.recipe.system for row in full} & SYSTEMS.keys())
     introduction = _INTRODUCTION.format(
         full=text.count(sum(len(row.samples) for row in full), "full run"),
         other=text.count(sum(len(row.samples) for row in other), "scaled or altered run"),
@@ -58,7 +61,8 @@ def comparison_markdown(results: Results) -> str:
         parts += [_evidence(row) for row in results.rows if row.samples]
     if results.left_out:
         parts.append("## Run folders that do not count\n")
-        parts.append("".join(f"- `{each.name}`: {each.reason}\n" for each in results.left_out))
+        lines = [f"- {text.code(e.name)}: {text.escaped(e.reason)}\n" for e in results.left_out]
+        parts.append("".join(lines))
     return "\n".join(parts)
 
 
@@ -72,7 +76,7 @@ def _full_table(rows: Sequence[Row]) -> str:
         [*head, "verdict", "epochs", "s/epoch", "hardware", *_APART],
         [
             [
-                f"{row.name} ({row.note})" if row.note else row.name,
+                f"{row.label} ({text.escaped(row.note)})" if row.note else row.label,
                 row.dataset,
                 text.published(row.recipe.reference),
                 text.spread(row.last),
@@ -81,7 +85,7 @@ def _full_table(rows: Sequence[Row]) -> str:
                 verdict(row).text,
                 f"{row.epochs:.4g}",
                 text.seconds_per_epoch(row),
-                row.hardware,
+                text.escaped(row.hardware),
                 text.spread(row.augmented),
                 text.spread(row.best),
             ]
@@ -97,8 +101,8 @@ def _other_table(rows: Sequence[Row]) -> str:
         [*head, "smallest to largest", "verdict", "epochs", "s/epoch", "hardware", *_APART],
         [
             [
-                row.name,
-                row.note or "length",
+                row.label,
+                text.escaped(row.note or "length"),
                 row.dataset,
                 text.published(row.recipe.reference),
                 text.spread(row.last),
@@ -106,7 +110,7 @@ def _other_table(rows: Sequence[Row]) -> str:
                 verdict(row).text,
                 text.epochs(row),
                 text.seconds_per_epoch(row),
-                row.hardware,
+                text.escaped(row.hardware),
                 text.spread(row.augmented),
                 text.spread(row.best),
             ]
@@ -117,18 +121,19 @@ def _other_table(rows: Sequence[Row]) -> str:
 
 
 def _recipes_table(rows: Sequence[Row]) -> str:
+    recipes = {row.name: row for row in rows}
     return text.markdown_table(
         ["recipe", "title", "system", "parameters", "published, %", "source of the published"],
         [
             [
                 row.name,
-                row.recipe.title,
-                row.recipe.system,
+                text.escaped(row.recipe.title),
+                text.escaped(row.recipe.system),
                 f"{row.parameters:,}",
                 text.published(row.recipe.reference),
-                row.recipe.reference.source if row.recipe.reference else DASH,
+                text.escaped(row.recipe.reference.source) if row.recipe.reference else DASH,
             ]
-            for row in rows
+            for row in recipes.values()
         ],
         right=(3, 4),
     )
@@ -140,19 +145,19 @@ def _evidence(row: Row) -> str:
         [_run_cells(sample) for sample in row.samples],
         right=(1, 2),
     )
-    title = text.title(row)
+    title = text.escaped(text.title(row))
     picture = f"![Error curves of {title}](curves/{row.slug}.svg)"
     return f"### {title}\n\nRecipe `{row.recipe_sha256[:8]}`.\n\n{table}\n{picture}\n"
 
 
 def _run_cells(sample: Sample) -> list[str]:
     return [
-        sample.name,
+        text.escaped(sample.name),
         str(sample.run.seed),
         f"{sample.accuracy:.2f}",
-        sample.revision,
-        str(sample.provenance("versions", "tensorflow") or DASH),
-        str(sample.provenance("versions", "keras") or DASH),
+        text.escaped(sample.revision),
+        text.escaped(sample.provenance("versions", "tensorflow") or DASH),
+        text.escaped(sample.provenance("versions", "keras") or DASH),
         sample.data_copy,
-        sample.run.started,
+        text.escaped(sample.run.started),
     ]

@@ -1,5 +1,6 @@
 """Figures and tables as text: the same words in every file of the report."""
 
+import re
 from collections.abc import Sequence
 
 from cifar_keras.recipe import Reference
@@ -11,6 +12,26 @@ MARKS = (
     "[mem]: from memory of the source, not seen in it. [inf]: inferred, no source states it. "
     "[dig]: read off a plot. [calc]: calculated here.\n"
 )
+
+
+# What Markdown or HTML could begin with inside a line. Not `_`: it is part of names, and inside of
+# words it means nothing. Not `|`: it means something in tables alone, and is escaped there.
+_MARKUP = re.compile(r"[\\`*<>&~#$\[\]]")
+
+
+def line(words: object) -> str:
+    """Return what a recipe or a run says as one line of printable text."""
+    return "".join(filter(str.isprintable, " ".join(str(words).split())))
+
+
+def escaped(words: object) -> str:
+    """Return what a recipe or a run says as Markdown that shows just this, on one line."""
+    return _MARKUP.sub(r"\\\g<0>", line(words))
+
+
+def code(words: object) -> str:
+    """Return what a recipe or a run says between backticks, on one line."""
+    return f"`{line(words).replace('`', chr(39))}`"
 
 
 def markdown_table(head: list[str], body: list[list[str]], right: Sequence[int]) -> str:
@@ -86,6 +107,6 @@ def seconds_per_epoch(row: Row) -> str:
 
 
 def title(row: Row) -> str:
-    """The recipe's name and in what its runs are not the recipe."""
+    """The recipe's name, its precision, and in what its runs are not the recipe."""
     budget = f", budget {row.budget}" if row.budget != "1" else ""
-    return f"{row.name}{budget}{f', {row.note}' if row.note else ''}"
+    return f"{row.label}{budget}{f', {row.note}' if row.note else ''}"

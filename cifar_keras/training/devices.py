@@ -8,6 +8,7 @@ import tensorflow as tf
 from cifar_keras.cluster import Cluster
 from cifar_keras.data.pipeline import bounds
 from cifar_keras.errors import DeviceError
+from cifar_keras.provenance import BFLOAT16, instructions
 
 # (replica, number of replicas) -> the replica's shares of all batches.
 Shares = Callable[[int, int], tf.data.Dataset]
@@ -150,6 +151,12 @@ def _gpu(index: str, count: int, devices: str) -> int:
         there = f"GPUs 0 to {count - 1} are" if count else "no GPU is"
         raise DeviceError(f"--devices '{devices}': {there} visible to TensorFlow; use cpu or auto")
     return int(index)
+
+
+def multiplies_bfloat16(strategy: tf.distribute.Strategy) -> bool:
+    """Return whether its devices have bfloat16 arithmetic; of GPUs it is taken for granted."""
+    on_gpu = any("GPU" in name for name in strategy.extended.worker_devices)
+    return on_gpu or not BFLOAT16.isdisjoint(instructions())
 
 
 def device_names(strategy: tf.distribute.Strategy) -> list[str]:

@@ -12,14 +12,15 @@ from cifar_keras.verify.check import Check, equal
 
 
 def recipe_checks(run: runs.Run) -> Iterator[Check]:
-    """The recipe against its hash, and against the shipped recipe of its name."""
+    """The recipe against its hash, and against the shipped recipe of its name in its precision."""
     yield equal("recipe", run.recipe_sha256, run.recipe.sha256())
     name = "recipe as shipped"
     if run.name not in recipe_names():
         yield Check(name, "differs", f"no recipe '{run.name}' is shipped")
         return
     try:
-        shipped = load_recipe(recipe_path(run.name), run.overrides)
+        declared = f"precision={run.precision}"
+        shipped = load_recipe(recipe_path(run.name), [*run.overrides, declared])
     except RecipeError as error:
         yield Check(name, "differs", str(error).splitlines()[0])
         return

@@ -1,3 +1,4 @@
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -42,6 +43,16 @@ def test_without_tta_the_accuracy_is_the_plain_one_alone(finished, capsys):
     assert lines[1].startswith("test accuracy ")
     assert not any("augmentation" in line for line in lines)
     assert not (finished / runs.TTA).exists()
+
+
+def test_a_precision_other_than_float32_is_named(finished, capsys):
+    tree = json.loads((finished / runs.RUN).read_text())
+    tree["recipe"]["precision"] = "mixed_bfloat16"
+    (finished / runs.RUN).write_text(json.dumps(tree))
+
+    lines = lines_of(capsys, str(finished))
+
+    assert lines[0] == "mine (bfloat16) seed 1 on synthetic10 (synthetic, not CIFAR)"
 
 
 def test_with_tta_the_augmented_accuracy_has_a_line_of_its_own(finished, capsys):

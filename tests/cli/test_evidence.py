@@ -139,6 +139,31 @@ def test_an_export_is_named_after_its_run(weighted, here, capsys):
     assert (here / "mine-seed-1-savedmodel" / "saved_model.pb").is_file()
 
 
+def test_an_export_of_another_precision_names_it(weighted, here, capsys):
+    tree = json.loads((weighted / runs.RUN).read_text())
+    tree["recipe"]["precision"] = "mixed_bfloat16"
+    (weighted / runs.RUN).write_text(json.dumps(tree))
+
+    assert main(["export", str(weighted), "--to", "keras"]) == 0
+
+    assert capsys.readouterr().out.splitlines()[0] == "mine-seed-1-mixed_bfloat16.keras"
+
+
+def test_a_name_that_is_taken_is_told_and_overwrite_replaces_an_export(
+    refused, weighted, here, capsys
+):
+    command = ("export", str(weighted), "--to", "keras", "--output", "a.keras")
+    assert main(command) == 0
+    capsys.readouterr()
+
+    assert refused(*command) == (
+        1,
+        "cifar-keras: error: 'a.keras' is there already; add --overwrite to replace an earlier "
+        "export, or choose another name with --output",
+    )
+    assert main([*command, "--overwrite"]) == 0
+
+
 def test_a_run_without_weights_is_not_exported(refused, begun):
     assert refused("export", str(begun), "--to", "keras") == (
         1,

@@ -1,3 +1,4 @@
+import json
 import urllib.error
 import urllib.request
 
@@ -150,6 +151,26 @@ def test_a_run_folder_of_an_edited_recipe_is_refused_naming_what_differs(refused
     ]
     assert told[2:] == ["use --fresh to start over, or another --run-dir"]
     assert (begun / runs.RUN).read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("there", "asked", "name"),
+    [
+        ("float32", "mixed_bfloat16", "seed-1-mixed_bfloat16"),
+        ("mixed_bfloat16", "float32", "seed-1"),
+    ],
+)
+def test_a_run_folder_of_another_precision_is_refused(refused, begun, there, asked, name):
+    tree = json.loads((begun / runs.RUN).read_text())
+    tree["recipe"]["precision"] = there
+    folder = begun.rename(begun.with_name(name))
+    (folder / runs.RUN).write_text(json.dumps(tree))
+
+    assert refused("train", "--recipe", "mine.yaml", "--precision", asked) == (
+        1,
+        f"cifar-keras: error: 'runs/mine/{name}' holds another run: precision is {there} there, "
+        f"{asked} here; use --fresh to start over, or another --run-dir",
+    )
 
 
 def test_a_run_folder_of_other_data_is_refused(refused, begun, dataset):

@@ -11,6 +11,7 @@ import pytest
 from cifar_keras import runs
 from cifar_keras.cli import main, training
 from cifar_keras.errors import Interrupted, RunError
+from cifar_keras.recipe import recipe_path
 
 TRAIN = ("train", "--recipe", "demo")
 
@@ -60,7 +61,7 @@ def test_overrides_in_another_order_meet_the_same_folder(trained):
     assert len({job.folder for job, _, _ in trained}) == 1
 
 
-def test_precision_is_the_override_of_its_name(trained):
+def test_precision_is_declared_and_alters_nothing(trained):
     for more in (
         ["--precision", "mixed_float16"],
         ["--set", "precision=mixed_float16"],
@@ -68,9 +69,61 @@ def test_precision_is_the_override_of_its_name(trained):
     ):
         main([*TRAIN, *more])
 
-    assert {job.overrides for job, _, _ in trained} == {("precision=mixed_float16",)}
+    assert {job.overrides for job, _, _ in trained} == {()}
     assert {job.recipe.precision for job, _, _ in trained} == {"mixed_float16"}
-    assert len({job.folder for job, _, _ in trained}) == 1
+    assert {job.folder for job, _, _ in trained} == {Path("runs/demo/seed-1-mixed_float16")}
+
+
+@pytest.mark.parametrize(
+    ("more", "folder"),
+    [
+        (("--precision", "float32"), "seed-1"),
+        (("--precision", "mixed_bfloat16"), "seed-1-mixed_bfloat16"),
+        (
+            ("--precision", "mixed_bfloat16", "--budget", "0.1"),
+            "seed-1-mixed_bfloat16-budget-0.1",
+        ),
+        (
+            ("--set", "precision=mixed_bfloat16", "--set", "optimizer.momentum=0.8"),
+            "seed-1-mixed_bfloat16-set-4e91d62d",
+        ),
+    ],
+)
+def test_a_folder_names_the_precision_unless_it_is_float32(trained, more, folder):
+    main([*TRAIN, *more])
+
+    assert trained[0][0].folder == Path("runs/demo") / folder
+
+
+def test_a_recipe_file_that_says_bfloat16_has_the_folder_of_that_precision(trained, here):
+    text = recipe_path("demo").read_text()
+    (here / "mine.yaml").write_text(text.replace("precision: float32", "precision: mixed_bfloat16"))
+
+    for more in ((), ("--precision", "float32")):
+        main(["train", "--recipe", "mine.yaml", *more])
+
+    assert [(str(job.folder), job.overrides) for job, _, _ in trained] == [
+        ("runs/mine/seed-1-mixed_bfloat16", ()),
+        ("runs/mine/seed-1", ()),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("precision", "instructions", "slow"),
+    [
+        ("mixed_bfloat16", ["avx2", "avx512f"], True),
+        ("mixed_bfloat16", ["avx2", "amx_bf16"], False),
+        ("float32", ["avx2"], False),
+    ],
+)
+def test_bfloat16_without_instructions_for_it_is_said_to_be_slow(
+    trained, monkeypatch, capsys, precision, instructions, slow
+):
+    monkeypatch.setattr("cifar_keras.training.devices.instructions", lambda: instructions)
+
+    main([*TRAIN, "--precision", precision])
+
+    assert ("mixed_bfloat16 will be" in capsys.readouterr().err) is slow
 
 
 @pytest.mark.parametrize(("more", "jit"), [((), "auto"), (("--jit", "off"), "off")])

@@ -220,7 +220,7 @@ def test_members_outside_the_folder_are_ignored_and_nothing_is_extracted(
         ({"labels": [0, 1, 2]}, "must hold 4 labels. Received: 3;"),
         ({"labels": [0, 1, 2, 3.0]}, "'labels' must be a list of whole numbers"),
         ({"labels": None}, "'labels' must be a list of whole numbers. Received: nothing;"),
-        ({"data": np.zeros((4, 3072))}, "must be an array of uint8. Received: an array of float64"),
+        ({"data": np.zeros((4, 3072))}, "must be an array of uint8. Received: an array of f8"),
         ({"data": np.zeros((4, 1024), np.uint8)}, r"Received: an array of shape \(4, 1024\)"),
         ({"data": np.zeros((3, 3072), np.uint8)}, r"Received: an array of shape \(3, 3072\)"),
     ],

@@ -54,3 +54,9 @@ def test_a_file_in_the_way_is_an_error_and_stays(tmp_path: Path) -> None:
         write_sheet(way / "sheet.png", [("plain", _red(1))], ["a"], "caption")
 
     assert way.read_text() == "mine"
+
+
+def test_a_dollar_in_a_name_is_a_dollar(tmp_path: Path) -> None:
+    write_sheet(tmp_path / "sheet.png", [(r"$\plain", _red(1))], [r"$\frac$"], r"a $\caption$")
+
+    assert (tmp_path / "sheet.png").is_file()

@@ -86,7 +86,7 @@ def test_elsewhere_keras_own_convolution_runs(shape, arguments):
 def test_a_kernel_of_one_pixel_is_left_to_keras():
     ours, _ = pair(1)
 
-    assert "Conv2D" in operations(ours, None, 1, 1, 3)
+    assert "Conv2D" in operations(ours, None, 1, 1, 3, training=True)
 
 
 def test_a_network_of_any_image_size_is_built_and_saved(tmp_path):
@@ -153,3 +153,88 @@ def test_a_step_that_xla_compiles_takes_keras_own_convolution():
     maps = tf.function(lambda images: layer(images, training=True), jit_compile=True)(images)
 
     np.testing.assert_allclose(maps, layer(images, training=False), rtol=1e-4, atol=1e-4)
+
+
+# (side, channels, filters, kernel): one product a position, products for each tap, one for a kernel
+# of a single pixel, and oneDNN's own gradient.
+BFLOAT16 = [(2, 40, 48, 3), (4, 32, 40, 3), (4, 40, 32, 2), (3, 8, 16, 5)]
+BFLOAT16 += [(7, 96, 128, 3), (9, 128, 96, 2), (8, 96, 96, 5), (8, 48, 32, 1), (16, 32, 32, 3)]
+
+
+@pytest.mark.parametrize(("side", "channels", "filters", "kernel"), BFLOAT16)
+@pytest.mark.parametrize("use_bias", [False, True])
+def test_in_bfloat16_maps_and_gradients_are_those_of_float64_but_for_rounding(
+    side, channels, filters, kernel, use_bias
+):
+    half, exact = (
+        kind(filters, kernel, padding="same", use_bias=use_bias, dtype=dtype)
+        for kind, dtype in ((Conv2D, "mixed_bfloat16"), (keras.layers.Conv2D, "float64"))
+    )
+    images = tf.cast(RANDOM.randn(20, side, side, channels), tf.bfloat16)
+    factors = tf.cast(RANDOM.randn(20, side, side, filters), tf.bfloat16)
+    half.build(images.shape)
+    exact.build(images.shape)
+    half.set_weights([tf.cast(RANDOM.randn(*w.shape), tf.bfloat16) for w in half.weights])
+    exact.set_weights(half.get_weights())
+
+    found = gradients_of(half, images, factors)
+    expected = gradients_of(exact, tf.cast(images, tf.float64), tf.cast(factors, tf.float64))
+
+    for ours, theirs in zip(found, expected, strict=True):
+        # Products and sums are exact or float32; what is rounded to 8 bits, once, is the result.
+        error = tf.cast(ours, tf.float64) - theirs
+        assert np.sqrt(np.mean(error**2) / np.mean(theirs**2)) < 0.0025
+
+
+@tf.function
+def gradients_of(layer, images, factors):
+    with tf.GradientTape() as tape:
+        tape.watch(images)
+        maps = layer(images, training=True)
+    sources = [images, *(each.value for each in layer.weights)]
+    return [maps, *tape.gradient(maps, sources, output_gradients=factors)]
+
+
+@pytest.mark.parametrize(
+    ("shape", "arguments", "kept"),
+    [
+        ((None, 4, 4, 32), {}, set()),
+        ((None, 7, 7, 96), {"filters": 128}, {"Conv2D", "Conv2DBackpropInput"}),
+        ((None, 32, 32, 16), {"kernel_size": 1}, {"Conv2D", "Conv2DBackpropInput"}),
+        ((None, 7, 7, 95), {}, EVERY := {"Conv2D", "Conv2DBackpropInput", "Conv2DBackpropFilter"}),
+        ((None, 10, 10, 128), {"filters": 128}, EVERY),
+        ((None, 7, 7, 128), {"filters": 128, "strides": 2}, EVERY),
+        ((None, 7, 7, 128), {"filters": 128, "padding": "valid"}, EVERY),
+    ],
+)
+def test_in_bfloat16_products_take_the_place_of_what_onednn_does_slowly(shape, arguments, kept):
+    layer = Conv2D(
+        **{"filters": 48, "kernel_size": 3, "padding": "same", "dtype": "mixed_bfloat16"}
+        | arguments
+    )
+    layer.build(shape)
+
+    @tf.function
+    def step(images):
+        with tf.GradientTape() as tape:
+            tape.watch(images)
+            maps = layer(images, training=True)
+        return tape.gradient(maps, [images, layer.kernel.value])
+
+    graph = step.get_concrete_function(tf.TensorSpec(shape, tf.bfloat16)).graph
+    found = {operation.type for operation in graph.get_operations()}
+
+    assert {each for each in found if each.startswith("Conv2D")} == kept
+
+
+def test_in_bfloat16_the_gradient_of_a_bias_is_summed_in_float32():
+    layer = Conv2D(4, 1, padding="same", dtype="mixed_bfloat16")
+    images = tf.ones((64, 32, 32, 2))
+    with tf.GradientTape() as tape:
+        maps = layer(images, training=True)
+    ones = tf.ones_like(maps)
+
+    gradient = tape.gradient(maps, layer.bias.value, output_gradients=ones)
+
+    # 65,536 ones: a sum in bfloat16 stops at 256, where adding 1 changes nothing.
+    np.testing.assert_array_equal(gradient, 65536)

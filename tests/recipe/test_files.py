@@ -70,6 +70,30 @@ def load(*overrides):
     return load_recipe(recipes_folder() / "resnet20.yaml", overrides)
 
 
+@pytest.mark.parametrize(
+    "name",
+    ['x"><img src=q onerror=alert(1)>', "a b", "a\nb", ".hidden", "..", "-option", "é", "a" * 101],
+)
+def test_a_file_whose_name_can_name_no_run_is_refused_in_one_line(tmp_path, name):
+    path = tmp_path / f"{name}.yaml"
+    path.write_text(recipe_path("resnet20").read_text())
+
+    with pytest.raises(RecipeError) as caught:
+        recipe_path(str(path))
+
+    assert str(caught.value).startswith(f"recipe file {str(path)!r}: {name!r} ")
+    assert str(caught.value).endswith("; rename the file")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["a", "_", "0", "resnet20_he", "my-net.v2", "A" * 100])
+def test_a_file_whose_name_can_name_a_run_is_taken(tmp_path, name):
+    path = tmp_path / f"{name}.yaml"
+    path.touch()
+
+    assert recipe_path(str(path)) == path
+
+
 def test_an_override_is_applied():
     assert load("optimizer.momentum=0.8").optimizer.momentum == 0.8
 

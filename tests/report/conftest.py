@@ -73,7 +73,7 @@ def make_run() -> MakeRun:
         started: str = "2026-01-01T00:00:00+00:00",
         provenance: dict[str, Any] | None = None,
     ) -> Path:
-        folder = root / run_name(name, seed, budget, overrides or [])
+        folder = root / run_name(name, seed, budget, overrides or [], recipe.precision)
         epochs = round(float(recipe.epochs) * float(budget))
         boundaries = [epochs // 2, 3 * epochs // 4]
         rows = history(epochs, boundaries, accuracies)

@@ -26,7 +26,8 @@ def test_a_card_tells_data_recipe_accuracy_and_limits(tmp_path, committed):
     assert "| after the last epoch: the headline | 86.00 |" in card
     assert "| with test-time augmentation | — |" in card
     assert (
-        "Published: 91.71 (last, 1 run). Verdict on the recipe's runs: no verdict: scaled." in card
+        "Published: 91.71 (last, 1 run). "
+        "Verdict on the recipe's runs in float32: no verdict: scaled." in card
     )
     assert "- A scaled run, 18 of 180 epochs: " in card
 

@@ -78,16 +78,6 @@ def test_a_scaled_run_counts_its_own_epochs_and_the_published_curve_its(
     assert (scaled["runs"][0]["test"][0][-1], scaled["published"][0][-1]) == (18, 180)
 
 
-def test_what_a_user_writes_ends_no_element(tmp_path, resnet20, make_run):
-    recipe = resnet20.model_copy(update={"title": '</script>"<b>'})
-    make_run(tmp_path, recipe, accuracies=[0.9], name="a</script>b")
-
-    page = index_html(collect([("resnet20", recipe)], [tmp_path]).rows)
-
-    assert page.count("</script>") == 3
-    assert "<b>" not in page
-
-
 def test_the_licence_of_the_library_is_in_the_page(tmp_path, resnet20):
     page = index_html(collect([("resnet20", resnet20)], [tmp_path]).rows)
 

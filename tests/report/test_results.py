@@ -68,19 +68,6 @@ def test_an_overridden_run_is_a_row_of_its_own(tmp_path, resnet20, make_run):
     assert other.slug == "resnet20-set-4e91d62d"
 
 
-def test_a_run_in_another_precision_is_a_row_of_its_own(tmp_path, resnet20, make_run):
-    make_run(tmp_path, resnet20, accuracies=[0.91])
-    overrides = ["precision=mixed_float16"]
-    mixed = load_recipe(recipes_folder() / "resnet20.yaml", overrides)
-    make_run(tmp_path, mixed, accuracies=[0.92], overrides=overrides)
-
-    full, other = collect([("resnet20", resnet20)], [tmp_path]).rows
-
-    assert [sample.result.test_accuracy for sample in full.samples] == [0.91]
-    assert not other.full
-    assert other.note == "precision=mixed_float16"
-
-
 def test_a_run_of_a_recipe_changed_since_is_no_full_run_of_it(tmp_path, resnet20, make_run):
     before = resnet20.model_copy(update={"label_smoothing": 0.1})
     make_run(tmp_path, before, accuracies=[0.92])
@@ -194,6 +181,7 @@ def test_missing_provenance_is_a_dash(tmp_path, resnet20, make_run):
             "GPU A, GPU A, Example CPU (8 cores)",
         ),
         ({"cpu": "Example CPU"}, "Example CPU"),
+        ({"cpu": "Example CPU", "gpus": 1}, "Example CPU"),
     ],
 )
 def test_hardware_names_gpus_then_processor(tmp_path, resnet20, make_run, hardware, text):
@@ -202,6 +190,14 @@ def test_hardware_names_gpus_then_processor(tmp_path, resnet20, make_run, hardwa
     [row] = collect([("resnet20", resnet20)], [tmp_path]).rows
 
     assert row.hardware == text
+
+
+def test_a_revision_of_another_type_is_shown_as_text(tmp_path, resnet20, make_run):
+    make_run(tmp_path, resnet20, accuracies=[0.91], provenance={"git": {"revision": 123456789}})
+
+    [row] = collect([("resnet20", resnet20)], [tmp_path]).rows
+
+    assert row.samples[0].revision == "12345678"
 
 
 @pytest.mark.parametrize(

@@ -151,6 +151,23 @@ def test_a_recipe_changed_afterwards_is_detected(folder, checks):
     )
 
 
+def test_a_run_in_half_precision_is_of_the_recipe_as_shipped(of_an_earlier_version, checks, edit):
+    run = runs.read_run(of_an_earlier_version)
+    mixed = run.recipe.model_copy(update={"precision": "mixed_bfloat16"})
+    (of_an_earlier_version / runs.WEIGHTS).unlink()
+    # As 0.4.0 wrote it.
+    edit(
+        of_an_earlier_version / runs.RUN,
+        recipe=mixed.model_dump(mode="json"),
+        recipe_sha256=mixed.sha256_with_precision(),
+        overrides=[*run.overrides, "precision=mixed_bfloat16"],
+    )
+
+    found = checks(of_an_earlier_version)
+
+    assert (found["recipe"].state, found["recipe as shipped"].state) == ("holds", "holds")
+
+
 def test_other_data_are_detected(folder, dataset):
     (folder / runs.WEIGHTS).unlink()
     hashes = {"train": "1" * 64, "test": "3" * 64}

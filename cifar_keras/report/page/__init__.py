@@ -4,6 +4,7 @@ The charts are uPlot's (version 1.6.32, MIT, `uPlot.LICENSE`), 51 kB, which the 
 """
 
 import json
+import re
 from collections.abc import Sequence
 from html import escape
 from importlib.resources import files
@@ -45,10 +46,8 @@ def index_html(rows: Sequence[Row]) -> str:
         "body": "\n".join(_line(row) for row in ordered),
         "data": _data(ordered),
     }
-    page = _asset("page.html")
-    for name, part in parts.items():
-        page = page.replace(f"%{name}%", part)
-    return page
+    # In one pass: what is filled in may hold such a mark itself.
+    return re.sub(r"%(\w+)%", lambda mark: parts[mark[1]], _asset("page.html"))
 
 
 def _asset(name: str) -> str:
@@ -59,7 +58,7 @@ def _summary(rows: Sequence[Row]) -> str:
     full = [row for row in rows if row.full]
     runs = text.count(sum(len(row.samples) for row in full), "full run")
     other = text.count(sum(len(row.samples) for row in rows if not row.full), "scaled or altered")
-    return f"{len(full)} recipes, {runs}, {other}."
+    return f"{text.count(len({row.name for row in full}), 'recipe')}, {runs}, {other}."
 
 
 def _heading(name: str, numeric: bool, narrow: bool) -> str:
@@ -99,15 +98,16 @@ def _line(row: Row) -> str:
         tag = 'th scope="row"' if name == "recipe" else "td"
         line.append(f'<{tag} class="{kind.strip()}"{key}>{content}</{tag[:2]}>')
     ran = "run" if row.samples else "not-run"
-    title = escape(row.recipe.title, quote=True)
-    return f'<tr class="{ran}" data-chart="{row.slug}" title="{title}">{"".join(line)}</tr>'
+    slug, title = escape(row.slug), escape(row.recipe.title)
+    return f'<tr class="{ran}" data-chart="{slug}" title="{title}">{"".join(line)}</tr>'
 
 
 def _data(rows: Sequence[Row]) -> str:
     charts = [_chart(row) for row in rows]
     kept = [chart for chart in charts if chart["runs"] or chart["published"]]
-    # `<` would end the element that holds it.
-    return json.dumps(kept, separators=(",", ":"), ensure_ascii=False).replace("<", "\\u003c")
+    data = json.dumps(kept, separators=(",", ":"), ensure_ascii=False)
+    # `<` would end the element that holds it; the others end a line in older JavaScript.
+    return re.sub("[<\u2028\u2029]", lambda found: f"\\u{ord(found[0]):04x}", data)
 
 
 def _chart(row: Row) -> dict[str, Any]:
