@@ -118,6 +118,7 @@ CONTENDERS = {
             options=("--bfloat16",),
             variables=_UNSET,
             precision=BFLOAT16,
+            extra=True,
         ),
         _pytorch("torch", "PyTorch, channels last"),
         _pytorch("torch-nchw", "PyTorch, NCHW", options=("--nchw",), extra=True),
@@ -144,7 +145,7 @@ CONTENDERS = {
             precision=BFLOAT16,
             extra=True,
         ),
-        Contender("mxnet", "MXNet", "mxnet_peer", "mxnet", only="inception_rrelu"),
+        Contender("mxnet", "MXNet", "mxnet_peer", "mxnet", only="inception_rrelu", extra=True),
     )
 }
 # Ours in each precision, which peers are compared with in their own.

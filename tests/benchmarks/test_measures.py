@@ -15,7 +15,6 @@ def test_without_patterns_the_extra_contenders_are_left_out():
         "ours",
         "ours-bf16",
         "keras",
-        "keras-bf16",
         "torch",
         "torch-compiled",
         "torch-bf16",
