@@ -39,8 +39,8 @@ def recipe_path(name_or_file: str) -> Path:
     """The file of a shipped recipe's name, or the path itself if it is one.
 
     Raises:
-        RecipeError: there is no such recipe (the nearest name is told), or its file has a name of
-            which no run folder can be made.
+        RecipeError: there is no such recipe (the message names the nearest), or no run folder can
+            be made of its file's name.
     """
     if name_or_file.endswith((".yaml", ".yml")) or "/" in name_or_file:
         path = Path(name_or_file)
