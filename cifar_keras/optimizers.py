@@ -134,12 +134,12 @@ class CoupledSGD(keras.optimizers.Optimizer):
             self._move(variable, self.velocities[index], gradient, rate)
             return
         frozen = self.iterations >= role.steps if role.steps else None
-        if not self.momentum:
-            step = -rate * gradient
-        else:
+        if self.momentum:
             velocity = self.velocities[index]
             moved, step = self._moved(velocity, gradient, rate)
-            self.assign(velocity, moved if frozen is None else ops.where(frozen, velocity, moved))
+            self.assign(velocity, ops.where(frozen, velocity, moved))
+        else:
+            step = -rate * gradient
         # Masked whole: without a gradient the velocity would still carry the variable on.
         self.assign_add(variable, step if frozen is None else ops.where(frozen, 0.0, step))
 

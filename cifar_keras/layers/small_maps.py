@@ -18,9 +18,8 @@ def _reaches(side: int, window: int, before: int) -> list[_Reach]:
     found = []
     for place in range(side):
         first, last = max(place - before, 0), min(place - before + window, side)
-        found.append(
-            _Reach(slice(first, last), slice(first - place + before, last - place + before))
-        )
+        shift = before - place
+        found.append(_Reach(slice(first, last), slice(first + shift, last + shift)))
     return found
 
 
@@ -85,7 +84,5 @@ def _kernel_gradient(images: tf.Tensor, outer: tf.Tensor, kernel: tf.Tensor) -> 
 
 def _met(shift: int, side: int) -> tuple[slice, slice]:
     """Return the pixels, and the places of the maps that see them through a tap `shift` away."""
-    length = max(side - abs(shift), 0)
-    return slice(max(shift, 0), max(shift, 0) + length), slice(
-        max(-shift, 0), max(-shift, 0) + length
-    )
+    pixel, place, length = max(shift, 0), max(-shift, 0), max(side - abs(shift), 0)
+    return slice(pixel, pixel + length), slice(place, place + length)
