@@ -1,11 +1,11 @@
 """Every family in every precision: it builds, trains a step, and its logits are float32."""
 
-from importlib import import_module
-
 import keras
 import numpy as np
 import pytest
+import small_networks
 import tensorflow as tf
+from small_networks import SMALL
 from tensorflow.python.framework import config as tf_config
 
 from cifar_keras.errors import RecipeError
@@ -17,43 +17,11 @@ from cifar_keras.recipe import load_recipe, recipe_path
 from cifar_keras.training.compiled import compiled_model
 
 MIXED = ["mixed_bfloat16", "mixed_float16"]
-RESNEXT = ["model.filters=4", "model.groups=2", "model.width=2"]
-# A recipe of each family, and what makes its network small; `narrow` does the rest.
-SMALL = {
-    "airbench": ("airbench94", ["model.widths=[8, 8, 8]"]),
-    "dsn": ("dsn", []),
-    "highway": ("highway19", []),
-    "inception": ("inception_rrelu", []),
-    "nin": ("nin_prelu", []),
-    "resnet_he": ("resnet20_he", ["model.depth=8"]),
-    "resnet_mxnet": ("resnet110_adadelta", ["model.depth=8"]),
-    "resnet_neon": ("resnet20", ["model.depth=8"]),
-    "resnext_cifar": ("resnext29_8x64d", ["model.depth=11", *RESNEXT]),
-    "resnext_imagenet": ("resnext101_adadelta", ["model.blocks=[1]", *RESNEXT]),
-    "speedrun": ("speedrun10", []),
-    "vgg": ("vgg_bn_dropout", []),
-}
 
 
 @pytest.fixture
 def narrow(monkeypatch):
-    """Makes small what is a constant of its family."""
-
-    def family(name):
-        return import_module(f"cifar_keras.models.{name}")
-
-    for name in ("dsn", "nin"):
-        monkeypatch.setattr(
-            family(name), "BLOCKS", ((5, (4, 4, 4)), (5, (4, 4, 4)), (3, (4, 4, None)))
-        )
-    monkeypatch.setattr(family("highway"), "STAGES", ((4, 1), (4, 1)))
-    monkeypatch.setattr(family("vgg"), "GROUPS", ((4, 1),) * 5)
-    module = family("inception")._Module
-    modules = {"3a": module(4, (4, 4), (4, 4), "average", 4)}
-    monkeypatch.setattr(family("inception"), "MODULES", modules)
-    group = family("speedrun")._Group
-    groups = tuple(group(4, 4, (kernel, 1, 1)) for kernel in (3, 3, 2))
-    monkeypatch.setattr(family("speedrun"), "GROUPS", groups)
+    small_networks.narrow(monkeypatch.setattr)
 
 
 def recipe_of(name, *overrides):
@@ -94,7 +62,9 @@ def test_every_family_is_here():
     assert sorted(SMALL) == sorted(MODELS)
 
 
-@pytest.mark.parametrize("precision", MIXED)
+@pytest.mark.parametrize(
+    "precision", ["mixed_bfloat16", pytest.param("mixed_float16", marks=pytest.mark.slow)]
+)
 @pytest.mark.parametrize("family", SMALL)
 def test_every_family_trains_in_mixed_precision(narrow, family, precision):
     name, overrides = SMALL[family]
