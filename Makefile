@@ -86,7 +86,7 @@ trials: $(VENV)/.installed ## the first steps of every recipe on real CIFAR, int
 	$(BIN)/python -m benchmarks.trials
 
 kills: $(VENV)/.installed-test ## kill a run KILLS times (default 50) and compare with an unbroken one
-	CIFAR_KERAS_KILLS=$(KILLS) $(BIN)/python -m pytest -m slow -s tests/training/test_kills.py
+	CIFAR_KERAS_KILLS=$(KILLS) $(BIN)/python -m pytest -m slow -s tests/run/test_kills.py
 
 # The numpy that MXNet needs has wheels for Python 3.8 to 3.11. Its 1.1.0 asks for a numpy older still,
 # and runs without.

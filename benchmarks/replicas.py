@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cifar_keras.cluster import Cluster, named
+from cifar_keras.distribute.cluster import Cluster, named
 
 Arrays = dict[str, NDArray[Any]]
 NOISY = "noisy"
@@ -59,10 +59,10 @@ def train(
     from cifar_keras.data import load
     from cifar_keras.data.pipeline import TrainingBatches
     from cifar_keras.data.statistics import normalization
+    from cifar_keras.distribute.devices import feed, make_strategy
+    from cifar_keras.experiment.compiled import compiled_model
     from cifar_keras.models import MODELS
     from cifar_keras.recipe import load_recipe, recipe_path
-    from cifar_keras.training.compiled import compiled_model
-    from cifar_keras.training.devices import feed, make_strategy
 
     strategy = make_strategy("cpu" if cluster else where, cluster)
     changes = [f"data.batch_size={batch_size}", "reference=null"]

@@ -79,10 +79,10 @@ def trial(recipe: Recipe, data_dir: Path | None, patience: float) -> dict[str, A
 
     from benchmarks.peers.ours import Ours
     from cifar_keras.data.pipeline import evaluation_batches
-    from cifar_keras.training.devices import feed, parted
-    from cifar_keras.training.plan import work
-    from cifar_keras.training.position import Position
-    from cifar_keras.training.step_callbacks import step_callbacks
+    from cifar_keras.distribute.devices import feed, parted
+    from cifar_keras.experiment.stages import work
+    from cifar_keras.experiment.step_callbacks import step_callbacks
+    from cifar_keras.run.position import Position
 
     ours = Ours(recipe, dataset, "cpu")
     model, strategy = ours.model, ours.strategy

@@ -17,8 +17,8 @@ from cifar_keras.data import Dataset
 from cifar_keras.data.pipeline import evaluation_batches
 from cifar_keras.data.statistics import normalization
 from cifar_keras.errors import RunError
+from cifar_keras.experiment.network import build_network
 from cifar_keras.files import sha256_of
-from cifar_keras.network import build_network
 from cifar_keras.provenance import now
 from cifar_keras.views import WEIGHTS, airbench_views
 

@@ -8,11 +8,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from cifar_keras.distribute.devices import make_strategy
+from cifar_keras.experiment.compiled import compiled_model
+from cifar_keras.experiment.model import TrainingModel
 from cifar_keras.layers import RReLU, Whitening
 from cifar_keras.recipe import Recipe, load_recipe, recipe_path
-from cifar_keras.training.compiled import compiled_model
-from cifar_keras.training.devices import make_strategy
-from cifar_keras.training.model import TrainingModel
 from parity.references.layout import Arrays
 
 SEED = 1

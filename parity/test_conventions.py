@@ -5,11 +5,11 @@ import pytest
 import tensorflow as tf
 from keras import layers
 
+from cifar_keras.experiment.losses import SmoothedCrossEntropy
+from cifar_keras.experiment.model import TrainingModel
 from cifar_keras.layers import BatchNormalization
 from cifar_keras.layers.padding import pad_all_round
 from cifar_keras.optimizers import CoupledSGD
-from cifar_keras.training.losses import SmoothedCrossEntropy
-from cifar_keras.training.model import TrainingModel
 from parity.agreement import relative_error
 from parity.exchange import ask
 

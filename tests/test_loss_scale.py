@@ -3,9 +3,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from cifar_keras.distribute.devices import make_strategy
 from cifar_keras.loss_scale import LossScaleOptimizer, start_anew
 from cifar_keras.optimizers import CoupledSGD, VariableGroup
-from cifar_keras.training.devices import make_strategy
 
 ROOM = 2.0**15
 

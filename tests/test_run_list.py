@@ -9,8 +9,8 @@ import pytest
 from cifar_keras import runs
 from cifar_keras.cli import main
 from cifar_keras.recipe import load_recipe, recipe_path
+from cifar_keras.run.folder import locked, put_aside
 from cifar_keras.run_list import runs_table
-from cifar_keras.training.folder import locked, put_aside
 
 TWO_STAGES = (
     "stages=[{epochs: 20, start: scratch, frozen: [],"

@@ -57,11 +57,11 @@ class Ours:
     def __init__(self, recipe: Any, dataset: Dataset, devices: str = "auto") -> None:
         from cifar_keras.data.pipeline import TrainingBatches, evaluation_batches
         from cifar_keras.data.statistics import normalization
-        from cifar_keras.training.compiled import compiled_model
-        from cifar_keras.training.devices import feed, make_strategy, parted
-        from cifar_keras.training.initial import adapt
-        from cifar_keras.training.plan import plan
-        from cifar_keras.training.step_callbacks import lookahead_steps
+        from cifar_keras.distribute.devices import feed, make_strategy, parted
+        from cifar_keras.experiment.compiled import compiled_model
+        from cifar_keras.experiment.initial import adapt
+        from cifar_keras.experiment.stages import plan
+        from cifar_keras.experiment.step_callbacks import lookahead_steps
 
         per_epoch = steps_per_epoch(recipe.data, len(dataset.train.labels))
         self.recipe, self.stages = recipe, plan(recipe, per_epoch, "1")
@@ -81,12 +81,12 @@ class Ours:
 
         That one saves nothing, as its epoch has no end.
         """
-        from cifar_keras.training.callbacks import Checkpointer
-        from cifar_keras.training.checkpoint import Store
-        from cifar_keras.training.position import Position
-        from cifar_keras.training.signals import Signals
-        from cifar_keras.training.step_callbacks import step_callbacks
-        from cifar_keras.training.team import team_of
+        from cifar_keras.distribute.team import team_of
+        from cifar_keras.experiment.step_callbacks import step_callbacks
+        from cifar_keras.run.callbacks import Checkpointer
+        from cifar_keras.run.checkpoint import Store
+        from cifar_keras.run.position import Position
+        from cifar_keras.run.signals import Signals
 
         position, stage = Position(), self.stages[0]
         stage = replace(stage, size=(lambda _: size) if stage.size else None)
@@ -97,7 +97,7 @@ class Ours:
     def training(self, size: int) -> Case:
         """Steps on images of this size."""
         from benchmarks.peers.steady import Steady
-        from cifar_keras.training.devices import feed
+        from cifar_keras.distribute.devices import feed
 
         def fit(steady: Steady) -> None:
             self.model.fit(
@@ -120,8 +120,8 @@ class Ours:
 
     def checkpoints(self, count: int) -> tuple[float, int]:
         """So many checkpoints, taken and flushed to disk."""
-        from cifar_keras.training.checkpoint import Store, take
-        from cifar_keras.training.position import Position
+        from cifar_keras.run.checkpoint import Store, take
+        from cifar_keras.run.position import Position
 
         with tempfile.TemporaryDirectory(dir=".") as folder:
             store = Store(Path(folder), [])

@@ -80,8 +80,8 @@ def show_recipe(options: argparse.Namespace) -> None:
         print(f"--set {override}")
 
     import_tensorflow()
+    from cifar_keras.experiment.network import build_network
     from cifar_keras.models import multiply_adds
-    from cifar_keras.network import build_network
 
     model = build_network(recipe)
     model.summary(line_length=100)

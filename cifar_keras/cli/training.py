@@ -14,7 +14,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from cifar_keras.cli.say import say
-from cifar_keras.cluster import VARIABLE, Cluster, from_environment, named
+from cifar_keras.distribute.cluster import VARIABLE, Cluster, from_environment, named
 from cifar_keras.errors import DeviceError, Interrupted, RecipeError
 from cifar_keras.extras import require
 from cifar_keras.quiet import import_tensorflow
@@ -76,9 +76,9 @@ def _train_one(options: argparse.Namespace) -> None:
     dataset = load(recipe.dataset, options.data_dir)
 
     import_tensorflow()
-    from cifar_keras.training.devices import make_strategy, multiplies_bfloat16
-    from cifar_keras.training.folder import Job, put_aside
-    from cifar_keras.training.train import Every, train
+    from cifar_keras.distribute.devices import make_strategy, multiplies_bfloat16
+    from cifar_keras.run.folder import Job, put_aside
+    from cifar_keras.run.train import Every, train
 
     job = Job(
         name=path.stem,

@@ -4,9 +4,9 @@ from collections.abc import Iterator, Sequence
 from math import isclose
 
 from cifar_keras import runs
+from cifar_keras.experiment.stages import StagePlan, plan
+from cifar_keras.run.result import summary
 from cifar_keras.schedules import steps_per_epoch
-from cifar_keras.training.plan import StagePlan, plan
-from cifar_keras.training.result import summary
 from cifar_keras.verify.check import Check, close, equal
 
 # history.csv has nine digits, and rates and accuracies are float32.

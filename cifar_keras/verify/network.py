@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from cifar_keras import runs
 from cifar_keras.data import Dataset
+from cifar_keras.distribute.devices import device_names, make_strategy
+from cifar_keras.experiment.jit import uses_jit
+from cifar_keras.experiment.losses import SmoothedCrossEntropy
 from cifar_keras.models import multiply_adds, trainable_parameters
 from cifar_keras.provenance import machine, versions
-from cifar_keras.training.devices import device_names, make_strategy
-from cifar_keras.training.jit import uses_jit
-from cifar_keras.training.losses import SmoothedCrossEntropy
 from cifar_keras.verify.check import Check, State, close, equal
 
 # Other kernels, of oneDNN or of TensorFlow, were seen to move logits by 3e-7 of the largest one. An

@@ -91,7 +91,7 @@ def trained(monkeypatch, dataset, result):
             raise calls.error
         return result
 
-    monkeypatch.setattr("cifar_keras.training.train.train", train)
+    monkeypatch.setattr("cifar_keras.run.train.train", train)
     return calls
 
 

@@ -184,7 +184,7 @@ def test_a_run_folder_of_other_data_is_refused(refused, begun, dataset):
 
 
 def test_a_run_folder_in_use_is_refused(refused, begun):
-    from cifar_keras.training.folder import locked
+    from cifar_keras.run.folder import locked
 
     with locked(begun):
         assert refused("train", "--recipe", "mine.yaml") == (

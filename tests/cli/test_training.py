@@ -119,7 +119,7 @@ def test_a_recipe_file_that_says_bfloat16_has_the_folder_of_that_precision(train
 def test_bfloat16_without_instructions_for_it_is_said_to_be_slow(
     trained, monkeypatch, capsys, precision, instructions, slow
 ):
-    monkeypatch.setattr("cifar_keras.training.devices.instructions", lambda: instructions)
+    monkeypatch.setattr("cifar_keras.distribute.devices.instructions", lambda: instructions)
 
     main([*TRAIN, "--precision", precision])
 

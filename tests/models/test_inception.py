@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from cifar_keras.experiment.compiled import make_optimizer
+from cifar_keras.experiment.stages import plan
 from cifar_keras.layers import BatchNormalization, RReLU
 from cifar_keras.models import build_model, multiply_adds, trainable_parameters
 from cifar_keras.models.inception import inception
 from cifar_keras.optimizers import CoupledSGD
 from cifar_keras.recipe import load_recipe, recipe_path
-from cifar_keras.training.compiled import make_optimizer
-from cifar_keras.training.plan import plan
 
 SHAPE = (28, 28, 3)
 RANDOM = np.random.RandomState(0)

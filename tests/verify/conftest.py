@@ -7,13 +7,13 @@ import pytest
 
 from cifar_keras import runs
 from cifar_keras.data import Dataset, Split
+from cifar_keras.distribute.devices import make_strategy
 from cifar_keras.evaluate import evaluate_views
 from cifar_keras.layers import convolution
 from cifar_keras.models import build_model
 from cifar_keras.recipe import load_recipe, recipe_path
-from cifar_keras.training.devices import make_strategy
-from cifar_keras.training.folder import Job
-from cifar_keras.training.train import Every, train
+from cifar_keras.run.folder import Job
+from cifar_keras.run.train import Every, train
 from cifar_keras.verify import verify_run
 
 OVERRIDES = (

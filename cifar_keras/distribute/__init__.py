@@ -1,0 +1,1 @@
+"""Training on more than one device, or on more than one machine."""

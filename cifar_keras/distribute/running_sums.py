@@ -1,0 +1,56 @@
+"""The running sums of metrics, of which each replica has its own."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from cifar_keras.distribute.team import team_of
+
+
+def read_sums(
+    strategy: tf.distribute.Strategy, variables: Sequence[keras.Variable]
+) -> list[NDArray[Any]]:
+    """Each variable's values: of several replicas all, (replicas, ...); their sum would be rounded.
+
+    With several workers all must call it.
+    """
+    team = team_of(strategy)
+    found = []
+    for variable in variables:
+        here = np.stack([each.numpy() for each in _of_replicas_here(strategy, variable)])
+        found.append(np.concatenate(team.of_all(here)))
+    return [each if strategy.num_replicas_in_sync > 1 else each[0] for each in found]
+
+
+def write_sums(
+    strategy: tf.distribute.Strategy,
+    variables: Sequence[keras.Variable],
+    arrays: Sequence[NDArray[Any]],
+) -> None:
+    """Give each replica what `read_sums` had from it; of another number, the first gets all."""
+    for variable, array in zip(variables, arrays, strict=True):
+        parted = _parted(array, len(variable.shape), strategy.num_replicas_in_sync)
+        here = _of_replicas_here(strategy, variable)
+        first = team_of(strategy).index * len(here)
+        for number, each in enumerate(here, start=first):
+            each.assign(parted[number])
+
+
+def _of_replicas_here(
+    strategy: tf.distribute.Strategy, variable: keras.Variable
+) -> tuple[tf.Variable, ...]:
+    parts: tuple[tf.Variable, ...] = strategy.experimental_local_results(variable.value)
+    return parts
+
+
+def _parted(array: NDArray[Any], rank: int, replicas: int) -> NDArray[Any]:
+    values = array if array.ndim > rank else array[None]
+    if len(values) == replicas:
+        return values
+    parted = np.zeros((replicas, *values.shape[1:]), values.dtype)
+    parted[0] = values.sum(axis=0)
+    return parted

@@ -1,0 +1,1 @@
+"""What a recipe comes to: a network, its batches and tests, ready to train."""

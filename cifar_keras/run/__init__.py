@@ -1,0 +1,1 @@
+"""A run: training that survives being killed, and the folder it leaves."""

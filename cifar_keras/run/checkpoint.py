@@ -1,0 +1,203 @@
+"""Exact checkpoints: every variable of a run and its position, in one checked file."""
+
+import hashlib
+import io
+import json
+import logging
+import zipfile
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from cifar_keras.distribute.running_sums import read_sums, write_sums
+from cifar_keras.errors import RunError
+from cifar_keras.files import unwritable, write_bytes
+from cifar_keras.run.position import Position
+
+_HEAD = b"cifar_keras checkpoint 1\n"
+_KEPT = 2
+_POSITION = "position"
+
+Arrays = dict[str, NDArray[Any]]
+logger = logging.getLogger("cifar_keras")
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The state between two steps, in memory; arrays are keyed by group and place."""
+
+    position: dict[str, Any]
+    arrays: Arrays
+
+
+def take(model: keras.Model, position: Position) -> Snapshot:
+    """The state as it is now; call it between steps.
+
+    Groups are `model` (weights and statistics), `seeds` (of the layers that draw), `optimizer`
+    (iterations, rate, slots, loss scale) and `metrics` (the running sums of the epoch under way, of
+    several replicas each one's own, (replicas, ...)). With several workers all must call it.
+    """
+    variables = _variables(model)
+    metrics = {key: variable for key, variable in variables.items() if _is_metric(key)}
+    sums = read_sums(model.distribute_strategy, list(metrics.values()))
+    arrays = {key: each.numpy() for key, each in variables.items() if key not in metrics}
+    return Snapshot(position.to_json(), arrays | dict(zip(metrics, sums, strict=True)))
+
+
+def put_back(model: keras.Model, arrays: Arrays, groups: Collection[str]) -> None:
+    """Assign the arrays of these groups to the model's variables.
+
+    Raises:
+        RunError: they are not this model's.
+    """
+    variables = {k: v for k, v in _variables(model).items() if k.split(":")[0] in groups}
+    known = {k: v for k, v in arrays.items() if k.split(":")[0] in groups}
+    # Those of metrics depend on the number of replicas.
+    shapes = {key: None if _is_metric(key) else array.shape for key, array in known.items()}
+    wanted = {k: None if _is_metric(k) else tuple(v.shape) for k, v in variables.items()}
+    if shapes != wanted:
+        raise RunError("the checkpoint is of another network or optimizer; use --fresh")
+    metrics = [key for key in variables if _is_metric(key)]
+    write_sums(
+        model.distribute_strategy, [variables[k] for k in metrics], [known[k] for k in metrics]
+    )
+    for key, variable in variables.items():
+        if key not in metrics:
+            variable.assign(known[key])
+
+
+def _is_metric(key: str) -> bool:
+    return key.startswith("metrics:")
+
+
+def _variables(model: keras.Model) -> dict[str, keras.Variable]:
+    seeds = [variable for variable in model.variables if "seed_generator" in variable.name]
+    groups = {
+        "model": [
+            variable for variable in model.variables if "seed_generator" not in variable.name
+        ],
+        "seeds": seeds,
+        "optimizer": model.optimizer.variables,
+        "metrics": model.metrics_variables,
+    }
+    # Not the path: it holds the running number of each seed generator of the process.
+    return {
+        f"{group}:{number}:{variable.name}": variable
+        for group, variables in groups.items()
+        for number, variable in enumerate(variables)
+    }
+
+
+class Store:
+    """The checkpoints of a run folder: the last two, and those a later stage starts from.
+
+    Args:
+        folder: where they lie.
+        starts: (stage, step) from which later stages start.
+    """
+
+    def __init__(self, folder: Path, starts: Collection[tuple[int, int]]) -> None:
+        self.folder, self.starts = folder, frozenset(starts)
+
+    def path(self, stage: int, step: int) -> Path:
+        """The file of a state; names sort as states follow one another."""
+        return self.folder / f"stage-{stage + 1}-step-{step:09d}.ckpt"
+
+    def paths(self) -> list[Path]:
+        """All checkpoints, oldest first."""
+        return sorted(self.folder.glob("stage-*-step-*.ckpt"))
+
+    def save(self, snapshot: Snapshot) -> None:
+        """Write a checkpoint, then remove what is older than the last two.
+
+        Raises:
+            RunError: it cannot be written; the earlier ones are as they were.
+        """
+        position = snapshot.position
+        write_bytes(self.path(position["stage"], position["step"]), encode(snapshot))
+        starts = {self.path(*start) for start in self.starts}
+        for old in self.paths()[:-_KEPT]:
+            if old not in starts:
+                self._remove(old)
+
+    def newest(self) -> Snapshot | None:
+        """The newest whole checkpoint; None where there is none.
+
+        Damaged ones that are newer are told and removed, lest they count among the last two.
+
+        Raises:
+            RunError: there are checkpoints, and all are damaged.
+        """
+        damaged: list[Path] = []
+        for path in reversed(self.paths()):
+            try:
+                snapshot = read(path)
+            except RunError as error:
+                logger.warning("%s; the one before it is used", error)
+                damaged.append(path)
+                continue
+            for useless in damaged:
+                self._remove(useless)
+            return snapshot
+        if damaged:
+            raise RunError(f"all checkpoints in '{self.folder}' are damaged; use --fresh")
+        return None
+
+    def clear(self) -> None:
+        """Remove all checkpoints, once the run's result is on disk."""
+        for path in self.paths():
+            self._remove(path)
+        if self.folder.is_dir() and not any(self.folder.iterdir()):
+            self.folder.rmdir()
+
+    def _remove(self, path: Path) -> None:
+        try:
+            path.unlink()
+        except OSError as error:
+            raise unwritable(path, error) from None
+
+
+def encode(snapshot: Snapshot) -> bytes:
+    """The snapshot as the content of a file."""
+    text = json.dumps(snapshot.position).encode()
+    payload = io.BytesIO()
+    arrays: Any = {_POSITION: np.frombuffer(text, np.uint8), **snapshot.arrays}
+    np.savez(payload, **arrays)
+    content = payload.getvalue()
+    return _HEAD + hashlib.sha256(content).hexdigest().encode() + b"\n" + content
+
+
+def read(path: Path) -> Snapshot:
+    """The state that a checkpoint holds.
+
+    Raises:
+        RunError: it is missing, truncated or altered.
+    """
+    try:
+        raw = path.read_bytes()
+    except OSError:
+        raise RunError(f"checkpoint '{path}' cannot be read") from None
+    return decode(raw, f"checkpoint '{path}'")
+
+
+def decode(raw: bytes, name: str) -> Snapshot:
+    """The state that `encode` gave these bytes of; `name` is what a refusal calls it.
+
+    Raises:
+        RunError: they are truncated or altered.
+    """
+    head, digest, content = raw[: len(_HEAD)], raw[len(_HEAD) :][:64], raw[len(_HEAD) + 65 :]
+    if head != _HEAD or hashlib.sha256(content).hexdigest().encode() != digest:
+        raise RunError(f"{name} is damaged: its checksum does not agree")
+    try:
+        with np.load(io.BytesIO(content), allow_pickle=False) as archive:
+            arrays = {key: archive[key] for key in archive.files}
+        position = json.loads(arrays.pop(_POSITION).tobytes())
+    except (ValueError, KeyError, zipfile.BadZipFile):
+        raise RunError(f"{name} is of another version; use --fresh") from None
+    return Snapshot(position, arrays)

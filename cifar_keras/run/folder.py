@@ -1,0 +1,186 @@
+"""A run's folder while it trains: whose it is, what happened to it, and that nobody else has it."""
+
+import fcntl
+import logging
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cifar_keras import runs
+from cifar_keras.errors import RunError
+from cifar_keras.files import unwritable
+from cifar_keras.provenance import git_state, now, provenance, versions
+from cifar_keras.recipe import Recipe, flat
+from cifar_keras.run.position import Position
+
+logger = logging.getLogger("cifar_keras")
+
+
+@dataclass(frozen=True)
+class Job:
+    """What was asked for: everything that decides a run's figures, and where they go.
+
+    `weights` is the user's copy of the recipe's published initial weights, None to fetch them;
+    `trackers` are where the history is shown besides, of "tensorboard" and "mlflow". `jit` is
+    "auto", "on" or "off": it changes rounding alone.
+    """
+
+    name: str
+    recipe: Recipe
+    seed: int
+    budget: str
+    overrides: tuple[str, ...]
+    folder: Path
+    command: tuple[str, ...]
+    weights: Path | None = None
+    trackers: tuple[str, ...] = ()
+    jit: str = "auto"
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold the folder for this process; the lock goes with the process, however it ends.
+
+    Raises:
+        RunError: another process holds it, or the folder cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        handle = os.open(folder / runs.LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+    except OSError as error:
+        raise unwritable(folder / runs.LOCK, error) from None
+    # `cifar-keras runs` holds a lock for a moment, to see whether it is free.
+    if not (_take(handle) or _take(handle, after=0.1)):
+        os.close(handle)
+        raise RunError(f"another process is training in '{folder}'; wait for it, or stop it")
+    try:
+        yield
+    finally:
+        if folder.is_dir() and [path.name for path in folder.iterdir()] == [runs.LOCK]:
+            # Nothing came of it: leave no trace.
+            (folder / runs.LOCK).unlink()
+            folder.rmdir()
+        os.close(handle)
+
+
+def _take(handle: int, after: float = 0.0) -> bool:
+    time.sleep(after)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def put_aside(folder: Path) -> Path | None:
+    """Rename a run folder so that a fresh one can take its place; None where there is none."""
+    if not (folder / runs.RUN).exists():
+        return None
+    number = 1
+    while (aside := folder.with_name(f"{folder.name}{runs.ASIDE}{number}")).exists():
+        number += 1
+    with locked(folder):
+        folder.rename(aside)
+    return aside
+
+
+def check_folder(job: Job, data: dict[str, Any]) -> None:
+    """Nothing, if the folder is empty or holds this job's run.
+
+    Raises:
+        RunError: it holds a run that is not this job's; the differing keys are named.
+    """
+    if not (job.folder / runs.RUN).exists():
+        return
+    differing = _differences(runs.read_run(job.folder), job, data)
+    if differing:
+        raise RunError(
+            f"'{job.folder}' holds another run: {'; '.join(differing)}; "
+            "use --fresh to start over, or another --run-dir"
+        )
+
+
+def open_run(job: Job, data: dict[str, Any], devices: list[str]) -> None:
+    """Write run.json, where there is none yet.
+
+    Raises:
+        RunError: the folder cannot be written.
+    """
+    if (job.folder / runs.RUN).exists():
+        return
+    run = runs.Run(
+        name=job.name,
+        recipe=job.recipe,
+        recipe_sha256=job.recipe.sha256(),
+        seed=job.seed,
+        budget=job.budget,
+        overrides=list(job.overrides),
+        command=list(job.command),
+        started=now(),
+        provenance=provenance(data, devices),
+    )
+    runs.write_record(job.folder, runs.RUN, run)
+
+
+def _differences(run: runs.Run, job: Job, data: dict[str, Any]) -> list[str]:
+    there = {
+        **flat(run.recipe.moving()),
+        "seed": run.seed,
+        "budget": run.budget,
+        "data": run.provenance["data"]["content_sha256"],
+    }
+    here = {
+        **flat(job.recipe.moving()),
+        "seed": job.seed,
+        "budget": job.budget,
+        "data": data["content_sha256"],
+    }
+    keys = [key for key in {**there, **here} if there.get(key) != here.get(key)]
+    return [
+        "the data's content"
+        if key == "data"
+        else f"{key} is {there.get(key)} there, {here.get(key)} here"
+        for key in keys
+    ]
+
+
+def record(
+    folder: Path,
+    kind: Any,
+    position: Position,
+    machine: dict[str, Any],
+    note: str | None = None,
+) -> None:
+    """Add an event to run.json; `machine` is what `provenance.machine` says."""
+    run = runs.read_run(folder)
+    event = runs.Event(
+        kind=kind,
+        time=now(),
+        stage=position.stage + 1,
+        step=position.step,
+        git=git_state(),
+        versions=versions(),
+        machine=machine,
+        note=note,
+        files=runs.file_hashes(folder) if kind == "finished" else {},
+    )
+    if kind == "resumed" and run.events:
+        _warn_of_rounding(run.events[-1], event)
+    runs.write_record(folder, runs.RUN, run.model_copy(update={"events": [*run.events, event]}))
+
+
+def _warn_of_rounding(before: runs.Event, now: runs.Event) -> None:
+    then, here = before.versions | before.machine, now.versions | now.machine
+    # What an earlier version did not write down is not known to have changed.
+    both = [key for key in here if key in then]
+    changed = [f"{key} {then[key]} -> {here[key]}" for key in both if then[key] != here[key]]
+    if changed:
+        logger.warning(
+            "resumed under other conditions (%s): the run goes on, but is no longer claimed to be "
+            "bit-identical to an uninterrupted one",
+            ", ".join(changed),
+        )

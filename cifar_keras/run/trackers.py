@@ -1,0 +1,167 @@
+"""The history shown elsewhere, in TensorBoard and MLflow; history.csv stays the truth."""
+
+import json
+import logging
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Protocol
+
+import keras
+import tensorflow as tf
+
+from cifar_keras import runs
+from cifar_keras.files import write_bytes
+from cifar_keras.recipe import flat
+from cifar_keras.run.callbacks import Logs
+from cifar_keras.run.folder import Job
+from cifar_keras.run.position import Position
+
+logger = logging.getLogger("cifar_keras")
+
+
+class Place(Protocol):
+    """Somewhere that points can be shown."""
+
+    def add(self, number: int, points: dict[str, float]) -> None:
+        """Show the points of a row of the history; rows are counted from 1."""
+
+    def finish(self) -> None:
+        """The run has come to its end."""
+
+
+class Tracker(keras.callbacks.Callback):
+    """Passes the history on, row by row; a place that fails is given up, and the run goes on.
+
+    Args:
+        name: of the place, for the warning.
+        open_place: makes it; all rows there are so far are passed on first.
+        position: the run's.
+    """
+
+    def __init__(self, name: str, open_place: Callable[[], Place], position: Position) -> None:
+        super().__init__()
+        self.name, self.position = name, position
+        self.place: Place | None = None
+        self._attempt(lambda: self._open(open_place))
+
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        self._attempt(lambda: self._add(len(self.position.rows)))
+
+    def finish(self) -> None:
+        """The run has come to its end."""
+        if self.place:
+            self._attempt(self.place.finish)
+
+    def _open(self, open_place: Callable[[], Place]) -> None:
+        self.place = open_place()
+        for number in range(1, len(self.position.rows) + 1):
+            self._add(number)
+
+    def _add(self, number: int) -> None:
+        if self.place:
+            self.place.add(number, dict(_points(self.position.rows[number - 1])))
+
+    def _attempt(self, action: Callable[[], None]) -> None:
+        try:
+            action()
+        except Exception as error:
+            self.place = None
+            reason = " ".join(str(error).split()) or type(error).__name__
+            logger.warning("%s: %s; the run goes on without it", self.name, reason)
+
+
+def _points(row: runs.Epoch) -> Iterator[tuple[str, float]]:
+    for key, value in row.model_dump().items():
+        if key not in ("stage", "step"):
+            yield key, float(value)
+
+
+def start_trackers(job: Job, position: Position) -> list[Tracker]:
+    """The trackers that the job asks for, up to date with the history."""
+    places: dict[str, Callable[[], Place]] = {
+        "tensorboard": lambda: TensorBoard(job.folder),
+        "mlflow": lambda: Mlflow(job),
+    }
+    return [Tracker(f"--{name}", places[name], position) for name in job.trackers]
+
+
+class TensorBoard:
+    """Event files in the run's folder, written anew at each start: a point never stands twice.
+
+    Keras' own callback would begin where it is called, and with what an interrupted epoch had
+    left.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        shutil.rmtree(folder / runs.TENSORBOARD, ignore_errors=True)
+        self.writer = tf.summary.create_file_writer(str(folder / runs.TENSORBOARD))
+
+    def add(self, number: int, points: dict[str, float]) -> None:
+        """Write the row's points, each at the row's number."""
+        with self.writer.as_default():
+            for key, value in points.items():
+                tf.summary.scalar(key, value, step=number)
+        self.writer.flush()
+
+    def finish(self) -> None:
+        """Close the file."""
+        self.writer.close()
+
+
+class Mlflow:
+    """A run of MLflow's, whose id is kept in mlflow.json; what it has of the history stays."""
+
+    def __init__(self, job: Job) -> None:
+        os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+        from mlflow.tracking import MlflowClient
+
+        self.client = MlflowClient()
+        self.id = self._found(job.folder / runs.MLFLOW) or self._created(job)
+        known = self.client.get_metric_history(self.id, "test_accuracy")
+        self.known = {point.step for point in known}
+
+    def add(self, number: int, points: dict[str, float]) -> None:
+        """Send the row's points, unless they are there."""
+        from mlflow.entities import Metric
+
+        if number not in self.known:
+            now = int(1000 * time.time())
+            metrics = [Metric(key, value, now, number) for key, value in points.items()]
+            self.client.log_batch(self.id, metrics)
+            self.known.add(number)
+
+    def finish(self) -> None:
+        """Say that the run is finished."""
+        self.client.set_terminated(self.id)
+
+    def _found(self, path: Path) -> str | None:
+        from mlflow.exceptions import MlflowException
+
+        try:
+            run_id = str(json.loads(path.read_text())["run_id"])
+            self.client.get_run(run_id)
+        except (OSError, ValueError, KeyError, MlflowException):
+            # Not tracked yet, or on another server.
+            return None
+        return run_id
+
+    def _created(self, job: Job) -> str:
+        from mlflow.entities import Param
+
+        name = os.environ.get("MLFLOW_EXPERIMENT_NAME", "cifar_keras")
+        experiment = self.client.get_experiment_by_name(name)
+        experiment_id = experiment.experiment_id if experiment else None
+        run = self.client.create_run(
+            experiment_id or self.client.create_experiment(name),
+            run_name=f"{job.name} seed {job.seed}",
+            tags={"recipe_sha256": job.recipe.sha256()},
+        )
+        settings = {"seed": job.seed, "budget": job.budget} | flat(job.recipe.moving())
+        params = [Param(key, str(value)) for key, value in settings.items()]
+        self.client.log_batch(run.info.run_id, params=params)
+        content = json.dumps({"run_id": run.info.run_id}) + "\n"
+        write_bytes(job.folder / runs.MLFLOW, content.encode())
+        return str(run.info.run_id)

@@ -1,1 +1,0 @@
-"""Training: devices, callbacks, and the run itself."""

@@ -1,0 +1,396 @@
+import errno
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+
+import keras
+import numpy as np
+import pytest
+
+from cifar_keras import files, runs
+from cifar_keras.errors import Interrupted, RunError
+from cifar_keras.recipe import load_recipe, recipes_folder
+from cifar_keras.run import train as training
+from cifar_keras.run.callbacks import Checkpointer
+from cifar_keras.run.checkpoint import Store
+from cifar_keras.run.folder import locked, put_aside
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """The uninterrupted run of each test's job, made once."""
+    return {"root": tmp_path_factory.mktemp("whole")}
+
+
+@pytest.fixture
+def uninterrupted(whole, job, dataset, go):
+    if "folder" not in whole:
+        folder = whole["root"] / "noisy" / "seed-3"
+        go(replace(job, folder=folder), dataset)
+        whole["folder"] = folder
+    return whole["folder"]
+
+
+# 18 steps in stage 1, 9 in stage 2; three test epochs of one batch, then two. Each stop is counted
+# from the one before; what was stopped in a test is tested first of all when it is resumed.
+@pytest.mark.parametrize(
+    ("number", "stops"),
+    [
+        (
+            signal.SIGTERM,
+            [
+                ("on_train_batch_end", 1, (1, 1)),
+                # After the rate has changed inside an epoch.
+                ("on_train_batch_end", 9, (1, 10)),
+                # Between the stages.
+                ("on_epoch_end", 2, (1, 18)),
+                # The test of the last, shorter epoch.
+                ("on_test_batch_end", 2, (2, 9)),
+            ],
+        ),
+        (
+            signal.SIGINT,
+            [
+                # The last step of an epoch, before its test.
+                ("on_train_batch_end", 6, (1, 6)),
+                ("on_test_batch_end", 2, (1, 12)),
+                ("on_train_batch_end", 8, (2, 2)),
+            ],
+        ),
+    ],
+)
+def test_a_run_stopped_anywhere_and_resumed_is_the_uninterrupted_one_and_its_events_tell(
+    monkeypatch, job, dataset, uninterrupted, number, stops, same_bits, go, stop_at
+):
+    for hook, count, _ in stops:
+        with monkeypatch.context() as patch:
+            stop_at(patch, hook, count, number)
+            with pytest.raises(Interrupted) as stopped:
+                go(job, dataset)
+        assert stopped.value.signal == number
+
+    go(job, dataset)
+
+    same_bits(job.folder, uninterrupted)
+    events = runs.read_run(job.folder).events
+    told = [(kind, *place) for *_, place in stops for kind in ("interrupted", "resumed")]
+    assert [(event.kind, event.stage, event.step) for event in events] == [
+        ("started", 1, 0),
+        *told,
+        ("finished", 2, 9),
+    ]
+    assert all(event.versions["keras"] == keras.__version__ for event in events)
+
+
+@pytest.mark.slow
+def test_a_run_stopped_at_random_steps_again_and_again_is_the_uninterrupted_one(
+    monkeypatch, job, dataset, uninterrupted, same_bits, go, stop_at
+):
+    random = np.random.RandomState(7)
+    stops = 0
+    while not (job.folder / runs.RESULT).exists():
+        with monkeypatch.context() as patch:
+            stop_at(patch, "on_train_batch_end", random.randint(1, 14), signal.SIGINT)
+            try:
+                go(job, dataset)
+            except Interrupted:
+                stops += 1
+
+    assert stops >= 2
+    same_bits(job.folder, uninterrupted)
+
+
+class Killed(BaseException):
+    """Stands for SIGKILL: nothing of ours runs after it."""
+
+
+def kill_at_step(monkeypatch, count):
+    original, calls = Checkpointer.on_train_batch_end, [0]
+
+    def hooked(self, *args, **kwargs):
+        original(self, *args, **kwargs)
+        calls[0] += 1
+        if calls[0] == count:
+            raise Killed
+
+    monkeypatch.setattr(Checkpointer, "on_train_batch_end", hooked)
+
+
+def test_a_killed_run_goes_on_from_a_checkpoint_inside_the_epoch(
+    monkeypatch, job, dataset, uninterrupted, same_bits, go
+):
+    with monkeypatch.context() as patch:
+        kill_at_step(patch, 11)
+        with pytest.raises(Killed):
+            go(job, dataset, steps=4)
+    kept = [path.name for path in sorted((job.folder / runs.CHECKPOINTS).iterdir())]
+    assert kept == ["stage-1-step-000000006.ckpt", "stage-1-step-000000008.ckpt"]
+
+    go(job, dataset)
+
+    same_bits(job.folder, uninterrupted)
+
+
+def test_a_run_killed_before_its_first_checkpoint_begins_again(
+    monkeypatch, job, dataset, uninterrupted, same_bits, go
+):
+    with monkeypatch.context() as patch:
+        kill_at_step(patch, 2)
+        with pytest.raises(Killed):
+            go(job, dataset)
+
+    go(job, dataset)
+
+    same_bits(job.folder, uninterrupted)
+
+
+@pytest.fixture(scope="module")
+def killed_once(tmp_path_factory):
+    return tmp_path_factory.mktemp("killed") / "noisy" / "seed-3"
+
+
+@pytest.fixture
+def killed(monkeypatch, killed_once, job, dataset, go):
+    """A copy of a run with two checkpoints, after steps 6 and 12; these."""
+    if not killed_once.exists():
+        with monkeypatch.context() as patch:
+            kill_at_step(patch, 14)
+            with pytest.raises(Killed):
+                go(replace(job, folder=killed_once), dataset)
+    shutil.copytree(killed_once, job.folder)
+    return sorted((job.folder / runs.CHECKPOINTS).iterdir())
+
+
+def truncate(path):
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+def flip_a_bit(path):
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(bytes(content))
+
+
+TOLD = "step-000000012.ckpt' is damaged: its checksum does not agree; the one before it is used"
+
+
+@pytest.mark.parametrize("damage", [truncate, flip_a_bit, lambda path: path.write_bytes(b"")])
+def test_a_damaged_newest_checkpoint_is_told_and_the_one_before_is_read(killed, caplog, damage):
+    damage(killed[-1])
+
+    snapshot = Store(killed[-1].parent, ()).newest()
+
+    assert TOLD in caplog.text
+    assert (snapshot.position["stage"], snapshot.position["step"]) == (0, 6)
+
+
+def test_a_run_whose_newest_checkpoint_is_damaged_goes_on_from_the_one_before(
+    job, dataset, killed, uninterrupted, caplog, same_bits, go
+):
+    flip_a_bit(killed[-1])
+
+    go(job, dataset)
+
+    assert TOLD in caplog.text
+    same_bits(job.folder, uninterrupted)
+
+
+def test_a_damaged_checkpoint_does_not_count_among_the_last_two(
+    monkeypatch, job, dataset, killed, go
+):
+    truncate(killed[-1])
+    with monkeypatch.context() as patch:
+        kill_at_step(patch, 3)  # the ninth, after the one that is saved behind the eighth
+        with pytest.raises(Killed):
+            go(job, dataset, steps=4)
+
+    kept = [path.name for path in sorted((job.folder / runs.CHECKPOINTS).iterdir())]
+    assert kept == ["stage-1-step-000000006.ckpt", "stage-1-step-000000008.ckpt"]
+
+
+def test_an_absent_newest_checkpoint_leaves_the_one_before(
+    job, dataset, killed, uninterrupted, same_bits, go
+):
+    killed[-1].unlink()
+
+    go(job, dataset)
+
+    same_bits(job.folder, uninterrupted)
+
+
+def test_when_all_checkpoints_are_damaged_nothing_is_overwritten(job, dataset, killed, go):
+    for path in killed:
+        truncate(path)
+
+    with pytest.raises(RunError, match=r"all checkpoints in .* are damaged; use --fresh"):
+        go(job, dataset)
+
+    assert all(path.exists() for path in killed)
+
+
+def test_a_full_disk_ends_the_run_and_keeps_the_checkpoint_before(
+    monkeypatch, job, dataset, uninterrupted, same_bits, go
+):
+    fsync, calls = os.fsync, [0]
+
+    def full(handle):
+        name = os.readlink(f"/proc/self/fd/{handle}")
+        calls[0] += ".ckpt." in name
+        if ".ckpt." in name and calls[0] == 2:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        fsync(handle)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(files.os, "fsync", full)
+        with pytest.raises(RunError, match=r"^no space left to write '.*-000000012.ckpt'; free"):
+            go(job, dataset)
+    kept = [path.name for path in (job.folder / runs.CHECKPOINTS).iterdir()]
+    assert kept == ["stage-1-step-000000006.ckpt"]
+
+    go(job, dataset)
+
+    same_bits(job.folder, uninterrupted)
+
+
+def test_a_second_process_in_the_same_folder_is_refused(job):
+    code = (
+        "import sys; from pathlib import Path; from cifar_keras.run.folder import locked\n"
+        "from cifar_keras.errors import RunError\n"
+        "try:\n    with locked(Path(sys.argv[1])): pass\n"
+        "except RunError as error: print(error)"
+    )
+
+    with locked(job.folder):
+        command = [sys.executable, "-c", code, str(job.folder)]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+
+    assert done.stdout == (
+        f"another process is training in '{job.folder}'; wait for it, or stop it\n"
+    )
+
+
+def test_a_lock_goes_with_its_process(job):
+    with locked(job.folder):
+        pass
+
+    with locked(job.folder):
+        pass
+
+
+def test_a_run_that_diverges_stops_and_says_where(job, dataset, go):
+    stages = (
+        "stages=[{epochs: 3, start: scratch, frozen: [], schedule: {kind: steps,"
+        " learning_rates: [0.01, 1.0e+30], boundaries: [1]}}]"
+    )
+    overrides = [
+        "dataset=synthetic10",
+        "model={name: noisy, width: 8}",
+        "data.batch_size=16",
+        "reference=null",
+        stages,
+    ]
+    wild = replace(job, recipe=load_recipe(recipes_folder() / "resnet20.yaml", overrides))
+
+    with pytest.raises(RunError, match=r"after epoch 1, step [123] \(stage 1\), at learning rate"):
+        go(wild, dataset)
+
+    assert [path.name for path in (job.folder / runs.CHECKPOINTS).iterdir()] == [
+        "stage-1-step-000000006.ckpt"
+    ]
+    assert runs.read_run(job.folder).events[-1].kind == "failed"
+
+
+def test_a_finished_run_is_read_and_not_trained_again(monkeypatch, job, dataset, uninterrupted, go):
+    monkeypatch.setattr(training, "_Run", None)
+
+    result = go(replace(job, folder=uninterrupted), dataset)
+
+    assert result == runs.read_result(uninterrupted)
+    assert not (uninterrupted / runs.CHECKPOINTS).exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"seed": 4}, "holds another run: seed is 3 there, 4 here; use --fresh"),
+        ({"budget": "0.5"}, "holds another run: budget is 1 there, 0.5 here; use --fresh"),
+    ],
+)
+def test_a_folder_of_another_run_is_refused(job, dataset, uninterrupted, change, message, go):
+    with pytest.raises(RunError, match=message):
+        go(replace(job, folder=uninterrupted, **change), dataset)
+
+
+def test_a_folder_of_another_recipe_is_refused_with_the_keys_named(job, dataset, uninterrupted, go):
+    tree = job.recipe.model_dump()
+    tree["optimizer"]["momentum"] = 0.8
+    tree["stages"][1]["epochs"] = 2.0
+    other = type(job.recipe).model_validate(tree)
+
+    with pytest.raises(RunError) as refused:
+        go(replace(job, recipe=other, folder=uninterrupted), dataset)
+
+    assert "optimizer.momentum is 0.9 there, 0.8 here; stages.1.epochs is 1.5 there, 2.0 here" in (
+        str(refused.value)
+    )
+
+
+def test_a_folder_of_other_data_is_refused(job, dataset, uninterrupted, go):
+    other = replace(dataset, provenance=dataset.provenance | {"content_sha256": {"train": "2"}})
+
+    with pytest.raises(RunError, match="holds another run: the data's content; use --fresh"):
+        go(replace(job, folder=uninterrupted), other)
+
+
+def test_fresh_keeps_the_old_folder_under_another_name(job, killed):
+    first = put_aside(job.folder)
+    (job.folder).mkdir()
+    (job.folder / runs.RUN).write_text("{}")
+    second = put_aside(job.folder)
+
+    assert (first.name, second.name) == ("seed-3.old-1", "seed-3.old-2")
+    assert (first / runs.CHECKPOINTS / killed[-1].name).exists()
+    assert runs.find_runs([job.folder.parent.parent]) == []
+
+
+def test_resuming_under_another_version_warns_that_identity_is_not_claimed(
+    job, dataset, killed, caplog, go
+):
+    path = job.folder / runs.RUN
+    run = json.loads(path.read_text())
+    run["events"][-1]["versions"]["keras"] = "3.0.0"
+    run["events"][-1]["machine"]["onednn"] = False
+    path.write_text(json.dumps(run))
+
+    go(job, dataset)
+
+    assert f"keras 3.0.0 -> {keras.__version__}" in caplog.text
+    assert "onednn False -> True" in caplog.text
+    assert "no longer claimed to be bit-identical" in caplog.text
+
+
+def test_the_second_stage_starts_from_the_epoch_it_names(
+    job, dataset, uninterrupted, elsewhere, weights_of, go
+):
+    # With a rate of nearly nothing the second stage ends where it started, but for the statistics.
+    def still(epoch):
+        tree = job.recipe.model_dump()
+        tree["stages"][1]["schedule"]["learning_rate"] = 1e-30
+        tree["stages"][1]["start"]["epoch"] = epoch
+        changed = replace(elsewhere(f"from-{epoch}"), recipe=type(job.recipe).model_validate(tree))
+        go(changed, dataset)
+        return changed.folder
+
+    one, two = still(1.0), still(2.0)
+    tree = job.recipe.model_dump()
+    tree["stages"] = [tree["stages"][0] | {"epochs": 2.0}]
+    short = replace(elsewhere("short"), recipe=type(job.recipe).model_validate(tree))
+    go(short, dataset)
+
+    name = next(name for name in weights_of(two) if "conv" in name)
+    np.testing.assert_array_equal(weights_of(two)[name], weights_of(short.folder)[name])
+    assert not np.array_equal(weights_of(one)[name], weights_of(two)[name])
