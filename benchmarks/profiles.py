@@ -134,7 +134,7 @@ def profile(family: Family, size: int, data_dir: Path | None, precision: str = F
         tf.profiler.experimental.stop()
         (trace,) = Path(folder).rglob("*.xplane.pb")
         operations = _operations(trace.read_bytes(), profiled)
-    touched = _bytes(ours, family.batch_size, size)
+    touched = _bytes(ours.experiment, family.batch_size, size)
     for each in operations:
         each["bytes"] = touched.get(plain(each["operation"]), 0)
     return {
@@ -179,17 +179,17 @@ def plain(kind: str) -> str:
     }.get(bare, bare)
 
 
-def _bytes(ours: Any, batch: int, size: int) -> Counter[str]:
+def _bytes(experiment: Any, batch: int, size: int) -> Counter[str]:
     """What each kind of operation of a step reads and writes, by the shapes of the step's graph."""
     import tensorflow as tf
 
     images = tf.TensorSpec((batch, size, size, 3), tf.float32)
     labels = tf.TensorSpec((batch,), tf.int64)
-    ours.model.image_size = None
+    experiment.model.image_size = None
 
     @tf.function
     def step(images: Any, labels: Any) -> Any:
-        return ours.strategy.run(ours.model.train_step, args=((images, labels),))
+        return experiment.strategy.run(experiment.model.train_step, args=((images, labels),))
 
     graph = step.get_concrete_function(images, labels).graph
     touched: Counter[str] = Counter()

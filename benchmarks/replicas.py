@@ -9,12 +9,10 @@ channels, both forms of RReLU; the images are cropped and flipped. Any recipe ca
 """
 
 import argparse
-import socket
 import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cifar_keras.distribute.cluster import Cluster, named
+from cifar_keras.distribute.launch import free_ports
 
 Arrays = dict[str, NDArray[Any]]
 NOISY = "noisy"
@@ -57,10 +56,8 @@ def train(
     import keras
 
     from cifar_keras.data import load
-    from cifar_keras.data.pipeline import TrainingBatches
-    from cifar_keras.data.statistics import normalization
     from cifar_keras.distribute.devices import feed, make_strategy
-    from cifar_keras.experiment.compiled import compiled_model
+    from cifar_keras.experiment import Experiment
     from cifar_keras.models import MODELS
     from cifar_keras.recipe import load_recipe, recipe_path
 
@@ -71,17 +68,16 @@ def train(
     path = recipe_path("demo" if recipe_name == NOISY else recipe_name)
     recipe = load_recipe(path, changes)
     kind = "synthetic100" if recipe.num_classes == 100 else "synthetic10"
-    images = load(kind, None).train
-    norm = normalization(recipe.data, images.images)
-    batches = TrainingBatches(images.images, images.labels, recipe.data, norm, seed=1)
+    dataset = load(kind, None)
     before = keras.config.floatx()
     MODELS[NOISY] = noisy
     keras.config.set_floatx(dtype)
     try:
-        network = compiled_model(recipe, 1, strategy, batches.steps_per_epoch)
+        experiment = Experiment(recipe, dataset, 1, strategy)
     finally:
         del MODELS[NOISY]
         keras.config.set_floatx(before)
+    network, batches = experiment.model, experiment.batches
     network.optimizer.learning_rate = 0.01
     losses: list[float] = []
 
@@ -113,7 +109,7 @@ def in_processes(where: str, arguments: Sequence[str] = ()) -> Arrays:
         start = [sys.executable, "-m", "benchmarks.replicas", where, *arguments]
         commands = [[*start, "--save", str(file)] for file in files]
         if kind == "workers":
-            cluster = ",".join(f"127.0.0.1:{port}" for port in _free_ports(count))
+            cluster = ",".join(f"127.0.0.1:{port}" for port in free_ports(count))
             for index, command in enumerate(commands):
                 command += ["--cluster", cluster, "--index", str(index)]
         children = [subprocess.Popen(command) for command in commands]
@@ -122,14 +118,6 @@ def in_processes(where: str, arguments: Sequence[str] = ()) -> Arrays:
             raise RuntimeError(f"{where}: the exit codes are {codes}")
         with np.load(files[0]) as archive:
             return {name: archive[name] for name in archive.files}
-
-
-def _free_ports(count: int) -> list[int]:
-    with ExitStack() as held:
-        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [int(each.getsockname()[1]) for each in sockets]
 
 
 def difference(one: Arrays, other: Arrays) -> tuple[float, float]:

@@ -14,12 +14,14 @@ import resource
 import subprocess
 import sys
 import time
-from functools import partial
+from contextlib import suppress
+from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from statistics import fmean, median
 from typing import Any
 
-from cifar_keras.data import load
+from cifar_keras.data import Split, load
 from cifar_keras.files import write_bytes
 from cifar_keras.listing import duration
 from cifar_keras.provenance import hardware, onednn, versions
@@ -29,6 +31,8 @@ from cifar_keras.report.originals import originals
 from cifar_keras.runs import HISTORY, read_history
 
 FEW, MANY = 20, 100
+# Test images that are shown.
+TESTED = 1000
 # The first steps compile.
 WARM_UP = 3
 FOLDER = Path("reports/trials")
@@ -71,21 +75,24 @@ def _file(name: str) -> Path:
     return FOLDER / f"{name}.json"
 
 
+class Enough(Exception):
+    """Raised once so many steps are taken."""
+
+
 def trial(recipe: Recipe, data_dir: Path | None, patience: float) -> dict[str, Any]:
     """The figures of a recipe's first steps, `MANY` of them where they last `patience` at most."""
     dataset = load(recipe.dataset, data_dir)
     import_tensorflow()
     import keras
 
-    from benchmarks.peers.ours import Ours
-    from cifar_keras.data.pipeline import evaluation_batches
-    from cifar_keras.distribute.devices import feed, parted
-    from cifar_keras.experiment.stages import work
-    from cifar_keras.experiment.step_callbacks import step_callbacks
-    from cifar_keras.run.position import Position
+    from cifar_keras.distribute.devices import make_strategy
+    from cifar_keras.experiment import Experiment
+    from cifar_keras.experiment.stages import Leg
 
-    ours = Ours(recipe, dataset, "cpu")
-    model, strategy = ours.model, ours.strategy
+    random = recipe.model_copy(update={"initial_weights": "none"})
+    few = replace(dataset, test=Split(dataset.test.images[:TESTED], dataset.test.labels[:TESTED]))
+    experiment = Experiment(random, few, 1, make_strategy("cpu"))
+    experiment.initialize()
     means: list[float] = []
     times: list[float] = []
 
@@ -97,39 +104,33 @@ def trial(recipe: Recipe, data_dir: Path | None, patience: float) -> dict[str, A
             # The first step compiles.
             late = (times[-1] - times[0]) / max(1, len(means) - 1) * MANY > patience
             if (late and len(means) >= FEW) or len(means) == MANY:
-                self.model.stop_training = True
+                raise Enough
 
-    # Epochs of one step: `fit` looks at `stop_training` where an epoch ends.
-    callbacks = step_callbacks(recipe, ours.stages[0], Position(), 1, ours.lookahead)
-    model.fit(
-        feed(strategy, partial(ours.batches.dataset, 0, MANY + 1)),
-        steps_per_epoch=1,
-        epochs=MANY,
-        callbacks=[*callbacks, Losses()],
-        shuffle=False,
-        verbose=0,
-    )
+    plan = experiment.plan
+    leg = Leg(plan.stages[0], 0, plan.stages[0].steps, 0, 1)
+    with suppress(Enough):
+        experiment.fit(leg, [Losses()])
+    # A loss is the mean of the epoch so far.
+    sums = [count * mean for count, mean in enumerate(means, start=1)]
+    losses = [after - before for before, after in pairwise([0.0, *sums])]
     step = median(b - a for a, b in zip(times[WARM_UP:], times[WARM_UP + 1 :], strict=False))
-    shown = dataset.test.images[:1000], dataset.test.labels[:1000]
-    tests = evaluation_batches(*shown, recipe.data, ours.norm)
-    model.evaluate(feed(strategy, parted(tests.take(1))), verbose=0)
+    experiment.evaluate(steps=1)
     begin = time.perf_counter()
-    model.evaluate(feed(strategy, parted(tests)), verbose=0)
-    test = (time.perf_counter() - begin) * len(dataset.test.labels) / len(shown[1])
-    costs = work(ours.stages)
+    experiment.evaluate()
+    test = (time.perf_counter() - begin) * len(dataset.test.labels) / TESTED
+    training = step / plan.work(1) * plan.work(plan.steps)
     epochs = math.ceil(recipe.epochs)
     quarter = len(means) // 4
     return {
         "steps": len(means),
-        "first_quarter_loss": fmean(means[:quarter]),
-        "last_quarter_loss": fmean(means[-quarter:]),
-        "finite": all(math.isfinite(loss) for loss in means),
+        "first_quarter_loss": fmean(losses[:quarter]),
+        "last_quarter_loss": fmean(losses[-quarter:]),
         "batch_size": recipe.data.batch_size,
         "seconds_per_step": step,
         "images_per_second": recipe.data.batch_size / step,
         "seconds_per_test": test,
-        "seconds_per_run": step / (costs[1] - costs[0]) * costs[-1] + epochs * test,
-        "seconds_per_epoch": (step / (costs[1] - costs[0]) * costs[-1]) / float(recipe.epochs),
+        "seconds_per_run": training + epochs * test,
+        "seconds_per_epoch": training / float(recipe.epochs),
         "epochs": float(recipe.epochs),
         "peak_memory_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 2**10,
         "hardware": hardware([]),

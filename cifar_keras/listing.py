@@ -1,13 +1,15 @@
 """What is read in a terminal: tables, durations, and a recipe's rate as a picture."""
 
+from bisect import bisect_right
 from collections.abc import Iterable
+from itertools import accumulate
 from math import ceil, log10
 
 from cifar_keras.recipe import Recipe, load_recipe, recipe_names, recipe_path
-from cifar_keras.schedules import build, step_of
+from cifar_keras.schedules import Pace, build
 
-# The rate is drawn at this many places an epoch; finer than any recipe's boundaries.
-_FINE = 100
+# The rate is drawn from this many places an epoch; finer than any recipe's boundaries.
+_FINE = Pace(100)
 
 
 def recipes_table() -> str:
@@ -50,11 +52,12 @@ def duration(seconds: float) -> str:
 
 def draw_rate(recipe: Recipe, width: int = 60, height: int = 8) -> str:
     """The learning rate over the epochs as a text picture, its axis logarithmic."""
-    rates: list[float] = []
-    for stage in recipe.stages:
-        rate, _ = build(stage.schedule, stage.epochs, _FINE)
-        rates += [rate(step) for step in range(step_of(stage.epochs, _FINE))]
-    columns = [rates[i * len(rates) // width] for i in range(width)]
+    ends = [*accumulate(_FINE.step_of(stage.epochs) for stage in recipe.stages)]
+    rates = [build(stage.schedule, stage.epochs, _FINE) for stage in recipe.stages]
+    columns = []
+    for step in (column * ends[-1] // width for column in range(width)):
+        number = bisect_right(ends, step)
+        columns.append(rates[number](step - (ends[number - 1] if number else 0)))
     logs = [log10(max(rate, 1e-9)) for rate in columns]
     low, high = min(logs), max(logs)
     levels = [round((value - low) / (high - low or 1) * (height - 1)) for value in logs]

@@ -10,6 +10,8 @@ import keras
 import tensorflow as tf
 from keras import ops
 
+from cifar_keras.private import variable_index
+
 
 @dataclass(frozen=True)
 class VariableGroup:
@@ -124,7 +126,7 @@ class CoupledSGD(keras.optimizers.Optimizer):
         variable: keras.Variable,
         learning_rate: keras.KerasTensor,
     ) -> None:
-        index = self._get_variable_index(variable)
+        index = variable_index(self, variable)
         role = self.roles[index]
         rate = self._rate_of(role, ops.cast(learning_rate, variable.dtype))
         gradient = ops.cast(gradient, variable.dtype)
@@ -293,7 +295,7 @@ class MuonSGD(CoupledSGD):
         variable: keras.Variable,
         learning_rate: keras.KerasTensor,
     ) -> None:
-        index = self._get_variable_index(variable)
+        index = variable_index(self, variable)
         if self.roles[index] is not self.muon:
             super().update_step(gradient, variable, learning_rate)
             return

@@ -10,7 +10,7 @@ from pathlib import Path
 from cifar_keras import runs
 from cifar_keras.errors import RunError
 from cifar_keras.listing import duration, table
-from cifar_keras.schedules import step_of
+from cifar_keras.schedules import Pace
 
 HEADER = ("folder", "recipe", "seed", "epoch", "test accuracy", "time left", "state")
 
@@ -57,7 +57,8 @@ def _epochs(run: runs.Run, history: Sequence[runs.Epoch]) -> tuple[float, float]
     if not history:
         return 0.0, float(run.recipe.epochs * Fraction(run.budget))
     per_epoch = max(1, round(history[0].step / history[0].epoch))
-    steps = sum(step_of(stage.epochs, per_epoch, run.budget) for stage in run.recipe.stages)
+    pace = Pace(per_epoch, run.budget)
+    steps = sum(pace.step_of(stage.epochs) for stage in run.recipe.stages)
     return round(history[-1].epoch * per_epoch) / per_epoch, steps / per_epoch
 
 

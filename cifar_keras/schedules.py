@@ -1,11 +1,12 @@
 """Pure functions from a step to a learning rate, and from epochs to steps.
 
-Epochs are counted from 0, as are steps; an epoch e starts at step `step_of(e)`. All boundaries are
-held in steps, so that a run scaled to a part of its length keeps the shape of its schedule.
+Epochs are counted from 0, as are steps. All boundaries are held in steps, so that a run scaled to a
+part of its length keeps the shape of its schedule.
 """
 
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
 from math import ceil
@@ -23,9 +24,16 @@ def steps_per_epoch(data: Data, images: int) -> int:
     return ceil(Fraction(images, data.batch_size))
 
 
-def step_of(epoch: float | Fraction, per_epoch: int, budget: str = "1") -> int:
-    """The first step at or after `epoch * budget`; `budget` is decimal text, hence exact."""
-    return ceil(Fraction(str(epoch)) * Fraction(budget) * per_epoch)
+@dataclass(frozen=True)
+class Pace:
+    """How epochs become steps: steps an epoch, and the budget as decimal text, hence exact."""
+
+    per_epoch: int
+    budget: str = "1"
+
+    def step_of(self, epoch: float | Fraction) -> int:
+        """Return the first step at or after `epoch * budget`."""
+        return ceil(Fraction(str(epoch)) * Fraction(self.budget) * self.per_epoch)
 
 
 def constant(learning_rate: float) -> Rate:
@@ -51,21 +59,11 @@ def linear(learning_rate: float, knots: Sequence[Sequence[float]], total_steps: 
     return rate
 
 
-def build(
-    schedule: Constant | Steps | Linear, epochs: float, per_epoch: int, budget: str = "1"
-) -> tuple[Rate, bool]:
-    """The rate at each step of a stage, and whether it changes only where epochs begin."""
+def build(schedule: Constant | Steps | Linear, epochs: float, pace: Pace) -> Rate:
+    """Return the rate at each step of a stage of so many epochs."""
     if isinstance(schedule, Constant):
-        return constant(schedule.learning_rate), True
+        return constant(schedule.learning_rate)
     if isinstance(schedule, Steps):
-        boundaries = [step_of(epoch, per_epoch, budget) for epoch in schedule.boundaries]
-        by_epoch = all(boundary % per_epoch == 0 for boundary in boundaries)
-        return steps(schedule.learning_rates, boundaries), by_epoch
-    total = step_of(epochs, per_epoch, budget)
-    return linear(schedule.learning_rate, schedule.knots, total), False
-
-
-def sizes(pairs: Sequence[Sequence[float]], total_steps: int) -> Callable[[int], int]:
-    """The side of the images at each step, from pairs (share of the steps up to which, side)."""
-    boundaries = [step_of(share, total_steps) for share, _ in pairs]
-    return lambda step: int(pairs[min(bisect_right(boundaries, step), len(pairs) - 1)][1])
+        boundaries = [pace.step_of(epoch) for epoch in schedule.boundaries]
+        return steps(schedule.learning_rates, boundaries)
+    return linear(schedule.learning_rate, schedule.knots, pace.step_of(epochs))

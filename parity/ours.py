@@ -13,6 +13,7 @@ from cifar_keras.experiment.compiled import compiled_model
 from cifar_keras.experiment.model import TrainingModel
 from cifar_keras.layers import RReLU, Whitening
 from cifar_keras.recipe import Recipe, load_recipe, recipe_path
+from cifar_keras.schedules import Pace
 from parity.references.layout import Arrays
 
 SEED = 1
@@ -40,7 +41,7 @@ def recipe(name: str, *overrides: str) -> Recipe:
 
 def made(chosen: Recipe) -> TrainingModel:
     """The recipe's network, compiled for epochs of one step, with its dropout off."""
-    model = compiled_model(chosen, SEED, make_strategy("cpu"), per_epoch=1)
+    model = compiled_model(chosen, SEED, make_strategy("cpu"), Pace(1))
     for layer in model.layers:
         if isinstance(layer, keras.layers.Dropout | keras.layers.SpatialDropout2D):
             layer.rate = 0.0

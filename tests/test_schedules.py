@@ -29,7 +29,7 @@ def test_steps_per_epoch_of_cifar(last_batch, expected):
     ],
 )
 def test_steps_before_an_epoch(epoch, per_epoch, budget, expected):
-    assert schedules.step_of(epoch, per_epoch, budget) == expected
+    assert schedules.Pace(per_epoch, budget).step_of(epoch) == expected
 
 
 def test_steps_change_at_their_boundary_and_not_before():
@@ -57,17 +57,18 @@ def test_linear_meets_its_knots_and_is_straight_between():
 
 
 def test_constant_is_constant():
-    rate, by_epoch = schedules.build(Constant(kind="constant", learning_rate=0.05), 39, 781)
+    schedule = Constant(kind="constant", learning_rate=0.05)
 
-    assert (rate(0), rate(10**6), by_epoch) == (0.05, 0.05, True)
+    rate = schedules.build(schedule, 39, schedules.Pace(781))
+
+    assert (rate(0), rate(10**6)) == (0.05, 0.05)
 
 
-def test_whole_epoch_boundaries_are_an_epoch_schedule():
+def test_a_rate_changes_where_an_epoch_begins():
     schedule = Steps(kind="steps", learning_rates=[0.1, 0.01, 0.001], boundaries=[90, 135])
 
-    rate, by_epoch = schedules.build(schedule, 180, 391)
+    rate = schedules.build(schedule, 180, schedules.Pace(391))
 
-    assert by_epoch
     assert [rate(e * 391) for e in (89, 90, 134, 135)] == [0.1, 0.01, 0.01, 0.001]
     assert rate(90 * 391 - 1) == 0.1
 
@@ -75,16 +76,14 @@ def test_whole_epoch_boundaries_are_an_epoch_schedule():
 def test_a_budget_scales_boundaries_to_steps_inside_epochs():
     schedule = Steps(kind="steps", learning_rates=[0.1, 0.01, 0.001], boundaries=[90, 135])
 
-    rate, by_epoch = schedules.build(schedule, 180, 391, "0.1")
+    rate = schedules.build(schedule, 180, schedules.Pace(391, "0.1"))
 
-    assert not by_epoch
     assert [rate(s) for s in (3518, 3519, 5278, 5279)] == [0.1, 0.01, 0.01, 0.001]
 
 
 def test_a_linear_schedule_ends_with_its_stage_under_a_budget():
     schedule = Linear(kind="linear", learning_rate=1.0, knots=[[0, 0], [0.5, 1], [1, 0]])
 
-    rate, by_epoch = schedules.build(schedule, 10, 48, "0.5")
+    rate = schedules.build(schedule, 10, schedules.Pace(48, "0.5"))
 
-    assert not by_epoch
     assert (rate(120), rate(240)) == (1.0, 0.0)

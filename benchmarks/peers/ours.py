@@ -9,18 +9,16 @@ import time
 from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from benchmarks.families import EVALUATED_AT_ONCE, FAMILIES
+from benchmarks.families import FAMILIES
 from benchmarks.peers.service import NEVER, Case, serve, timed
 from cifar_keras.data import Dataset, load
 from cifar_keras.provenance import onednn, versions
 from cifar_keras.quiet import import_tensorflow
 from cifar_keras.recipe import load_recipe, recipe_path
-from cifar_keras.schedules import steps_per_epoch
 
 
 def main() -> None:
@@ -52,67 +50,35 @@ def _made(options: argparse.Namespace) -> tuple[Mapping[str, Case], dict[str, An
 
 
 class Ours:
-    """A run of a recipe, as `training.train` puts it together, in parts that can be timed."""
+    """A recipe's experiment, in parts that can be timed; without published initial weights."""
 
     def __init__(self, recipe: Any, dataset: Dataset, devices: str = "auto") -> None:
-        from cifar_keras.data.pipeline import TrainingBatches, evaluation_batches
-        from cifar_keras.data.statistics import normalization
-        from cifar_keras.distribute.devices import feed, make_strategy, parted
-        from cifar_keras.experiment.compiled import compiled_model
-        from cifar_keras.experiment.initial import adapt
-        from cifar_keras.experiment.stages import plan
-        from cifar_keras.experiment.step_callbacks import lookahead_steps
+        from cifar_keras.distribute.devices import make_strategy
+        from cifar_keras.experiment import Experiment
 
-        per_epoch = steps_per_epoch(recipe.data, len(dataset.train.labels))
-        self.recipe, self.stages = recipe, plan(recipe, per_epoch, "1")
-        self.strategy = make_strategy(devices)
-        self.model = compiled_model(recipe, 1, self.strategy, per_epoch)
-        self.lookahead = lookahead_steps(recipe, self.model, self.strategy)
-        self.norm = norm = normalization(recipe.data, dataset.train.images)
-        train, test = dataset.train, dataset.test
-        self.batches = TrainingBatches(train.images, train.labels, recipe.data, norm, seed=1)
-        adapt(self.model, self.batches)
-        tests = evaluation_batches(test.images, test.labels, recipe.data, norm, EVALUATED_AT_ONCE)
-        self.tests = feed(self.strategy, parted(tests))
-        self.alone: Iterator[Any] = iter(self.batches.dataset(0, NEVER))
-
-    def _callbacks(self, size: int) -> list[Any]:
-        """The callbacks that act at a step, for images of a size, and what looks at its loss.
-
-        That one saves nothing, as its epoch has no end.
-        """
-        from cifar_keras.distribute.team import team_of
-        from cifar_keras.experiment.step_callbacks import step_callbacks
-        from cifar_keras.run.callbacks import Checkpointer
-        from cifar_keras.run.checkpoint import Store
-        from cifar_keras.run.position import Position
-        from cifar_keras.run.signals import Signals
-
-        position, stage = Position(), self.stages[0]
-        stage = replace(stage, size=(lambda _: size) if stage.size else None)
-        store, team = Store(Path("nowhere"), []), team_of(self.strategy)
-        looks = Checkpointer(position, store, team, Signals(), None, None)
-        return [*step_callbacks(self.recipe, stage, position, NEVER, self.lookahead), looks]
+        recipe = recipe.model_copy(update={"initial_weights": "none"})
+        self.experiment = Experiment(recipe, dataset, 1, make_strategy(devices))
+        self.experiment.initialize()
+        self.alone: Iterator[Any] = iter(self.experiment.batches.dataset(0, NEVER))
 
     def training(self, size: int) -> Case:
         """Steps on images of this size."""
         from benchmarks.peers.steady import Steady
-        from cifar_keras.distribute.devices import feed
+        from cifar_keras.experiment.stages import Leg, Place
+
+        first = self.experiment.plan.stages[0]
+        sizes = ((NEVER, size),) if first.sizes else ()
+        leg = Leg(replace(first, steps=NEVER, sizes=sizes), 0, NEVER, 0, 1)
 
         def fit(steady: Steady) -> None:
-            self.model.fit(
-                feed(self.strategy, partial(self.batches.dataset, 0, NEVER)),
-                steps_per_epoch=NEVER,
-                callbacks=[*self._callbacks(size), steady],
-                shuffle=False,
-                verbose=0,
-            )
+            self.experiment.place = Place()
+            self.experiment.fit(leg, [steady])
 
         return Steady(fit)
 
     def evaluate(self, steps: int) -> None:
         """So many batches of test images, as after an epoch."""
-        self.model.evaluate(self.tests, steps=steps, verbose=0)
+        self.experiment.evaluate(steps=steps)
 
     def batches_alone(self, steps: int) -> None:
         """So many batches with nothing to consume them."""
@@ -127,7 +93,7 @@ class Ours:
             store = Store(Path(folder), [])
             begin = time.perf_counter()
             for step in range(count):
-                store.save(take(self.model, Position(step=step)))
+                store.save(take(self.experiment.model, Position(step=step)))
             return time.perf_counter() - begin, count
 
 

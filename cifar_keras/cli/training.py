@@ -5,12 +5,8 @@ from __future__ import annotations
 import argparse
 import os
 import shlex
-import signal
-import subprocess
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from types import FrameType
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from cifar_keras.cli.say import say
@@ -18,6 +14,7 @@ from cifar_keras.distribute.cluster import VARIABLE, Cluster, from_environment, 
 from cifar_keras.errors import DeviceError, Interrupted, RecipeError
 from cifar_keras.extras import require
 from cifar_keras.quiet import import_tensorflow
+from cifar_keras.run.signals import listed, number_of, run_child, terminated_as_interrupted
 
 if TYPE_CHECKING:
     from cifar_keras.runs import Result
@@ -34,13 +31,12 @@ def train(options: argparse.Namespace) -> int:
     if options.seeds:
         return _train_each(options)
     try:
-        with _terminated_as_interrupted():
+        with terminated_as_interrupted():
             _train_one(options)
     except Interrupted as stop:
         raise with_command(str(stop), stop.signal, options.argv) from None
     except KeyboardInterrupt as stop:
-        number = signal.SIGTERM if isinstance(stop, _Terminated) else signal.SIGINT
-        raise with_command("interrupted", number, options.argv) from None
+        raise with_command("interrupted", number_of(stop), options.argv) from None
     return 0
 
 
@@ -126,22 +122,6 @@ def _cluster(options: argparse.Namespace) -> Cluster | None:
     return named(options.workers, options.worker_index)
 
 
-class _Terminated(KeyboardInterrupt):
-    """SIGTERM came where no state is to be saved: before the first step or after the last."""
-
-
-@contextmanager
-def _terminated_as_interrupted() -> Iterator[None]:
-    def stop(number: int, frame: FrameType | None) -> None:
-        raise _Terminated
-
-    before = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
 def with_command(message: str, number: int, arguments: Sequence[str]) -> Interrupted:
     """The interruption by this signal, with what to go on with."""
     return Interrupted(f"{message}; go on with: {to_go_on(arguments)}", number)
@@ -154,61 +134,16 @@ def to_go_on(arguments: Sequence[str]) -> str:
 
 def _train_each(options: argparse.Namespace) -> int:
     # A process for each seed: nothing carries over, and its peak memory is its own.
-    received: list[int] = []
-    with noted(received):
+    with listed() as received:
         for seed in options.seeds:
             arguments = [*_without(options.argv, "--seeds"), "--seed", str(seed)]
-            code = _run_child([sys.executable, "-m", "cifar_keras", *arguments], received)
+            code = run_child([sys.executable, "-m", "cifar_keras", *arguments], received)
             if received or code > 128:
                 number = code - 128 if code > 128 else received[0]
                 raise with_command(f"stopped at seed {seed}", number, options.argv)
             if code:
                 return code
     return 0
-
-
-@contextmanager
-def noted(received: list[int]) -> Iterator[None]:
-    """Within, SIGINT and SIGTERM only add their number to the list."""
-
-    def note(number: int, frame: FrameType | None) -> None:
-        received.append(number)
-
-    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _run_child(command: Sequence[str], received: Sequence[int]) -> int:
-    """The child's exit code, 128 and more for a signal; signals that come here go to it."""
-    child = subprocess.Popen(command)
-    passed_on = 0
-    while True:
-        try:
-            code = child.wait(timeout=0.2)
-            return code if code >= 0 else 128 - code
-        except subprocess.TimeoutExpired:
-            for number in received[passed_on:]:
-                passed_on += 1
-                if number == signal.SIGTERM or not _at_a_terminal():
-                    child.send_signal(number)
-
-
-def _at_a_terminal() -> bool:
-    """Whether Ctrl-C reaches this process and its child alike."""
-    try:
-        terminal = os.open(os.ctermid(), os.O_RDONLY)
-    except OSError:
-        return False
-    try:
-        return os.tcgetpgrp(terminal) == os.getpgrp()
-    except OSError:
-        return False
-    finally:
-        os.close(terminal)
 
 
 def _without(arguments: Sequence[str], *options: str) -> list[str]:

@@ -159,6 +159,11 @@ def multiplies_bfloat16(strategy: tf.distribute.Strategy) -> bool:
     return on_gpu or not BFLOAT16.isdisjoint(instructions())
 
 
+def steps_between_looks(strategy: tf.distribute.Strategy) -> int:
+    """Return how many steps apart to look at what steps compute; a GPU is held up by each look."""
+    return 50 if any("GPU" in name for name in strategy.extended.worker_devices) else 1
+
+
 def device_names(strategy: tf.distribute.Strategy) -> list[str]:
     """The devices of all replicas, GPUs by their model's name; other workers' as this one's."""
     names = []

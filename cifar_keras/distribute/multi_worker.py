@@ -2,11 +2,12 @@
 
 from typing import Any
 
-import keras
 import tensorflow as tf
 
+from cifar_keras.private import Model, Step
 
-class MultiWorkerModel(keras.Model):
+
+class MultiWorkerModel(Model):
     """A model whose `fit` and `evaluate` run under `MultiWorkerMirroredStrategy`, too.
 
     Stock Keras fails there twice (keras#20585). Before the first step it averages a batch over the
@@ -16,18 +17,20 @@ class MultiWorkerModel(keras.Model):
     there: `test_stock_keras_still_fails` will say so.
     """
 
-    def _maybe_symbolic_build(self, iterator: Any = None, data_batch: Any = None) -> None:
+    def before_first_batch(self) -> bool:
+        """Build the metrics from a batch of zeros."""
         _, height, width, channels = self.input_shape
         images = tf.zeros((1, height or 32, width or 32, channels))
         with self.distribute_strategy.scope():
-            self._symbolic_build(data_batch=(images, tf.zeros((1,), tf.int32)))
+            self.build_state(images, tf.zeros((1,), tf.int32))
+        return True
 
-    def _make_function(self, step_function: Any) -> Any:
-        strategy = self.distribute_strategy
-        if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
-            return super()._make_function(step_function)
+    def wrapped(self, step: Step) -> Step:
+        """Return the step with logs of one axis, under several workers."""
+        if not isinstance(self.distribute_strategy, tf.distribute.MultiWorkerMirroredStrategy):
+            return step
 
-        def step(data: Any) -> dict[str, tf.Tensor]:
-            return {name: tf.reshape(log, (1,)) for name, log in step_function(data).items()}
+        def with_axis(data: Any) -> dict[str, tf.Tensor]:
+            return {name: tf.reshape(log, (1,)) for name, log in step(data).items()}
 
-        return super()._make_function(step)
+        return with_axis

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import tensorflow as tf
@@ -26,6 +26,7 @@ _LOST = (
     tf.errors.DeadlineExceededError,
 )
 _WORD = np.dtype(np.int64)
+T = TypeVar("T")
 
 
 class Team:
@@ -100,16 +101,29 @@ class Team:
             which = ", ".join(map(str, wrong))
             raise RunError(f"worker {which} does not train what the chief trains; it says in what")
 
-    def by_chief(self, what: str, action: Callable[[], Any]) -> None:
-        """Let the chief act, and the others wait for it.
+    def by_chief(
+        self,
+        what: str,
+        action: Callable[[], T | None],
+        encode: Callable[[T], bytes] = lambda value: json.dumps(value).encode(),
+        decode: Callable[[bytes], T] = json.loads,
+    ) -> T | None:
+        """Return what the action returns to the chief worker; only that one acts.
+
+        Args:
+            what: what it does, for the others' message.
+            action: what to do.
+            encode: makes bytes of its value for the other workers; None needs none.
+            decode: makes the value of these bytes.
 
         Raises:
             RunError: the action did, or that of the chief did.
         """
+        value: T | None = None
         error: CifarKerasError | None = None
         if self.chief:
             try:
-                action()
+                value = action()
             except CifarKerasError as refused:
                 error = refused
         (failed,) = self.total([int(error is not None)])
@@ -117,6 +131,10 @@ class Team:
             raise error
         if failed:
             raise RunError(f"the chief could not {what}; it says why")
+        if self.size == 1:
+            return value
+        content = self.of_chief(b"" if value is None else encode(value))
+        return decode(content) if content else None
 
     @contextmanager
     def whole(self) -> Iterator[None]:

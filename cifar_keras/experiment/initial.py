@@ -8,8 +8,8 @@ from cifar_keras.layers.whitening import Whitening
 from cifar_keras.models.pretrained import fetch_weights, load_imagenet_resnext
 from cifar_keras.recipe import Recipe
 
-# Of how many training images the whitening is found: SPEC G.1 and H.1.
-ADAPTED_TO = 5000
+# Of how many training images the whitening is found: that of KellerJordan/cifar10-airbench.
+_ADAPTED_TO = 5000
 
 
 def load_published(model: TrainingModel, recipe: Recipe, given: Path | None) -> None:
@@ -32,6 +32,6 @@ def adapt(model: TrainingModel, batches: TrainingBatches) -> None:
     """Fit the whitening layers, if there are any, to the first training images."""
     layers = [layer for layer in model.layers if isinstance(layer, Whitening)]
     if layers:
-        images = batches.plain(ADAPTED_TO)
+        images = batches.plain(_ADAPTED_TO)
         for layer in layers:
             layer.adapt(images)

@@ -2,8 +2,8 @@
 
 import keras
 
+from cifar_keras.experiment.stages import Place
 from cifar_keras.recipe.optimizer import Lookahead
-from cifar_keras.run.position import Position
 
 
 class LookaheadSteps(keras.callbacks.Callback):
@@ -26,18 +26,18 @@ class LookaheadSteps(keras.callbacks.Callback):
         add = model.optimizer.add_variable_from_reference
         self.slow = [add(variable, name="slow") for variable in self.fast]
 
-    def within(self, position: Position, total_steps: int) -> "LookaheadSteps":
-        """This callback for a stage of so many steps; after the last the network is the copy."""
-        self.position, self.total_steps = position, total_steps
+    def within(self, place: Place, total_steps: int) -> "LookaheadSteps":
+        """Return this callback for a stage of so many steps; then the network is the copy."""
+        self.place, self.total_steps = place, total_steps
         return self
 
     def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
-        if self.position.step == 0:
+        if self.place.step == 0:
             for slow, fast in zip(self.slow, self.fast, strict=True):
                 slow.assign(fast)
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
-        step, every = self.position.step, self.lookahead.every
+        step, every = self.place.step, self.lookahead.every
         if step % every == 0:
             share = (step / self.total_steps) ** self.lookahead.power
             self._meet(self.lookahead.decay**every * share)

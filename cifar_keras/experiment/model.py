@@ -48,7 +48,7 @@ class TrainingModel(MultiWorkerModel):
         with tf.GradientTape() as tape:
             logits = self(images, training=True)
             loss = self._mean_loss(images, labels, logits, training=True)
-            self._loss_tracker.update_state(loss, sample_weight=size)
+            self.loss_mean.update_state(loss, sample_weight=size)
             weight = tf.cast(size, loss.dtype) / tf.cast(total, loss.dtype)
             loss = self.optimizer.scale_loss(loss * weight)
         variables = self.trainable_weights
@@ -59,7 +59,7 @@ class TrainingModel(MultiWorkerModel):
         images, labels = data
         logits = self(images, training=False)
         loss = self._mean_loss(images, labels, logits, training=False)
-        self._loss_tracker.update_state(loss, sample_weight=tf.shape(images)[0])
+        self.loss_mean.update_state(loss, sample_weight=tf.shape(images)[0])
         return self.compute_metrics(images, labels, logits)
 
     def _mean_loss(
@@ -82,7 +82,7 @@ class TrainingModel(MultiWorkerModel):
         def function(iterator: Any) -> Any:
             if self.image_size not in functions:
                 # Traced at its first call, which comes next and under this size.
-                functions[self.image_size] = self._make_function(self.train_step)
+                functions[self.image_size] = self.loop(self.train_step)
             return functions[self.image_size](iterator)
 
         self.train_function = function

@@ -1,97 +1,138 @@
-"""A recipe in steps: its stages, and the calls of `fit` that they come to."""
+"""A recipe in steps: its stages at a budget, and the calls of `fit` that they need."""
 
-from collections.abc import Callable, Sequence
+from bisect import bisect_right
+from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import accumulate
 
 from cifar_keras.errors import RunError
 from cifar_keras.recipe import Recipe
+from cifar_keras.recipe.schema import Stage as Section
 from cifar_keras.recipe.schema import Start
-from cifar_keras.schedules import Rate, sizes, step_of
-from cifar_keras.schedules import build as build_schedule
+from cifar_keras.schedules import Pace, Rate, build, steps_per_epoch
+
+
+@dataclass
+class Place:
+    """How far a training has come: `step` steps of stage `stage` (from 0) are done."""
+
+    stage: int = 0
+    step: int = 0
 
 
 @dataclass(frozen=True)
-class StagePlan:
+class Stage:
     """A stage in steps: how many, how many come before it, its rate, and where it starts from.
 
-    `frozen` are the patterns of the layers that are not trained in it; `size` is the side of the
-    images at each step, None where it never changes.
+    `frozen` are the patterns of the layers that are not trained in it; `sizes` are pairs (step up
+    to which, side of the images), none where the side never changes.
     """
 
     steps: int
     steps_before: int
     rate: Rate
-    by_epoch: bool
-    start: tuple[int, int] | None
+    start: tuple[int, int] | None = None
     frozen: tuple[str, ...] = ()
-    size: Callable[[int], int] | None = None
+    sizes: tuple[tuple[int, int], ...] = ()
 
+    def size(self, step: int) -> int | None:
+        """Return the side of the images at a step; None where it never changes."""
+        if not self.sizes:
+            return None
+        return self.sizes[bisect_right(self.sizes[:-1], step, key=lambda pair: pair[0])][1]
 
-def plan(recipe: Recipe, per_epoch: int, budget: str) -> list[StagePlan]:
-    """The recipe's stages at this budget.
+    def work(self, step: int) -> float:
+        """Return how much is done before a step, in units of the stage's dearest step.
 
-    Raises:
-        RunError: a stage would have no step.
-    """
-    if per_epoch < 1:
-        raise RunError("the training set is smaller than one batch; lower data.batch_size")
-    stages: list[StagePlan] = []
-    for number, stage in enumerate(recipe.stages, start=1):
-        steps = step_of(stage.epochs, per_epoch, budget)
-        if steps < 1:
-            raise RunError(f"--budget {budget} leaves stage {number} no step; take a larger one")
-        rate, by_epoch = build_schedule(stage.schedule, stage.epochs, per_epoch, budget)
-        start = None
-        if isinstance(stage.start, Start):
-            start = (stage.start.stage - 1, step_of(stage.start.epoch, per_epoch, budget))
-        before = sum(s.steps for s in stages)
-        size = sizes(recipe.data.sizes, steps) if recipe.data.sizes else None
-        stages.append(StagePlan(steps, before, rate, by_epoch, start, tuple(stage.frozen), size))
-    return stages
-
-
-def work(stages: Sequence[StagePlan]) -> list[float]:
-    """How much is done before each step of the run, and at its end, in units of its dearest step.
-
-    A step on smaller images costs less, but not by the number of their pixels: on two cores 20 and
-    24 pixels took 0.51 and 0.64 of the time of 32, which is the side to the power of 1.5.
-    """
-    costs: list[float] = []
-    for stage in stages:
-        if stage.size is None:
-            costs += [1.0] * stage.steps
-        else:
-            largest = stage.size(stage.steps - 1)
-            costs += [(stage.size(step) / largest) ** 1.5 for step in range(stage.steps)]
-    return list(accumulate(costs, initial=0.0))
+        A step on smaller images costs less, but not by the number of their pixels: on two cores 20
+        and 24 pixels took 0.51 and 0.64 of the time of 32, which is the side to the power of 1.5.
+        """
+        if not self.sizes:
+            return step
+        done, begin, largest = 0.0, 0, self.sizes[-1][1]
+        for end, side in self.sizes:
+            done += max(0, min(end, step) - begin) * (side / largest) ** 1.5
+            begin = end
+        return done
 
 
 @dataclass(frozen=True)
 class Leg:
-    """Consecutive epochs of the same number of steps: one call of `fit`."""
+    """Consecutive epochs of a stage, all of the same number of steps: one call of `fit`."""
 
+    stage: Stage
     first_step: int
     steps_per_epoch: int
     first_epoch: int
     last_epoch: int
 
 
-def legs(first_step: int, total_steps: int, per_epoch: int) -> list[Leg]:
-    """The calls of `fit` that lead from `first_step` to `total_steps`.
+class Plan:
+    """The stages of a recipe on so many training images, at a budget.
 
-    A whole run is one leg; what is left of an interrupted epoch, and a last epoch that is a
-    fraction, are legs of their own, since `fit` takes one length for all its epochs.
+    Args:
+        recipe: whose stages.
+        images: how many training images there are.
+        budget: the factor of all epochs, as decimal text.
+
+    Raises:
+        RunError: an epoch, or a stage, would have no step.
     """
-    plan: list[Leg] = []
-    step = first_step
-    while step < total_steps:
-        epoch, inside = divmod(step, per_epoch)
-        whole = (total_steps - step) // per_epoch
-        if inside or not whole:
-            length, whole = min(per_epoch - inside, total_steps - step), 1
-        else:
+
+    def __init__(self, recipe: Recipe, images: int, budget: str = "1") -> None:
+        self.pace = Pace(steps_per_epoch(recipe.data, images), budget)
+        if self.pace.per_epoch < 1:
+            raise RunError("the training set is smaller than one batch; lower data.batch_size")
+        self.stages: list[Stage] = []
+        for section in recipe.stages:
+            self.stages.append(self._stage(section, recipe.data.sizes))
+
+    def _stage(self, section: Section, sizes: list[list[float]]) -> Stage:
+        steps = self.pace.step_of(section.epochs)
+        if steps < 1:
+            budget, number = self.pace.budget, len(self.stages) + 1
+            raise RunError(f"--budget {budget} leaves stage {number} no step; take a larger one")
+        start = section.start
+        return Stage(
+            steps=steps,
+            steps_before=self.steps,
+            rate=build(section.schedule, section.epochs, self.pace),
+            start=(start.stage - 1, self.pace.step_of(start.epoch))
+            if isinstance(start, Start)
+            else None,
+            frozen=tuple(section.frozen),
+            sizes=tuple((Pace(steps).step_of(share), int(side)) for share, side in sizes),
+        )
+
+    @property
+    def steps(self) -> int:
+        """The steps of all stages together."""
+        return sum(stage.steps for stage in self.stages)
+
+    @property
+    def epochs(self) -> int:
+        """How many epochs are tested, those that are a fraction included."""
+        return sum(-(-stage.steps // self.pace.per_epoch) for stage in self.stages)
+
+    def work(self, step: int) -> float:
+        """Return how much is done before a step of the run, in units of its dearest step."""
+        return sum(
+            stage.work(min(step - stage.steps_before, stage.steps))
+            for stage in self.stages
+            if step > stage.steps_before
+        )
+
+    def legs(self, place: Place) -> Iterator[Leg]:
+        """Return the calls of `fit` that lead from a place to the end of its stage.
+
+        A whole stage is one leg; what is left of an interrupted epoch, and a last epoch that is a
+        fraction, are legs of their own, since `fit` takes one length for all its epochs.
+        """
+        stage, step, per_epoch = self.stages[place.stage], place.step, self.pace.per_epoch
+        while step < stage.steps:
+            epoch, inside = divmod(step, per_epoch)
+            whole = (stage.steps - step) // per_epoch
             length = per_epoch
-        plan.append(Leg(step, length, epoch, epoch + whole))
-        step += length * whole
-    return plan
+            if inside or not whole:
+                length, whole = min(per_epoch - inside, stage.steps - step), 1
+            yield Leg(stage, step, length, epoch, epoch + whole)
+            step += length * whole

@@ -7,11 +7,11 @@ from contextvars import ContextVar
 import keras
 import tensorflow as tf
 from keras import ops
-from tensorflow.python.ops import control_flow_util
 
 from cifar_keras.layers.kernel_gradient import add_bias, convolution, takes_products
 from cifar_keras.layers.small_maps import by_position
 from cifar_keras.layers.winograd import WINDOWS, winograd
+from cifar_keras.private import in_xla
 
 _PLAIN = ContextVar("_PLAIN", default=False)
 _TRAINING = ContextVar("_TRAINING", default=False)
@@ -87,7 +87,8 @@ class Conv2D(keras.layers.Conv2D):
         one_pixel = self.kernel_size == (1, 1)
         if not one_pixel and all(side <= window for side, window in sides):
             return by_position
-        if not _TRAINING.get() or _for_xla():
+        # XLA cannot compile the loop over parts of which the last is smaller.
+        if not _TRAINING.get() or in_xla():
             return None
         if inputs.dtype == tf.bfloat16:
             if not one_pixel and all(side <= _MOST_POSITIONS for side, _ in sides):
@@ -109,11 +110,3 @@ class Conv2D(keras.layers.Conv2D):
             and self.data_format == "channels_last"
             and not tf.config.get_visible_devices("GPU")
         )
-
-
-def _for_xla() -> bool:
-    """Whether XLA compiles what is traced: not the loop over parts of which the last is smaller."""
-    # TensorFlow has no public way to ask.
-    graph = tf.compat.v1.get_default_graph()
-    found: bool = control_flow_util.GraphOrParentsInXlaContext(graph)
-    return found

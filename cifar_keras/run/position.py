@@ -1,21 +1,20 @@
-"""Where a run stands: all that a checkpoint keeps beside the variables."""
+"""Where a run stands: all that a checkpoint keeps next to the variables."""
 
 from dataclasses import dataclass, field
 from typing import Any
 
+from cifar_keras.experiment.stages import Place
 from cifar_keras.runs import Epoch
 
 
 @dataclass
-class Position:
+class Position(Place):
     """`step` steps of stage `stage` (from 0) are done, and the epochs in `rows` are tested.
 
     `seconds` and `trained` are what the epoch under way has taken so far, in all and in training
     steps; `logs` its running metrics, for an epoch that is stopped before its test.
     """
 
-    stage: int = 0
-    step: int = 0
     rows: list[Epoch] = field(default_factory=list)
     seconds: float = 0.0
     trained: float = 0.0
@@ -27,10 +26,11 @@ class Position:
         return next((r.step for r in reversed(self.rows) if r.stage == self.stage + 1), 0)
 
     def to_json(self) -> dict[str, Any]:
-        """Plain data, which `from_json` takes."""
+        """Return plain data, which `go_to` takes."""
         return self.__dict__ | {"rows": [row.model_dump() for row in self.rows]}
 
-    @classmethod
-    def from_json(cls, data: dict[str, Any]) -> "Position":
-        """The position of plain data."""
-        return cls(**(data | {"rows": [Epoch.model_validate(row) for row in data["rows"]]}))
+    def go_to(self, data: dict[str, Any]) -> None:
+        """Become the position that these plain data are of."""
+        rows = [Epoch.model_validate(row) for row in data["rows"]]
+        # A key that is unknown, or lacking, is an error here and not later.
+        self.__dict__.update(Position(**(data | {"rows": rows})).__dict__)

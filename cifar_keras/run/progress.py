@@ -2,14 +2,14 @@
 
 import sys
 import time
-from collections.abc import Sequence
 from contextlib import suppress
 from typing import TextIO
 
 import keras
 
+from cifar_keras.experiment.stages import Plan
+from cifar_keras.experiment.steps import Logs
 from cifar_keras.listing import duration
-from cifar_keras.run.callbacks import Logs
 from cifar_keras.run.position import Position
 
 
@@ -21,32 +21,27 @@ class Progress(keras.callbacks.Callback):
     Args:
         name: what the lines begin with.
         position: the run's.
-        steps_before: the steps of the stages before this one.
-        work: how much is done before each step of all stages, and at their end.
-        steps_per_epoch: as it says.
+        plan: the stages.
     """
 
     # The first steps compile and warm up; the estimate is taken from those after them.
     TIMED_FROM, TIMED_TO = 5, 15
 
-    def __init__(
-        self,
-        name: str,
-        position: Position,
-        steps_before: int,
-        work: Sequence[float],
-        steps_per_epoch: int,
-    ) -> None:
+    def __init__(self, name: str, position: Position, plan: Plan) -> None:
         super().__init__()
-        self.name, self.position, self.work = name, position, work
-        self.before, self.total, self.per_epoch = steps_before, len(work) - 1, steps_per_epoch
+        self.name, self.position, self.plan = name, position, plan
+        self.total, self.per_epoch = plan.steps, plan.pace.per_epoch
         self.stream: TextIO = sys.stderr
         self.estimated = False
 
     @property
     def step(self) -> int:
         """The steps done of all stages."""
-        return self.before + self.position.step
+        return self._before + self.position.step
+
+    @property
+    def _before(self) -> int:
+        return self.plan.stages[self.position.stage].steps_before
 
     def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
         self.begin_step = self.step
@@ -72,7 +67,7 @@ class Progress(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         assert logs is not None
         row = self.position.rows[-1]
-        left = self._left(self.before + self._step_before(row.step), row.seconds)
+        left = self._left(self._before + self._step_before(row.step), row.seconds)
         self._line(
             f"epoch {row.epoch:.4g} of {self.total / self.per_epoch:.4g}, "
             f"rate {row.learning_rate:.3g}, loss {row.loss:.4f}, "
@@ -83,8 +78,9 @@ class Progress(keras.callbacks.Callback):
 
     def _left(self, since: int, seconds: float) -> str:
         """The time left, where the steps from `since` on have taken so long."""
-        done = self.work[self.step] - self.work[since]
-        return duration(seconds / done * (self.work[-1] - self.work[self.step]))
+        work = self.plan.work
+        done = work(self.step) - work(since)
+        return duration(seconds / done * (work(self.total) - work(self.step)))
 
     def _step_before(self, step: int) -> int:
         return (step - 1) // self.per_epoch * self.per_epoch

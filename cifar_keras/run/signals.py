@@ -1,14 +1,30 @@
-"""SIGINT and SIGTERM noted, so that a run can stop between two steps."""
+"""All that this package does with SIGINT and SIGTERM; it imports nothing heavy."""
 
+import os
 import signal
+import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
 
+_BOTH = (signal.SIGINT, signal.SIGTERM)
 # A parent and its process group may both pass one signal on: an echo, not a second wish.
 _ECHO = 1.0
+
+
+@contextmanager
+def _handled(
+    handler: Callable[[int, FrameType | None], None], numbers: Sequence[int] = _BOTH
+) -> Iterator[None]:
+    """Let the handler have the signals; afterwards they act as before."""
+    before = {number: signal.signal(number, handler) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, earlier in before.items():
+            signal.signal(number, earlier)
 
 
 class Signals:
@@ -20,11 +36,11 @@ class Signals:
 
     @contextmanager
     def noted(self) -> Iterator[None]:
-        """Within, signals are noted; afterwards they act as before. Only in the main thread."""
+        """Only note signals, so that a run can stop between two steps; for the main thread only."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return
-        before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+        before = {number: signal.getsignal(number) for number in _BOTH}
 
         def note(number: int, frame: FrameType | None) -> None:
             if self.received is None:
@@ -34,10 +50,65 @@ class Signals:
                     signal.signal(each, handler)
                 signal.raise_signal(number)
 
-        for number in before:
-            signal.signal(number, note)
-        try:
+        with _handled(note):
             yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+
+
+@contextmanager
+def listed() -> Iterator[list[int]]:
+    """Give a list to which each signal only adds its number."""
+    received: list[int] = []
+    with _handled(lambda number, _: received.append(number)):
+        yield received
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM came where no state is to be saved: before the first step or after the last."""
+
+
+@contextmanager
+def terminated_as_interrupted() -> Iterator[None]:
+    """Let SIGTERM raise `Terminated`, as SIGINT raises KeyboardInterrupt."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        raise Terminated
+
+    with _handled(stop, [signal.SIGTERM]):
+        yield
+
+
+def number_of(stop: KeyboardInterrupt) -> int:
+    """Return the signal that raised this."""
+    return signal.SIGTERM if isinstance(stop, Terminated) else signal.SIGINT
+
+
+def run_child(command: Sequence[str], received: Sequence[int]) -> int:
+    """Return the command's exit code, 128 and more for a signal.
+
+    What is added to `received` meanwhile is passed on, but for what reaches the child by itself.
+    """
+    child = subprocess.Popen(command)
+    passed_on = 0
+    while True:
+        try:
+            code = child.wait(timeout=0.2)
+            return code if code >= 0 else 128 - code
+        except subprocess.TimeoutExpired:
+            for number in received[passed_on:]:
+                passed_on += 1
+                if number == signal.SIGTERM or not at_a_terminal():
+                    child.send_signal(number)
+
+
+def at_a_terminal() -> bool:
+    """Return whether Ctrl-C reaches this process and its child alike."""
+    try:
+        terminal = os.open(os.ctermid(), os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        return os.tcgetpgrp(terminal) == os.getpgrp()
+    except OSError:
+        return False
+    finally:
+        os.close(terminal)

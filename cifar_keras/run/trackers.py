@@ -13,9 +13,9 @@ import keras
 import tensorflow as tf
 
 from cifar_keras import runs
+from cifar_keras.experiment.steps import Logs
 from cifar_keras.files import write_bytes
 from cifar_keras.recipe import flat
-from cifar_keras.run.callbacks import Logs
 from cifar_keras.run.folder import Job
 from cifar_keras.run.position import Position
 

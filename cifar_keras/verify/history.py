@@ -1,12 +1,12 @@
 """history.csv against the recipe's plan, and result.json against history.csv."""
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from math import isclose
 
 from cifar_keras import runs
-from cifar_keras.experiment.stages import StagePlan, plan
+from cifar_keras.experiment.stages import Plan
 from cifar_keras.run.result import summary
-from cifar_keras.schedules import steps_per_epoch
 from cifar_keras.verify.check import Check, close, equal
 
 # history.csv has nine digits, and rates and accuracies are float32.
@@ -17,15 +17,13 @@ def history_checks(
     run: runs.Run, rows: Sequence[runs.Epoch], train_images: int, test_images: int
 ) -> Iterator[Check]:
     """Each row's place, rate and accuracies against the recipe and the number of images."""
-    per_epoch = steps_per_epoch(run.recipe.data, train_images)
-    stages = plan(run.recipe, per_epoch, run.budget)
-    places = [place for n, stage in enumerate(stages) for place in _places(n, stage, per_epoch)]
-    if len(rows) > len(places) or (run.finish and len(rows) < len(places)):
-        yield Check("history.csv rows", "FAILS", f"{len(rows)}, the recipe has {len(places)}")
+    plan = Plan(run.recipe, train_images, run.budget)
+    if len(rows) > plan.epochs or (run.finish and len(rows) < plan.epochs):
+        yield Check("history.csv rows", "FAILS", f"{len(rows)}, the recipe has {plan.epochs}")
     else:
-        bad = [_at(row) == place for row, place in zip(rows, places, strict=False)]
-        yield _lines("rows", bad, f"{len(rows)} of {len(places)} epochs")
-    rates = [_rate(stages, row) for row in rows]
+        good = [_at(row) == place for row, place in zip(rows, _places(plan), strict=False)]
+        yield _lines("rows", good, f"{len(rows)} of {plan.epochs} epochs")
+    rates = [_rate(plan, row) for row in rows]
     good = [
         rate is not None and isclose(row.learning_rate, rate, rel_tol=DIGITS)
         for row, rate in zip(rows, rates, strict=True)
@@ -36,21 +34,22 @@ def history_checks(
     yield _lines("test_accuracy", good, f"whole numbers of {test_images:,} images")
 
 
-def _places(number: int, stage: StagePlan, per_epoch: int) -> Iterator[tuple[int, int, float]]:
-    ends = [*range(per_epoch, stage.steps, per_epoch), stage.steps]
-    for step in ends:
-        yield number + 1, step, float(f"{(stage.steps_before + step) / per_epoch:.9g}")
+def _places(plan: Plan) -> Iterator[tuple[int, int, float]]:
+    per_epoch = plan.pace.per_epoch
+    for number, stage in enumerate(plan.stages, start=1):
+        for step in chain(range(per_epoch, stage.steps, per_epoch), [stage.steps]):
+            yield number, step, float(f"{(stage.steps_before + step) / per_epoch:.9g}")
 
 
 def _at(row: runs.Epoch) -> tuple[int, int, float]:
     return row.stage, row.step, row.epoch
 
 
-def _rate(stages: Sequence[StagePlan], row: runs.Epoch) -> float | None:
+def _rate(plan: Plan, row: runs.Epoch) -> float | None:
     """The rate of the row's last step."""
-    if not 1 <= row.stage <= len(stages):
+    if not 1 <= row.stage <= len(plan.stages):
         return None
-    return stages[row.stage - 1].rate(row.step - 1)
+    return plan.stages[row.stage - 1].rate(row.step - 1)
 
 
 def _lines(name: str, good: Sequence[bool], note: str) -> Check:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from cifar_keras import runs
 from cifar_keras.data import Dataset
 from cifar_keras.distribute.devices import device_names, make_strategy
-from cifar_keras.experiment.jit import uses_jit
+from cifar_keras.experiment.compiled import uses_jit
 from cifar_keras.experiment.losses import SmoothedCrossEntropy
 from cifar_keras.models import multiply_adds, trainable_parameters
 from cifar_keras.provenance import machine, versions

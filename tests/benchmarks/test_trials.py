@@ -11,7 +11,6 @@ def test_a_recipe_takes_few_steps_where_many_would_last_too_long():
     found = trials.trial(load_recipe(recipe_path("demo")), None, patience=0)
 
     assert found["steps"] == trials.FEW
-    assert found["finite"]
     assert found["last_quarter_loss"] < found["first_quarter_loss"]
     assert found["images_per_second"] == pytest.approx(
         found["batch_size"] / found["seconds_per_step"]

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from cifar_keras import runs
-from cifar_keras.cli import main, training
+from cifar_keras.cli import main
 from cifar_keras.errors import Interrupted, RunError
 from cifar_keras.recipe import recipe_path
+from cifar_keras.run import signals
 
 TRAIN = ("train", "--recipe", "demo")
 
@@ -248,7 +249,7 @@ def test_a_seed_that_is_killed_says_how_to_go_on(child, refused):
 def test_a_signal_to_the_parent_stops_the_child_and_the_seeds_after_it(
     monkeypatch, child, capfd, here, number, code
 ):
-    monkeypatch.setattr(training, "_at_a_terminal", lambda: False)
+    monkeypatch.setattr(signals, "at_a_terminal", lambda: False)
     child(
         "trap 'echo stopped; exit 130' INT; trap 'echo stopped; exit 143' TERM\n"
         "touch ready; while :; do sleep 0.05; done"

@@ -2,9 +2,11 @@ import pytest
 import tensorflow as tf
 
 from cifar_keras.errors import RecipeError
-from cifar_keras.experiment.compiled import compiled_model, make_optimizer
+from cifar_keras.experiment.compiled import compiled_model
+from cifar_keras.experiment.optimizers import make_optimizer
 from cifar_keras.optimizers import CoupledSGD, MuonSGD, VariableGroup
 from cifar_keras.recipe import load_recipe, recipe_path
+from cifar_keras.schedules import Pace
 
 GROUP = "{variables: '*/gamma', rate: 2, weight_decay: 0.1, schedule: %s}"
 
@@ -16,7 +18,7 @@ def recipe(*overrides, groups="[]"):
 
 
 def group(schedule, budget="1"):
-    optimizer = make_optimizer(recipe(groups=f"[{GROUP % schedule}]"), 100, budget)
+    optimizer = make_optimizer(recipe(groups=f"[{GROUP % schedule}]"), Pace(100, budget))
     assert isinstance(optimizer, CoupledSGD)
     [found] = optimizer.groups
     return found
@@ -40,10 +42,9 @@ def test_a_groups_epochs_are_scaled_by_the_budget():
 
 
 def test_muon_stands_beside_its_others():
-    optimizer = make_optimizer(load_recipe(recipe_path("speedrun100")), 48)
+    optimizer = make_optimizer(load_recipe(recipe_path("speedrun100")), Pace(48))
 
     assert isinstance(optimizer, MuonSGD)
-    # SPEC H.2.
     assert (optimizer.muon.rate, optimizer.muon_momentum, optimizer.newton_schulz_steps) == (
         0.18,
         0.6,
@@ -54,7 +55,7 @@ def test_muon_stands_beside_its_others():
 
 def build(*overrides, **more):
     strategy = tf.distribute.MirroredStrategy(["/cpu:0"])
-    return compiled_model(recipe(*overrides, **more), 1, strategy, per_epoch=391)
+    return compiled_model(recipe(*overrides, **more), 1, strategy, Pace(391))
 
 
 def test_a_group_that_matches_nothing_is_told_before_the_first_step():

@@ -4,9 +4,9 @@ import pytest
 import tensorflow as tf
 
 from cifar_keras.experiment.lookahead import LookaheadSteps
+from cifar_keras.experiment.stages import Place
 from cifar_keras.optimizers import CoupledSGD
 from cifar_keras.recipe.optimizer import Lookahead
-from cifar_keras.run.position import Position
 
 
 @pytest.fixture
@@ -25,14 +25,14 @@ def fast(model):
 
 
 def test_every_few_steps_the_network_and_its_slow_copy_meet(model):
-    position = Position()
-    steps = LookaheadSteps(model, Lookahead(every=2, decay=0.9, power=1)).within(position, 5)
+    place = Place()
+    steps = LookaheadSteps(model, Lookahead(every=2, decay=0.9, power=1)).within(place, 5)
     random = np.random.RandomState(1)
     slow = fast(model)
     steps.on_train_begin()
 
     for step in range(1, 6):
-        position.step = step
+        place.step = step
         moved = [random.randn(*value.shape).astype("float32") for value in slow]
         for variable, value in zip(model.get_layer("bn").weights, moved, strict=True):
             variable.assign(value)
@@ -75,7 +75,7 @@ def test_a_resumed_stage_keeps_its_slow_copy(model):
     for variable in steps.slow:
         variable.assign(tf.fill(variable.shape, 7.0))
 
-    steps.within(Position(step=3), 10).on_train_begin()
+    steps.within(Place(step=3), 10).on_train_begin()
     assert all((variable.numpy() == 7).all() for variable in steps.slow)
-    steps.within(Position(step=0), 10).on_train_begin()
+    steps.within(Place(step=0), 10).on_train_begin()
     assert not any((variable.numpy() == 7).any() for variable in steps.slow)

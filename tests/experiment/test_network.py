@@ -15,6 +15,7 @@ from cifar_keras.layers import Whitening
 from cifar_keras.layers.companion import Companion
 from cifar_keras.models import MODELS, multiply_adds, trainable_parameters
 from cifar_keras.recipe import load_recipe, recipe_path
+from cifar_keras.schedules import Pace
 
 MIXED = ["mixed_bfloat16", "mixed_float16"]
 
@@ -31,7 +32,7 @@ def recipe_of(name, *overrides):
 def trained_a_step(recipe, jit=False):
     """The recipe's model after a step that is not skipped, and the step's logs."""
     strategy = tf.distribute.MirroredStrategy(["/cpu:0"])
-    model = compiled_model(recipe, 1, strategy, per_epoch=4)
+    model = compiled_model(recipe, 1, strategy, Pace(4))
     random = np.random.RandomState(0)
     images = random.randn(4, *recipe.image_shape).astype(np.float32)
     for layer in model.layers:

@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from cifar_keras.experiment.compiled import make_optimizer
-from cifar_keras.experiment.stages import plan
+from cifar_keras.experiment.optimizers import make_optimizer
+from cifar_keras.experiment.stages import Plan
 from cifar_keras.layers import BatchNormalization, RReLU
 from cifar_keras.models import build_model, multiply_adds, trainable_parameters
 from cifar_keras.models.inception import inception
 from cifar_keras.optimizers import CoupledSGD
 from cifar_keras.recipe import load_recipe, recipe_path
+from cifar_keras.schedules import Pace
 
 SHAPE = (28, 28, 3)
 RANDOM = np.random.RandomState(0)
@@ -220,7 +221,7 @@ def test_zero_variances_and_a_tiny_epsilon_divide_nothing_by_zero():
 
 def test_the_decay_is_on_every_parameter():
     recipe = load_recipe(recipe_path("inception_rrelu"))
-    optimizer = make_optimizer(recipe, per_epoch=782)
+    optimizer = make_optimizer(recipe, Pace(782))
 
     assert isinstance(optimizer, CoupledSGD)
     assert (optimizer.coupled_decay, optimizer.decayed) == (1e-4, "all")
@@ -243,7 +244,7 @@ def test_the_decay_is_on_every_parameter():
 
 # SPEC A.4 and A.5: 39 epochs of 782 batches, then 7 from the weights after 38.
 def test_the_second_stage_goes_on_from_the_38th_epoch_of_the_first():
-    first, second = plan(load_recipe(recipe_path("inception_rrelu")), 782, "1")
+    first, second = Plan(load_recipe(recipe_path("inception_rrelu")), 50_000).stages
 
     assert (first.steps, first.steps_before, first.start) == (30_498, 0, None)
     assert (second.steps, second.steps_before, second.start) == (5_474, 30_498, (0, 29_716))

@@ -13,7 +13,7 @@ from cifar_keras.distribute.devices import make_strategy
 from cifar_keras.layers import BatchNormalization, Dropout, RReLU, SpatialDropout2D
 from cifar_keras.models import MODELS
 from cifar_keras.recipe import Recipe, load_recipe, recipe_path, recipes_folder
-from cifar_keras.run.callbacks import Checkpointer
+from cifar_keras.run.callbacks import Agreement
 from cifar_keras.run.folder import Job
 from cifar_keras.run.train import Every, train
 
@@ -98,10 +98,10 @@ def go():
 
 @pytest.fixture
 def stop_at():
-    """Send a real signal to this process at the `count`th call of a hook of `Checkpointer`."""
+    """Send a real signal to this process at the `count`th call of a hook of `Agreement`."""
 
     def stop(monkeypatch, hook, count, number=signal.SIGTERM):
-        original, calls = getattr(Checkpointer, hook), [0]
+        original, calls = getattr(Agreement, hook), [0]
 
         def hooked(self, *args, **kwargs):
             calls[0] += 1
@@ -109,7 +109,7 @@ def stop_at():
                 os.kill(os.getpid(), number)
             return original(self, *args, **kwargs)
 
-        monkeypatch.setattr(Checkpointer, hook, hooked)
+        monkeypatch.setattr(Agreement, hook, hooked)
 
     return stop
 

@@ -10,7 +10,7 @@ import pytest
 from cifar_keras import runs
 from cifar_keras.distribute.devices import make_strategy
 from cifar_keras.errors import DeviceError
-from cifar_keras.experiment.jit import uses_jit
+from cifar_keras.experiment.compiled import uses_jit
 from cifar_keras.provenance import machine
 from cifar_keras.run.folder import open_run, record
 from cifar_keras.run.position import Position

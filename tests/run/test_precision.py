@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from cifar_keras.errors import Interrupted, RunError
-from cifar_keras.experiment import compiled
+from cifar_keras.experiment import optimizers
 from cifar_keras.loss_scale import LossScaleOptimizer
 from cifar_keras.recipe import load_recipe, recipes_folder
-from cifar_keras.run.callbacks import Checkpointer
+from cifar_keras.run.callbacks import Saver
 
 STAGES = (
     "stages=["
@@ -32,13 +32,13 @@ def in_precision(job, precision, *overrides):
 def restless(monkeypatch):
     """A scale that begins too high and is doubled after every third step."""
     scaled = partial(LossScaleOptimizer, initial_scale=2.0**20, dynamic_growth_steps=3)
-    monkeypatch.setattr(compiled, "LossScaleOptimizer", scaled)
+    monkeypatch.setattr(optimizers, "LossScaleOptimizer", scaled)
 
 
 @pytest.fixture
 def steps(monkeypatch):
     """(step, rate, scale, iterations) after each step of any run."""
-    seen, original = [], Checkpointer.on_train_batch_end
+    seen, original = [], Saver.on_train_batch_end
 
     def noted(self, batch, logs=None):
         optimizer, position = self.model.optimizer, self.position
@@ -46,7 +46,7 @@ def steps(monkeypatch):
         seen.append((position.step, *(float(each.numpy()) for each in numbers)))
         original(self, batch, logs)
 
-    monkeypatch.setattr(Checkpointer, "on_train_batch_end", noted)
+    monkeypatch.setattr(Saver, "on_train_batch_end", noted)
     return seen
 
 

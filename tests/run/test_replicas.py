@@ -14,6 +14,7 @@ from cifar_keras.errors import Interrupted, RecipeError
 from cifar_keras.experiment.compiled import compiled_model
 from cifar_keras.run.train import Every
 from cifar_keras.run.train import train as train_job
+from cifar_keras.schedules import Pace
 
 # Odd, so that no parting is even.
 BATCH = 5
@@ -121,7 +122,7 @@ def test_batch_norm_is_synchronised_where_there_are_several_to_agree(
 ):
     recipe = recipe.model_copy(update={"batch_norm": batch_norm})
 
-    model = compiled_model(recipe, 1, make_strategy(devices), 6)
+    model = compiled_model(recipe, 1, make_strategy(devices), Pace(6))
 
     assert model.get_layer("bn").synchronized is synchronized
 

@@ -15,7 +15,7 @@ from cifar_keras import files, runs
 from cifar_keras.errors import Interrupted, RunError
 from cifar_keras.recipe import load_recipe, recipes_folder
 from cifar_keras.run import train as training
-from cifar_keras.run.callbacks import Checkpointer
+from cifar_keras.run.callbacks import Stop
 from cifar_keras.run.checkpoint import Store
 from cifar_keras.run.folder import locked, put_aside
 
@@ -109,7 +109,8 @@ class Killed(BaseException):
 
 
 def kill_at_step(monkeypatch, count):
-    original, calls = Checkpointer.on_train_batch_end, [0]
+    # Called last, once the state is saved.
+    original, calls = Stop.on_train_batch_end, [0]
 
     def hooked(self, *args, **kwargs):
         original(self, *args, **kwargs)
@@ -117,7 +118,7 @@ def kill_at_step(monkeypatch, count):
         if calls[0] == count:
             raise Killed
 
-    monkeypatch.setattr(Checkpointer, "on_train_batch_end", hooked)
+    monkeypatch.setattr(Stop, "on_train_batch_end", hooked)
 
 
 def test_a_killed_run_goes_on_from_a_checkpoint_inside_the_epoch(
@@ -305,7 +306,7 @@ def test_a_run_that_diverges_stops_and_says_where(job, dataset, go):
 
 
 def test_a_finished_run_is_read_and_not_trained_again(monkeypatch, job, dataset, uninterrupted, go):
-    monkeypatch.setattr(training, "_Run", None)
+    monkeypatch.setattr(training, "Experiment", None)
 
     result = go(replace(job, folder=uninterrupted), dataset)
 

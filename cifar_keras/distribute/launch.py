@@ -1,0 +1,95 @@
+"""Several workers as processes of this machine."""
+
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from cifar_keras.files import unwritable
+
+# Seconds that the workers have to save the state once a signal came, before they are killed.
+_TO_SAVE = 60.0
+# And to say that another is lost, which TensorFlow takes some ten to notice.
+_TO_NOTICE = 30.0
+
+
+@contextmanager
+def started(
+    command: Sequence[str], logs: Sequence[Path]
+) -> Iterator[list[subprocess.Popen[bytes]]]:
+    """Give a worker for each log file, which all end with this.
+
+    Args:
+        command: of `cifar-keras train`, without the options that name the workers.
+        logs: where each worker's stderr goes, and the stdout of all but the chief.
+
+    Raises:
+        RunError: the logs cannot be written.
+    """
+    addresses = ",".join(f"127.0.0.1:{port}" for port in free_ports(len(logs)))
+    workers: list[subprocess.Popen[bytes]] = []
+    with ExitStack() as held:
+        try:
+            logs[0].parent.mkdir(parents=True, exist_ok=True)
+            files = [held.enter_context(log.open("wb")) for log in logs]
+        except OSError as error:
+            raise unwritable(logs[0].parent, error) from None
+        try:
+            for index, file in enumerate(files):
+                workers.append(
+                    subprocess.Popen(
+                        [*command, "--workers", addresses, "--worker-index", str(index)],
+                        # The chief prints the run folder.
+                        stdout=None if index == 0 else file,
+                        stderr=file,
+                        # A signal comes to them from here, once.
+                        start_new_session=True,
+                    )
+                )
+            yield workers
+        finally:
+            for worker in workers:
+                worker.kill()
+                worker.wait()
+
+
+def free_ports(count: int) -> list[int]:
+    """Return ports of this machine that nothing listens on at present."""
+    with ExitStack() as held:
+        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [int(each.getsockname()[1]) for each in sockets]
+
+
+def watch(
+    workers: Sequence[subprocess.Popen[bytes]], received: Sequence[int], shown: Path
+) -> int | None:
+    """Return the worker that failed first, once all have ended or have had the time to.
+
+    Args:
+        workers: as `started` gives them.
+        received: signals, added by whoever handles them, which are passed on to all.
+        shown: the log that is copied to stderr.
+    """
+    failed: int | None = None
+    passed_on, deadline = 0, float("inf")
+    with shown.open() as text:
+        while any(worker.poll() is None for worker in workers) and time.monotonic() < deadline:
+            time.sleep(0.2)
+            sys.stderr.write(text.read())
+            for number in received[passed_on:]:
+                passed_on += 1
+                deadline = min(deadline, time.monotonic() + _TO_SAVE)
+                for worker in workers:
+                    worker.send_signal(number)
+            codes = [worker.poll() for worker in workers]
+            if failed is None and any(codes):
+                # Report the worker that died, not those that lost it.
+                failed = min((code, index) for index, code in enumerate(codes) if code)[1]
+                deadline = min(deadline, time.monotonic() + _TO_NOTICE)
+        sys.stderr.write(text.read())
+    return failed

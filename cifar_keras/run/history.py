@@ -1,0 +1,85 @@
+"""The history of a run: a row for each epoch, with its times."""
+
+import time
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from cifar_keras.experiment.stages import Plan
+from cifar_keras.experiment.steps import Logs
+from cifar_keras.run.position import Position
+from cifar_keras.runs import Epoch, write_history
+
+
+class Clock(keras.callbacks.Callback):
+    """Keeps the times of the epoch under way at the position, and puts them into its logs."""
+
+    def __init__(self, position: Position, batch_size: int) -> None:
+        super().__init__()
+        self.position, self.batch_size = position, batch_size
+
+    def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
+        self.last = time.perf_counter()
+
+    def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
+        self.position.trained += self._lap()
+
+    def on_test_begin(self, logs: Logs = None) -> None:
+        self.last = time.perf_counter()
+
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        assert logs is not None
+        self._lap()
+        steps = self.position.step - self.position.tested_step
+        logs["seconds"] = self.position.seconds
+        logs["images_per_second"] = steps * self.batch_size / self.position.trained
+        self.position.seconds = self.position.trained = 0.0
+
+    def _lap(self) -> float:
+        now = time.perf_counter()
+        lap, self.last = now - self.last, now
+        self.position.seconds += lap
+        return lap
+
+
+class HistoryLog(keras.callbacks.Callback):
+    """Adds a row to the history after each epoch; history.csv is replaced whole.
+
+    Keras' CSVLogger loses the learning rate when it stands before the scheduler, fixes its columns
+    by the first epoch, and can leave half a row.
+
+    Args:
+        position: the run's, which has the rows.
+        plan: the stages.
+        folder: where history.csv goes; None to write none.
+    """
+
+    def __init__(self, position: Position, plan: Plan, folder: Path | None) -> None:
+        super().__init__()
+        self.position, self.plan, self.folder = position, plan, folder
+
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        assert logs is not None
+        position, plan = self.position, self.plan
+        steps = plan.stages[position.stage].steps_before + position.step
+        row = Epoch(
+            epoch=steps / plan.pace.per_epoch,
+            stage=position.stage + 1,
+            step=position.step,
+            learning_rate=_shortest(logs["learning_rate"]),
+            loss=_shortest(logs["loss"]),
+            accuracy=_shortest(logs["accuracy"]),
+            test_loss=_shortest(logs["val_loss"]),
+            test_accuracy=_shortest(logs["val_accuracy"]),
+            seconds=logs["seconds"],
+            images_per_second=logs["images_per_second"],
+        )
+        position.rows.append(row)
+        if self.folder:
+            write_history(self.folder, position.rows)
+
+
+def _shortest(value: float) -> float:
+    # 0.1 and not 0.100000001490116: the shortest number that is the same float32.
+    return float(str(np.float32(value)))

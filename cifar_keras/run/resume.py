@@ -1,0 +1,101 @@
+"""How a run goes on from where it stands: the state it restores, and the epoch it ends."""
+
+from functools import partial
+
+import keras
+
+from cifar_keras import runs
+from cifar_keras.distribute.team import Team
+from cifar_keras.experiment import Experiment
+from cifar_keras.experiment.steps import Logs
+from cifar_keras.files import remove_leftovers
+from cifar_keras.loss_scale import start_anew
+from cifar_keras.run.callbacks import Saver
+from cifar_keras.run.checkpoint import Snapshot, Store, decode, encode, put_back, read, take
+from cifar_keras.run.folder import Job
+from cifar_keras.run.position import Position
+
+_decoded = partial(decode, name="the chief's state")
+
+
+def restore(
+    job: Job, experiment: Experiment, position: Position, store: Store, team: Team
+) -> Snapshot | None:
+    """Restore the newest checkpoint and return it; without one, begin with initial weights.
+
+    All workers begin with the chief's state, bit for bit.
+    """
+
+    def newest() -> Snapshot | None:
+        remove_leftovers(job.folder)
+        found = store.newest()
+        if not found:
+            experiment.initialize(job.weights)
+        return found
+
+    restored = team.by_chief("find a state to begin with", newest, encode, _decoded)
+    state = restored
+    if not restored and team.size > 1:
+        initial = take(experiment.model, position)
+        state = team.by_chief("pass its state on", lambda: initial, encode, _decoded)
+    if state:
+        put_back(experiment.model, state.arrays, ["model", "seeds", "optimizer"])
+        position.go_to(state.position)
+    if restored and team.chief:
+        runs.write_history(job.folder, position.rows)
+    return restored
+
+
+def begin_next_stage(experiment: Experiment, position: Position, store: Store, team: Team) -> None:
+    """Go to the start of the next stage: the weights and statistics of an earlier state.
+
+    The optimizer starts from nothing, and random states go on, so that no noise is seen twice.
+    """
+    position.stage, position.step = position.stage + 1, 0
+    start = experiment.plan.stages[position.stage].start
+    assert start is not None
+    path = store.path(*start)
+    state = team.by_chief(f"read '{path.name}'", lambda: read(path), encode, _decoded)
+    assert state is not None
+    put_back(experiment.model, state.arrays, ["model"])
+    start_anew(experiment.model.optimizer)
+
+
+def resume_epoch(
+    experiment: Experiment,
+    position: Position,
+    restored: Snapshot | None,
+    callbacks: list[keras.callbacks.Callback],
+    saver: Saver,
+) -> list[keras.callbacks.Callback]:
+    """Return the callbacks to go on with from the restored state.
+
+    A run that was stopped inside an epoch goes on with the sums of its metrics. One that was
+    stopped after the last step of an epoch, or in its test, first tests it: a signal meanwhile
+    saves the restored state again.
+    """
+    if restored is None or position.step <= position.tested_step:
+        return callbacks
+    stage = experiment.plan.stages[position.stage]
+    if position.step % experiment.plan.pace.per_epoch and position.step < stage.steps:
+        return [*callbacks, UnfinishedMetrics(restored)]
+    saver.before_test = restored
+    experiment.end_epoch(position.logs, callbacks)
+    return callbacks
+
+
+class UnfinishedMetrics(keras.callbacks.Callback):
+    """Restores the sums of an unfinished epoch's metrics, once `fit` has reset them.
+
+    Args:
+        restored: the state that has them.
+    """
+
+    def __init__(self, restored: Snapshot) -> None:
+        super().__init__()
+        self.restored: Snapshot | None = restored
+
+    def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
+        if self.restored:
+            put_back(self.model, self.restored.arrays, ["metrics"])
+            self.restored = None
