@@ -1,4 +1,4 @@
-"""Ours, through all that `cifar-keras train` really uses.
+"""Ours: the `Experiment` that `cifar-keras train` trains.
 
 python -m benchmarks.peers.ours RECIPE [--data-dir DIR] [--set KEY=VALUE ...]
 """

@@ -20,11 +20,9 @@ _TO_NOTICE = 30.0
 def started(
     command: Sequence[str], logs: Sequence[Path]
 ) -> Iterator[list[subprocess.Popen[bytes]]]:
-    """Give a worker for each log file, which all end with this.
+    """Give a worker for each log file, with this command and the options that name the workers.
 
-    Args:
-        command: of `cifar-keras train`, without the options that name the workers.
-        logs: where each worker's stderr goes, and the stdout of all but the chief.
+    They do not outlive this. The chief's stdout is this process'.
 
     Raises:
         RunError: the logs cannot be written.
@@ -70,10 +68,8 @@ def watch(
 ) -> int | None:
     """Return the worker that failed first, once all have ended or have had the time to.
 
-    Args:
-        workers: as `started` gives them.
-        received: signals, added by whoever handles them, which are passed on to all.
-        shown: the log that is copied to stderr.
+    Signals that are added to `received` are passed on to all; what is logged to `shown` is copied
+    to stderr.
     """
     failed: int | None = None
     passed_on, deadline = 0, float("inf")

@@ -108,13 +108,9 @@ class Team:
         encode: Callable[[T], bytes] = lambda value: json.dumps(value).encode(),
         decode: Callable[[bytes], T] = json.loads,
     ) -> T | None:
-        """Return what the action returns to the chief worker; only that one acts.
+        """Return what the action returns to the chief worker, which alone acts.
 
-        Args:
-            what: what it does, for the others' message.
-            action: what to do.
-            encode: makes bytes of its value for the other workers; None needs none.
-            decode: makes the value of these bytes.
+        Values but None pass to the others as bytes; `what` was done is for their message.
 
         Raises:
             RunError: the action did, or that of the chief did.

@@ -13,15 +13,18 @@ from cifar_keras.data.statistics import normalization
 from cifar_keras.distribute.devices import feed, parted, steps_between_looks
 from cifar_keras.errors import RecipeError
 from cifar_keras.experiment.compiled import compiled_model
-from cifar_keras.experiment.initial import adapt, load_published
 from cifar_keras.experiment.lookahead import LookaheadSteps
 from cifar_keras.experiment.rates import StepRateScheduler
 from cifar_keras.experiment.resizing import ImageSizes
 from cifar_keras.experiment.stages import Leg, Place, Plan, Stage
 from cifar_keras.experiment.steps import FiniteLoss, StepCounter
+from cifar_keras.layers.whitening import Whitening
+from cifar_keras.models.pretrained import fetch_weights, load_imagenet_resnext
 from cifar_keras.recipe import Recipe
 
 Callbacks = Sequence[keras.callbacks.Callback]
+# How many training images whitening is fitted to, as in KellerJordan/cifar10-airbench.
+_WHITENED = 5000
 
 
 class Experiment:
@@ -77,13 +80,19 @@ class Experiment:
         """Give the network the published weights of its recipe, and fit its whitening, if any.
 
         Args:
-            weights: the user's copy of the published weights; None to fetch them.
+            weights: the user's copy of the published weights; None to take them from Keras' cache,
+                or download them.
 
         Raises:
             RunError: the file cannot be had, is another one, or does not fit the network.
         """
-        load_published(self.model, self.recipe, weights)
-        adapt(self.model, self.batches)
+        published = self.recipe.initial_weights
+        if published != "none":
+            file = fetch_weights(published.url, published.md5, weights)
+            load_imagenet_resnext(self.model, file)
+        for layer in self.model.layers:
+            if isinstance(layer, Whitening):
+                layer.adapt(self.batches.plain(_WHITENED))
 
     def fit(self, leg: Leg, callbacks: Callbacks = ()) -> None:
         """Train the epochs of a leg, and test after each.
@@ -108,14 +117,12 @@ class Experiment:
 
     def evaluate(self, callbacks: Callbacks = (), steps: int | None = None) -> dict[str, float]:
         """Return the loss and accuracy on the test images, or on so many batches of them."""
-        found: dict[str, float] = self.model.evaluate(
-            self.tests,
-            steps=steps or self.test_steps,
-            callbacks=list(callbacks),
-            return_dict=True,
-            verbose=0,
+        steps = steps or self.test_steps
+        every = list(callbacks)
+        found = self.model.evaluate(
+            self.tests, steps=steps, callbacks=every, return_dict=True, verbose=0
         )
-        return found
+        return dict(found)
 
     def end_epoch(self, logs: dict[str, float], callbacks: Callbacks = ()) -> None:
         """Test, and end, an epoch whose steps are all done and gave these logs, as `fit` would."""

@@ -9,13 +9,8 @@ from cifar_keras.schedules import Rate
 class StepRateScheduler(keras.callbacks.LearningRateScheduler):
     """`LearningRateScheduler` for a rate that may change inside an epoch.
 
-    Schedules of groups of variables go by the optimizer's iterations. Loss scaling does not count
-    the steps that it skips among them; `count_all` does.
-
-    Args:
-        place: the training's, which counts the steps.
-        rate: the rate at each step of the stage.
-        count_all: set the optimizer's iterations to the steps done, before each step.
+    With `count_all` the optimizer's iterations, which the schedules of groups of variables go by,
+    count the steps that loss scaling skips, too.
     """
 
     def __init__(self, place: Place, rate: Rate, count_all: bool = False) -> None:

@@ -28,12 +28,7 @@ def _weights(side: int, size: int) -> tf.Tensor:
 
 
 class ImageSizes(keras.callbacks.Callback):
-    """Sets the size that the training model gives to its images at each step.
-
-    Args:
-        place: the training's.
-        size: the side at each step of the stage.
-    """
+    """Sets the size that the training model gives to its images at each step."""
 
     def __init__(self, place: Place, size: Callable[[int], int | None]) -> None:
         super().__init__()

@@ -67,12 +67,7 @@ class Leg:
 
 
 class Plan:
-    """The stages of a recipe on so many training images, at a budget.
-
-    Args:
-        recipe: whose stages.
-        images: how many training images there are.
-        budget: the factor of all epochs, as decimal text.
+    """The stages of a recipe on so many training images, all epochs times the budget.
 
     Raises:
         RunError: an epoch, or a stage, would have no step.

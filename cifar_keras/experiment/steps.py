@@ -29,11 +29,7 @@ class StepCounter(keras.callbacks.Callback):
 
 
 class FiniteLoss(keras.callbacks.Callback):
-    """Raises `Diverged` where the epoch's mean loss is no finite number.
-
-    Args:
-        every: how many steps apart it looks.
-    """
+    """Raises `Diverged` where the epoch's mean loss is no finite number, every so many steps."""
 
     def __init__(self, every: int) -> None:
         super().__init__()

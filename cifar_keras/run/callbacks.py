@@ -25,11 +25,8 @@ class Stopped(Exception):
 class Agreement(keras.callbacks.Callback):
     """What all workers do next: `stop`, since a signal came to any of them, or save, being `late`.
 
-    Args:
-        team: the workers; all must ask at the same steps.
-        signals: those that came to this one.
-        every: how many steps apart they ask each other.
-        seconds: after how many seconds without a save it is late, by the chief's clock.
+    They ask each other every so many steps, as this is a collective. It is late after so many
+    seconds without a save, by the chief's clock.
     """
 
     def __init__(
@@ -48,8 +45,7 @@ class Agreement(keras.callbacks.Callback):
     def on_test_batch_end(self, batch: int, logs: Logs = None) -> None:
         self._ask()
 
-    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
-        self._ask()
+    on_epoch_end = on_test_batch_end
 
     def _ask(self) -> None:
         waited = time.monotonic() - self.saved_at
@@ -65,13 +61,8 @@ class Agreement(keras.callbacks.Callback):
 class Saver(keras.callbacks.Callback):
     """Saves the state after each epoch, where a later stage will start, and as it was agreed.
 
-    All workers take the state at the same step, as that is a collective; the chief saves it.
-
-    Args:
-        position: the run's.
-        store: where states go.
-        agreement: of the workers.
-        every_steps: save also after so many steps of a stage.
+    With `every_steps` also after so many steps of a stage. All workers take the state, as that is
+    a collective; the chief saves it.
     """
 
     def __init__(
@@ -130,17 +121,10 @@ class Stop(keras.callbacks.Callback):
         self.agreement = agreement
 
     def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
-        self._check()
-
-    def on_test_batch_end(self, batch: int, logs: Logs = None) -> None:
-        self._check()
-
-    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
-        self._check()
-
-    def _check(self) -> None:
         if self.agreement.stop:
             raise Stopped
+
+    on_test_batch_end = on_epoch_end = on_train_batch_end
 
 
 def run_callbacks(

@@ -47,12 +47,7 @@ class HistoryLog(keras.callbacks.Callback):
     """Adds a row to the history after each epoch; history.csv is replaced whole.
 
     Keras' CSVLogger loses the learning rate when it stands before the scheduler, fixes its columns
-    by the first epoch, and can leave half a row.
-
-    Args:
-        position: the run's, which has the rows.
-        plan: the stages.
-        folder: where history.csv goes; None to write none.
+    by the first epoch, and can leave half a row. Without a folder only the position has the rows.
     """
 
     def __init__(self, position: Position, plan: Plan, folder: Path | None) -> None:

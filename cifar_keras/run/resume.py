@@ -85,11 +85,7 @@ def resume_epoch(
 
 
 class UnfinishedMetrics(keras.callbacks.Callback):
-    """Restores the sums of an unfinished epoch's metrics, once `fit` has reset them.
-
-    Args:
-        restored: the state that has them.
-    """
+    """Restores the sums of an unfinished epoch's metrics, once `fit` has reset them."""
 
     def __init__(self, restored: Snapshot) -> None:
         super().__init__()

@@ -55,26 +55,28 @@ def train(
     team = team_of(strategy)
     with team.whole(), ExitStack() as held:
         team.agree_on(_facts(job, dataset, strategy, every))
-        result = _result_by_chief(team, "open the run folder", lambda: _open(held, job, dataset))
-        return result or _train(job, dataset, strategy, every, team)
+        result = team.by_chief("open the run folder", lambda: _open(job, dataset, held))
+        if result is None:
+            experiment = Experiment(job.recipe, dataset, job.seed, strategy, job.budget, job.jit)
+            result = _train(job, dataset, experiment, every, team)
+        return runs.Result.model_validate(result)
 
 
 def _train(
-    job: Job, dataset: Dataset, strategy: tf.distribute.Strategy, every: Every, team: Team
-) -> runs.Result:
-    experiment = Experiment(job.recipe, dataset, job.seed, strategy, job.budget, job.jit)
+    job: Job, dataset: Dataset, experiment: Experiment, every: Every, team: Team
+) -> dict[str, Any] | None:
     experiment.place = position = Position()
     plan, signals = experiment.plan, Signals()
     store = Store(job.folder / runs.CHECKPOINTS, [s.start for s in plan.stages if s.start])
     with _recorded(job, dataset, experiment, position, signals, team) as event:
         restored = restore(job, experiment, position, store, team)
         event("resumed" if restored else "started")
-        trackers = start_trackers(job, position) if team.chief else []
-        asking = 1 if team.size == 1 else steps_between_looks(strategy)
-        agreement = Agreement(team, signals, asking, every.seconds)
-        saver = Saver(position, store, agreement, every.steps)
-        callbacks = run_callbacks(job, plan, position, trackers, saver)
         with signals.noted():
+            trackers = start_trackers(job, position) if team.chief else []
+            asking = 1 if team.size == 1 else steps_between_looks(experiment.strategy)
+            agreement = Agreement(team, signals, asking, every.seconds)
+            saver = Saver(position, store, agreement, every.steps)
+            callbacks = run_callbacks(job, plan, position, trackers, saver)
             callbacks = resume_epoch(experiment, position, restored, callbacks, saver)
             while True:
                 for leg in plan.legs(position):
@@ -83,7 +85,7 @@ def _train(
                     break
                 begin_next_stage(experiment, position, store, team)
 
-        def finish() -> runs.Result:
+        def finish() -> dict[str, Any]:
             macs = multiply_adds(experiment.model, job.recipe.image_shape)
             images = len(dataset.test.labels)
             result = write_result(job.folder, experiment.model, position.rows, images, macs)
@@ -91,11 +93,9 @@ def _train(
             store.clear()
             for tracker in trackers:
                 tracker.finish()
-            return result
+            return result.model_dump(mode="json")
 
-        result = _result_by_chief(team, "finish the run", finish)
-        assert result is not None
-        return result
+        return team.by_chief("finish the run", finish)
 
 
 def _facts(
@@ -114,20 +114,13 @@ def _facts(
     }
 
 
-def _open(held: ExitStack, job: Job, dataset: Dataset) -> runs.Result | None:
-    """Lock the folder as long as `held` is; the result of a run that is finished."""
+def _open(job: Job, dataset: Dataset, held: ExitStack) -> dict[str, Any] | None:
+    """Lock the folder for as long as `held` is; return the result of a run that is finished."""
     held.enter_context(locked(job.folder))
     check_folder(job, dataset.provenance)
-    return runs.read_result(job.folder) if (job.folder / runs.RESULT).exists() else None
-
-
-def _result_by_chief(
-    team: Team, what: str, action: Callable[[], runs.Result | None]
-) -> runs.Result | None:
-    def encode(result: runs.Result) -> bytes:
-        return result.model_dump_json().encode()
-
-    return team.by_chief(what, action, encode, runs.Result.model_validate_json)
+    if not (job.folder / runs.RESULT).exists():
+        return None
+    return runs.read_result(job.folder).model_dump(mode="json")
 
 
 @contextmanager
