@@ -15,9 +15,8 @@ from cifar_keras.errors import RecipeError
 from cifar_keras.experiment.compiled import compiled_model
 from cifar_keras.experiment.lookahead import LookaheadSteps
 from cifar_keras.experiment.rates import StepRateScheduler
-from cifar_keras.experiment.resizing import ImageSizes
 from cifar_keras.experiment.stages import Leg, Place, Plan, Stage
-from cifar_keras.experiment.steps import FiniteLoss, StepCounter
+from cifar_keras.experiment.steps import FiniteLoss, Steps
 from cifar_keras.layers.whitening import Whitening
 from cifar_keras.models.pretrained import fetch_weights, load_imagenet_resnext
 from cifar_keras.recipe import Recipe
@@ -136,12 +135,12 @@ class Experiment:
         """Return what acts at each step, in calling order.
 
         The counter first, since the others read the place; then the scheduler, which puts the rate
-        into the logs; then what changes images and weights, before anything looks at them.
+        into the logs; then what changes the weights, before anything looks at them.
         """
         scaled = self.recipe.precision == "mixed_float16"
-        found = [StepCounter(self.place), StepRateScheduler(self.place, stage.rate, scaled)]
-        if stage.sizes:
-            found.append(ImageSizes(self.place, stage.size))
-        if self.lookahead:
-            found.append(self.lookahead.within(self.place, stage.steps))
-        return [*found, FiniteLoss(steps_between_looks(self.strategy))]
+        return [
+            Steps(self.place, stage),
+            StepRateScheduler(self.place, stage.rate, count_all=scaled),
+            *([self.lookahead.within(self.place, stage.steps)] if self.lookahead else []),
+            FiniteLoss(steps_between_looks(self.strategy)),
+        ]

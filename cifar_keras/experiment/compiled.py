@@ -40,7 +40,9 @@ def compiled_model(
             raise RecipeError(f"model '{recipe.model.name}': {error}") from None
         model.freeze(recipe.stages[0].frozen)
         if strategy.num_replicas_in_sync > 1 and recipe.batch_norm == "synchronized":
-            _synchronize(model)
+            for layer in model.layers:
+                if isinstance(layer, keras.layers.BatchNormalization):
+                    layer.synchronized = True
         model.compile(
             optimizer=optimizer,
             loss=SmoothedCrossEntropy(recipe.label_smoothing),
@@ -54,13 +56,6 @@ def compiled_model(
             "start a new one, or use auto"
         )
     return model
-
-
-def _synchronize(model: keras.Model) -> None:
-    """Let every batch normalisation take the statistics of all replicas' images together."""
-    for layer in model.layers:
-        if isinstance(layer, keras.layers.BatchNormalization):
-            layer.synchronized = True
 
 
 def uses_jit(choice: str, strategy: tf.distribute.Strategy) -> bool:

@@ -1,10 +1,10 @@
-"""The callbacks that count a training's steps, and stop it where it diverges."""
+"""The callbacks that count a training's steps, and end it where it diverges."""
 
 import math
 
 import keras
 
-from cifar_keras.experiment.stages import Place
+from cifar_keras.experiment.stages import Place, Stage
 
 Logs = dict[str, float] | None
 
@@ -13,12 +13,16 @@ class Diverged(Exception):
     """Raised at the step whose loss, or after which a variable, is no finite number."""
 
 
-class StepCounter(keras.callbacks.Callback):
-    """Counts the steps done at the training's place."""
+class Steps(keras.callbacks.Callback):
+    """Counts the steps done at the training's place, and sets the size of the images at each."""
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: Place, stage: Stage) -> None:
         super().__init__()
-        self.place = place
+        self.place, self.stage = place, stage
+
+    def on_train_batch_begin(self, batch: int, logs: Logs = None) -> None:
+        if self.stage.sizes:
+            self.model.image_size = self.stage.size(self.place.step)
 
     def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
         self.seen = 0

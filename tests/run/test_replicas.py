@@ -1,15 +1,12 @@
 from dataclasses import replace
 
-import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from benchmarks.replicas import difference, in_processes, train
 from cifar_keras import runs
 from cifar_keras.data import Dataset, Split
-from cifar_keras.distribute.devices import in_turn, make_strategy, parted
-from cifar_keras.distribute.running_sums import read_sums, write_sums
+from cifar_keras.distribute.devices import make_strategy
 from cifar_keras.errors import Interrupted, RecipeError
 from cifar_keras.experiment.compiled import compiled_model
 from cifar_keras.run.train import Every
@@ -125,52 +122,6 @@ def test_batch_norm_is_synchronised_where_there_are_several_to_agree(
     model = compiled_model(recipe, 1, make_strategy(devices), Pace(6))
 
     assert model.get_layer("bn").synchronized is synchronized
-
-
-def test_replicas_of_a_worker_take_their_shares_in_turn():
-    sources = [tf.data.Dataset.from_tensor_slices(each) for each in ([1, 2], [10, 20], [100, 200])]
-
-    assert list(in_turn(sources).as_numpy_iterator()) == [1, 10, 100, 2, 20, 200]
-
-
-def test_shares_of_whole_batches_are_all_of_them():
-    batches = tf.data.Dataset.from_tensors((tf.range(7), tf.range(7, 14)))
-
-    found = [next(parted(batches)(number, 3).as_numpy_iterator()) for number in range(3)]
-
-    assert [images.tolist() for images, _ in found] == [[0, 1], [2, 3], [4, 5, 6]]
-    assert [labels.tolist() for _, labels in found] == [[7, 8], [9, 10], [11, 12, 13]]
-
-
-@pytest.fixture
-def metric():
-    def make(devices):
-        strategy = make_strategy(devices)
-        with strategy.scope():
-            return strategy, keras.metrics.Mean().variables
-
-    return make
-
-
-def test_each_replica_keeps_its_running_sums(metric):
-    strategy, variables = metric("cpu:2")
-
-    write_sums(strategy, variables, [np.float32([0.1, 0.2]), np.float32([3, 4])])
-
-    total, count = read_sums(strategy, variables)
-    np.testing.assert_array_equal(total, np.float32([0.1, 0.2]))
-    np.testing.assert_array_equal(count, [3, 4])
-
-
-def test_running_sums_pass_to_another_number_of_replicas(metric):
-    strategy, variables = metric("cpu")
-    write_sums(strategy, variables, [np.float32([1, 2]), np.float32([3, 4])])
-    assert [float(each) for each in read_sums(strategy, variables)] == [3, 7]
-
-    strategy, variables = metric("cpu:2")
-    write_sums(strategy, variables, [np.float32(3), np.float32(7)])
-    assert [each.tolist() for each in read_sums(strategy, variables)] == [[3, 0], [7, 0]]
-    assert [float(each.numpy()) for each in variables] == [3, 7]
 
 
 @pytest.mark.slow
