@@ -1,4 +1,4 @@
-"""The networks of airbench, the fastest known to 94, 95 and 96 % on CIFAR-10."""
+"""The networks of airbench, which reach 94, 95 and 96 % on CIFAR-10 in seconds on a GPU."""
 
 from typing import Any
 

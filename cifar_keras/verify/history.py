@@ -14,13 +14,20 @@ DIGITS = 1e-6
 
 
 def history_checks(
-    run: runs.Run, rows: Sequence[runs.Epoch], train_images: int, test_images: int
+    run: runs.Run,
+    rows: Sequence[runs.Epoch],
+    train_images: int,
+    test_images: int,
+    finished: bool,
 ) -> Iterator[Check]:
-    """Each row's place, rate and accuracies against the recipe and the number of images."""
+    """Each row's place, rate and accuracies against the recipe and the number of images.
+
+    A finished run must have a row for every epoch of the recipe.
+    """
     per_epoch = steps_per_epoch(run.recipe.data, train_images)
     stages = plan(run.recipe, per_epoch, run.budget)
     places = [place for n, stage in enumerate(stages) for place in _places(n, stage, per_epoch)]
-    if len(rows) > len(places) or (run.finish and len(rows) < len(places)):
+    if len(rows) > len(places) or (finished and len(rows) < len(places)):
         yield Check("history.csv rows", "FAILS", f"{len(rows)}, the recipe has {len(places)}")
     else:
         bad = [_at(row) == place for row, place in zip(rows, places, strict=False)]
