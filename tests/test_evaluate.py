@@ -249,7 +249,7 @@ def test_weights_without_a_result_are_evaluated_without_a_warning(folder, datase
 
 
 def views(images):
-    """The six views of SPEC G.4 with their weights, in numpy."""
+    """The six views of airbench94.py with their weights, in numpy."""
     padded = np.pad(images, [(0, 0), (1, 1), (1, 1), (0, 0)], mode="reflect")
     moved = [padded[:, 0:32, 0:32], padded[:, 2:34, 2:34]]
     for weight, each in [(1 / 4, images), *((1 / 8, each) for each in moved)]:

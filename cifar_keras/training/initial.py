@@ -8,7 +8,7 @@ from cifar_keras.models.pretrained import fetch_weights, load_imagenet_resnext
 from cifar_keras.recipe import Recipe
 from cifar_keras.training.model import TrainingModel
 
-# Of how many training images the whitening is found: SPEC G.1 and H.1.
+# Of how many training images the whitening is found: airbench94.py and model.py of NAVIER-STOKED.
 ADAPTED_TO = 5000
 
 
