@@ -37,7 +37,7 @@ def _recipe(run: runs.Run) -> dict[str, Any]:
 
 def _origin(run: runs.Run) -> dict[str, Any]:
     """Code, versions, machine and data, as they were at the end or are so far."""
-    origin = dict(run.provenance)
+    origin: dict[str, Any] = {**run.provenance}
     data = origin.pop("data", {})
     if run.events:
         last = run.events[-1]

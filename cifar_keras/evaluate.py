@@ -22,6 +22,46 @@ from cifar_keras.files import sha256_of
 from cifar_keras.provenance import now
 from cifar_keras.views import WEIGHTS, airbench_views
 
+# Of equal width, over the confidence.
+_BINS = 15
+
+
+@dataclass(frozen=True)
+class Confidence:
+    """How good a network's probabilities are, the softmax of its logits.
+
+    Attributes:
+        top_5: the fraction of images whose class is among the five likeliest.
+        negative_log_likelihood: the mean over the images, in nats.
+        calibration_error: the expected calibration error, a fraction: how far the probability of
+            the likeliest class lies from the share of images that it is right for, averaged over 15
+            bins of equal width with the images in each as weights.
+
+    Reference:
+        Guo, Pleiss, Sun and Weinberger, On Calibration of Modern Neural Networks, 2017, section 2.
+    """
+
+    top_5: float
+    negative_log_likelihood: float
+    calibration_error: float
+
+    @classmethod
+    def of(cls, logits: NDArray[np.floating], labels: NDArray[np.integer]) -> "Confidence":
+        """Return that of logits (N, outputs) for these classes (N,)."""
+        logits = logits.astype(np.float64)
+        logs = logits - np.logaddexp.reduce(logits, axis=-1, keepdims=True)
+        images = np.arange(len(labels))
+        true, likeliest = logs[images, labels], logs.argmax(axis=-1)
+        ranks = (logs > true[:, None]).sum(axis=-1)
+        confidence, right = np.exp(logs[images, likeliest]), likeliest == labels
+        bins = np.minimum((confidence * _BINS).astype(int), _BINS - 1)
+        gaps = np.bincount(bins, right - confidence, minlength=_BINS)
+        return cls(
+            top_5=float(np.mean(ranks < 5)),
+            negative_log_likelihood=float(-true.mean()),
+            calibration_error=float(np.abs(gaps).sum() / len(labels)),
+        )
+
 
 @dataclass(frozen=True)
 class Evaluation:
@@ -33,6 +73,7 @@ class Evaluation:
 
     confusion: NDArray[np.int64]
     class_names: tuple[str, ...]
+    confidence: Confidence
 
     @property
     def images(self) -> int:
@@ -78,7 +119,7 @@ def evaluate(folder: Path, run: runs.Run, dataset: Dataset) -> Evaluation:
     shape = run.recipe.num_classes, logits.shape[-1]
     places = dataset.test.labels * shape[1] + logits.argmax(axis=-1)
     confusion = np.bincount(places, minlength=prod(shape)).reshape(shape)
-    return Evaluation(confusion, dataset.class_names)
+    return Evaluation(confusion, dataset.class_names, Confidence.of(logits, dataset.test.labels))
 
 
 def evaluate_views(folder: Path, run: runs.Run, dataset: Dataset) -> runs.Tta:
@@ -120,8 +161,9 @@ def load_network(folder: Path, run: runs.Run) -> keras.Model:
         # are variables, but no weights, and in no file.
         if _numbers_in(weights) != sum(prod(variable.shape) for variable in model.weights):
             raise ValueError("it holds more than the network has")
-    except (OSError, ValueError) as error:
-        reason = str(error).splitlines()[0]
+    # Keras and h5py raise whatever they stumble over in a damaged file.
+    except Exception as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise RunError(f"'{weights}' does not fit the run's network: {reason}") from None
     return model
 

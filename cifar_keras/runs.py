@@ -16,6 +16,7 @@ from pydantic import (
     ValidationInfo,
     field_validator,
 )
+from typing_extensions import TypedDict
 
 from cifar_keras.errors import RunError
 from cifar_keras.files import sha256_of, write_bytes
@@ -64,6 +65,17 @@ class Event(Record):
     files: dict[str, str] = {}
 
 
+class Provenance(TypedDict, total=False):
+    """What a run was made from, as `provenance.provenance` wrote it down."""
+
+    versions: dict[str, str]
+    git: dict[str, Any] | None
+    hardware: dict[str, Any]
+    devices: list[str]
+    onednn: bool
+    data: dict[str, Any]
+
+
 class Run(Record):
     """run.json: what the run is made from, written before its first step."""
 
@@ -75,7 +87,7 @@ class Run(Record):
     overrides: list[str]
     command: list[str]
     started: str
-    provenance: dict[str, Any]
+    provenance: Provenance
     events: list[Event] = []
 
     @field_validator("name")

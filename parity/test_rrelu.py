@@ -9,7 +9,7 @@ from parity.agreement import kolmogorov_smirnov
 from parity.exchange import ask
 
 DRAWS = 10**6
-# System A's bounds (SPEC A.1), and those of `torch.nn.RReLU`.
+# System A's bounds (apache/mxnet@011bde4d), and those of `torch.nn.RReLU`.
 CASES = {"mxnet_rrelu": (0.125, 0.334), "torch": (1 / 8, 1 / 3)}
 
 

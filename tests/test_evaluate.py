@@ -7,7 +7,7 @@ import pytest
 from cifar_keras import runs
 from cifar_keras.data import Dataset, Split
 from cifar_keras.errors import RunError
-from cifar_keras.evaluate import Evaluation, evaluate, evaluate_views
+from cifar_keras.evaluate import Confidence, Evaluation, evaluate, evaluate_views
 from cifar_keras.models import MODELS, build_model
 from cifar_keras.recipe import load_recipe, recipe_path
 from cifar_keras.recipe.schema import Model
@@ -18,6 +18,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:Depreca
 # Rows are the true classes: 10 cats, 20 dogs, 10 frogs.
 CONFUSION = np.array([[6, 4, 0], [5, 13, 2], [0, 1, 9]])
 NAMES = ("cat", "dog", "frog")
+CONFIDENCE = Confidence(top_5=1, negative_log_likelihood=0.5, calibration_error=0.1)
 
 
 def split(images, seed):
@@ -103,27 +104,53 @@ def warnings_in(caplog):
 
 
 def test_accuracy_is_the_share_of_the_diagonal():
-    evaluation = Evaluation(CONFUSION, NAMES)
+    evaluation = Evaluation(CONFUSION, NAMES, CONFIDENCE)
 
     assert (evaluation.images, evaluation.correct, evaluation.accuracy) == (40, 28, 0.7)
 
 
+def test_the_class_must_be_among_the_five_likeliest():
+    logits = np.log([[0.3, 0.2, 0.15, 0.12, 0.1, 0.08, 0.05]] * 3)
+
+    confidence = Confidence.of(logits, np.array([0, 4, 5]))
+
+    assert confidence.top_5 == pytest.approx(2 / 3)
+    # -(ln 0.3 + ln 0.1 + ln 0.08) / 3
+    assert confidence.negative_log_likelihood == pytest.approx(2.01076, abs=1e-5)
+
+
+def test_the_calibration_error_is_the_mean_gap_between_confidence_and_accuracy():
+    # Two images at 0.9, one right: a gap of 0.4. Two at 0.6, both right: again 0.4, the other way.
+    # Two at 0.7, one right: 0.2.
+    sure = np.log([[0.9, 0.1], [0.9, 0.1], [0.6, 0.4], [0.6, 0.4], [0.7, 0.3], [0.7, 0.3]])
+
+    confidence = Confidence.of(sure, np.array([0, 1, 0, 0, 0, 1]))
+
+    assert confidence.calibration_error == pytest.approx((0.4 + 0.4 + 0.2) / 3)
+
+
+def test_a_certain_and_right_network_has_no_calibration_error():
+    confidence = Confidence.of(np.array([[800.0, 0], [0, 900.0]]), np.array([0, 1]))
+
+    assert confidence == Confidence(1, 0, 0)
+
+
 def test_classes_come_with_the_lowest_accuracy_first():
-    accuracies = Evaluation(CONFUSION, NAMES).class_accuracies()
+    accuracies = Evaluation(CONFUSION, NAMES, CONFIDENCE).class_accuracies()
 
     # 6 of 10, 13 of 20, 9 of 10.
     assert accuracies == [("cat", 0.6), ("dog", 0.65), ("frog", 0.9)]
 
 
 def test_the_most_confused_pairs_come_first_and_never_with_zero():
-    evaluation = Evaluation(CONFUSION, NAMES)
+    evaluation = Evaluation(CONFUSION, NAMES, CONFIDENCE)
 
     assert evaluation.most_confused(2) == [("dog", "cat", 5), ("cat", "dog", 4)]
     assert evaluation.most_confused(9)[2:] == [("dog", "frog", 2), ("frog", "dog", 1)]
 
 
 def test_an_output_that_is_no_class_is_an_error_with_a_name():
-    evaluation = Evaluation(np.array([[6, 1, 0, 3], [2, 7, 0, 0]]), ("cat", "dog"))
+    evaluation = Evaluation(np.array([[6, 1, 0, 3], [2, 7, 0, 0]]), ("cat", "dog"), CONFIDENCE)
 
     assert (evaluation.correct, evaluation.images) == (13, 19)
     assert evaluation.most_confused() == [
@@ -134,7 +161,7 @@ def test_an_output_that_is_no_class_is_an_error_with_a_name():
 
 
 def test_nothing_is_confused_where_all_is_recognised():
-    assert Evaluation(np.diag([3, 4, 5]), NAMES).most_confused() == []
+    assert Evaluation(np.diag([3, 4, 5]), NAMES, CONFIDENCE).most_confused() == []
 
 
 def test_evaluation_is_what_the_network_says_of_each_test_image(folder, dataset, model, caplog):
@@ -222,7 +249,7 @@ def test_weights_without_a_result_are_evaluated_without_a_warning(folder, datase
 
 
 def views(images):
-    """The six views of SPEC G.4 with their weights, in numpy."""
+    """The six views of airbench94.py with their weights, in numpy."""
     padded = np.pad(images, [(0, 0), (1, 1), (1, 1), (0, 0)], mode="reflect")
     moved = [padded[:, 0:32, 0:32], padded[:, 2:34, 2:34]]
     for weight, each in [(1 / 4, images), *((1 / 8, each) for each in moved)]:

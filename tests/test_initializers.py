@@ -45,7 +45,7 @@ def test_the_fan_in_of_a_dense_kernel_is_its_inputs():
 
     values = np.asarray(initializer("kaiming_normal")((64, 4096)))
 
-    # sqrt(2 / 64), as SPEC C.1 has it for the last layer.
+    # sqrt(2 / 64), as cifar10_msra.py of apark263/cfmz has it for the last layer.
     assert values.std() == pytest.approx(0.176777, rel=0.01)
 
 
@@ -54,7 +54,8 @@ def test_kaiming_normal_fan_out_is_a_normal_of_variance_2_over_fan_out():
 
     values = np.asarray(initializer("kaiming_normal_fan_out")((3, 3, 256, 64)))
 
-    # 147,456 draws of sqrt(2 / (9 * 64)) = 0.058926 (SPEC D.2), not truncated.
+    # 147,456 draws of sqrt(2 / (9 * 64)) = 0.058926 (train.py of chenjz13/CIFAR-10_Pytorch), not
+    # truncated.
     count, deviation = 147_456, 0.058926
     assert abs(values.std() - deviation) < 5 * deviation / (2 * count) ** 0.5
     assert 1831 - 5 * 43 < np.sum(np.abs(values) > 2.5 * deviation) < 1831 + 5 * 43
@@ -120,7 +121,7 @@ def test_an_identity_that_shrinks_copies_the_first_maps():
     ("size", "tap"),
     [
         ((3, 3), (1, 1)),
-        # As PyTorch's dirac_: SPEC H.1, the tap at index k // 2.
+        # As PyTorch's dirac_: model.py of NAVIER-STOKED, the tap at index k // 2.
         ((2, 2), (1, 1)),
         ((4, 5), (2, 2)),
         ((1, 3), (0, 1)),
@@ -149,7 +150,8 @@ def test_a_3x3_identity_copies_an_image():
 @pytest.mark.parametrize(
     ("shape", "tap"),
     [
-        # The first convolution of airbench, one of its group 2, and the 2x2 kernel of SPEC H.1.
+        # The first convolution of airbench, one of its group 2, and the 2x2 kernel of model.py of
+        # NAVIER-STOKED.
         ((3, 3, 24, 64), (1, 1)),
         ((3, 3, 64, 64), (1, 1)),
         ((2, 2, 16, 48), (1, 1)),
@@ -183,7 +185,7 @@ def test_the_other_filters_of_torch_dirac_are_pytorchs_default(shape, bound):
 
 
 def test_a_uniform_of_unit_deviation_has_it_exactly():
-    # SPEC H.5: the last layer of airbench94_muon.
+    # airbench94_muon.py: the last layer of airbench94_muon.
     values = np.asarray(UniformUnitDeviation(seed=1)((256, 10))).astype(np.float64)
 
     assert values.std(ddof=1) == pytest.approx(1, abs=1e-6)
@@ -198,7 +200,7 @@ def test_new_draws_come_with_the_dtype_that_is_asked_for(kind):
     assert kind()((1, 1, 2, 4), dtype="float16").dtype == "float16"
 
 
-# SPEC A.1: s = sqrt(6 / (inputs + outputs)), the area of the kernel ignored.
+# apache/mxnet@011bde4d: s = sqrt(6 / (inputs + outputs)), the area of the kernel ignored.
 @pytest.mark.parametrize(
     ("shape", "bound"),
     [

@@ -29,7 +29,7 @@ def after_each_step(optimizer):
 def test_it_follows_the_published_recurrence(momentum):
     values = after_each_step(CoupledSGD(RATE, momentum, coupled_decay=DECAY))
 
-    # SPEC C.3: v <- m v - rate (g + decay w); w <- w + v.
+    # cifar10_msra.py of apark263/cfmz: v <- m v - rate (g + decay w); w <- w + v.
     w, v = START, np.zeros(3)
     for value, g in zip(values, GRADIENTS, strict=True):
         v = momentum * v - 0.1 * (g + 0.05 * w)
@@ -49,7 +49,8 @@ def test_without_momentum_it_is_a_step_down_the_decayed_gradient():
 def test_nesterov_looks_ahead_along_the_momentum():
     values = after_each_step(CoupledSGD(RATE, 0.9, nesterov=True, coupled_decay=DECAY))
 
-    # SPEC E.1, Caffe's: w <- w + m v - rate (g + decay w), v the new one.
+    # flukeskywalker/highway-networks@87d1c8d, Caffe's: w <- w + m v - rate (g + decay w), v the new
+    # one.
     w, v = START, np.zeros(3)
     for value, g in zip(values, GRADIENTS, strict=True):
         decayed = g + 0.05 * w
@@ -341,7 +342,7 @@ def test_muon_steps_as_published():
     kernel = keras.Variable(start, dtype="float32", name="kernel")
     optimizer = MuonSGD("kernel", 0.2, 0.6, 3, learning_rate=0.5)
 
-    # SPEC H.2 on the kernel as (filters, rest).
+    # optim.py of NAVIER-STOKED on the kernel as (filters, rest).
     w, buffer = start.reshape(-1, 5).T, np.zeros((5, 36))
     for gradient in gradients:
         optimizer.apply([tf.constant(gradient, tf.float32)], [kernel])

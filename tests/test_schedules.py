@@ -20,7 +20,7 @@ def test_steps_per_epoch_of_cifar(last_batch, expected):
 @pytest.mark.parametrize(
     ("epoch", "per_epoch", "budget", "expected"),
     [
-        (9.9, 48, "1", 476),  # SPEC G: 475.2 steps round up
+        (9.9, 48, "1", 476),  # airbench94.py: 475.2 steps round up
         (8.75, 48, "1", 420),
         (11.5, 48, "1", 552),
         (135, 391, "0.1", 5279),  # 5,278.5
@@ -46,7 +46,7 @@ def test_steps_change_at_their_boundary_and_not_before():
 
 
 def test_linear_meets_its_knots_and_is_straight_between():
-    # SPEC G: from 0.2 to 1.0 over 23 % of the steps, then to 0.07.
+    # airbench94.py: from 0.2 to 1.0 over 23 % of the steps, then to 0.07.
     rate = schedules.linear(2.0, [[0, 0.2], [0.23, 1.0], [1, 0.07]], 1000)
 
     assert rate(0) == pytest.approx(0.4)

@@ -41,6 +41,6 @@ def test_views_keep_the_shape_of_the_images():
 
 
 def test_weights_are_the_published_ones():
-    # SPEC G.4.
+    # airbench94.py.
     assert WEIGHTS == (0.25, 0.25, 0.125, 0.125, 0.125, 0.125)
     assert len(views_of(IMAGE)) == 6

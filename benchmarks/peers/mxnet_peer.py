@@ -92,7 +92,7 @@ def _unit(training: bool, filters: int, size: int, stride: int = 1) -> HybridBlo
 
 
 def inception(num_classes: int, training: bool) -> HybridBlock:
-    """System A (SPEC A.3), initialised and hybridised."""
+    """System A (the CIFAR-100 notebook of apache/mxnet@011bde4d), initialised and hybridised."""
     modules = [Module(*shape, training) for _, *shape in INCEPTION_MODULES]
     net = _stack(*modules, nn.GlobalAvgPool2D(), nn.Dense(num_classes))
     net.initialize(mx.init.Xavier())

@@ -1,4 +1,4 @@
-"""What the peers' networks are made of, from SPEC's tables: for every framework the same."""
+"""What the peers' networks are made of, for every framework the same."""
 
 RESNET_FILTERS = (16, 32, 64)
 

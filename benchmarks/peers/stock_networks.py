@@ -33,7 +33,7 @@ def conv(
 
 
 def resnet(side: int, num_classes: int, depth: int) -> keras.Model:
-    """System C (SPEC C.1)."""
+    """System C (cifar10_msra.py of apark263/cfmz)."""
     norm = partial(layers.BatchNormalization, momentum=0.9)
     inputs = keras.Input((side, side, 3))
     x = layers.ReLU()(norm()(conv(inputs, 16, 3)))
@@ -49,7 +49,7 @@ def resnet(side: int, num_classes: int, depth: int) -> keras.Model:
 
 
 def vgg(side: int, num_classes: int) -> keras.Model:
-    """System D with batch norm and dropout (SPEC D.1)."""
+    """System D with batch norm and dropout (Vgg.py of chenjz13/CIFAR-10_Pytorch)."""
     inputs = x = keras.Input((side, side, 3))
     for (filters, convolutions), rate in zip(VGG_GROUPS, VGG_DROPOUT, strict=True):
         for place in range(convolutions):
@@ -73,7 +73,7 @@ def whitened(x: keras.KerasTensor) -> keras.KerasTensor:
 
 
 def airbench(side: int, num_classes: int) -> keras.Model:
-    """System G, for 94 % (SPEC G.1)."""
+    """System G, for 94 % (airbench94.py)."""
     norm = partial(layers.BatchNormalization, momentum=0.6, epsilon=1e-12, scale=False)
     inputs = keras.Input((side, side, 3))
     x = layers.Activation("gelu")(whitened(inputs))
@@ -87,7 +87,7 @@ def airbench(side: int, num_classes: int) -> keras.Model:
 
 
 def speedrun(side: int, num_classes: int) -> keras.Model:
-    """System H (SPEC H.1)."""
+    """System H (model.py of NAVIER-STOKED)."""
 
     def norm(x: keras.KerasTensor) -> keras.KerasTensor:
         x = layers.BatchNormalization(momentum=0.9, epsilon=1e-5)(x)
@@ -119,7 +119,7 @@ class RReLU(keras.layers.Layer):
 
 
 def inception(side: int, num_classes: int) -> keras.Model:
-    """System A (SPEC A.3)."""
+    """System A (the CIFAR-100 notebook of apache/mxnet@011bde4d)."""
 
     def unit(x: keras.KerasTensor, filters: int, size: int, strides: int = 1) -> keras.KerasTensor:
         x = conv(x, filters, size, strides, bias=True)

@@ -51,7 +51,7 @@ class Block(nn.Module):
 
 
 class ResNet(Network):
-    """System C (SPEC C.1)."""
+    """System C (cifar10_msra.py of apark263/cfmz)."""
 
     def __init__(self, num_classes: int, depth: int) -> None:
         super().__init__()
@@ -72,7 +72,7 @@ class ResNet(Network):
 
 
 class Vgg(Network):
-    """System D with batch norm and dropout (SPEC D.1)."""
+    """System D with batch norm and dropout (Vgg.py of chenjz13/CIFAR-10_Pytorch)."""
 
     def __init__(self, num_classes: int) -> None:
         super().__init__()
@@ -93,7 +93,7 @@ class Vgg(Network):
 
 
 class Airbench(Network):
-    """System G, for 94 % (SPEC G.1)."""
+    """System G, for 94 % (airbench94.py)."""
 
     def __init__(self, num_classes: int) -> None:
         super().__init__()
@@ -132,7 +132,7 @@ class SpeedrunGroup(nn.Module):
 
 
 class Speedrun(Network):
-    """System H (SPEC H.1)."""
+    """System H (model.py of NAVIER-STOKED)."""
 
     def __init__(self, num_classes: int) -> None:
         super().__init__()

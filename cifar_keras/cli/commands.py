@@ -23,6 +23,12 @@ def evaluate(options: argparse.Namespace) -> None:
     named = " (synthetic, not CIFAR)" if dataset.synthetic else ""
     print(f"{run.recipe.named(run.name)} seed {run.seed} on {dataset.name}{named}")
     print(f"test accuracy {100 * done.accuracy:.2f} % ({done.correct:,} of {done.images:,})")
+    sure = done.confidence
+    print(
+        f"top-5 accuracy {100 * sure.top_5:.2f} %, negative log-likelihood "
+        f"{sure.negative_log_likelihood:.4f}, expected calibration error "
+        f"{100 * sure.calibration_error:.2f} %"
+    )
     if options.tta:
         tta = evaluate_views(options.run, run, dataset)
         print(

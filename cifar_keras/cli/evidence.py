@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections import Counter
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -14,8 +15,16 @@ from cifar_keras.quiet import import_tensorflow
 
 if TYPE_CHECKING:
     from cifar_keras.data import Dataset
+    from cifar_keras.verify import Outcome
 
 COMMITTED = Path("reports") / "runs"
+# What the lines of a run come to.
+SAID: dict[Outcome, str] = {
+    "recomputed": "holds; figure recomputed from the weights",
+    "files only": "files agree; figure not recomputed",
+    "unfinished": "holds as far as it goes; unfinished",
+    "FAILS": "does not hold",
+}
 
 
 def verify(options: argparse.Namespace) -> int:
@@ -29,11 +38,14 @@ def verify(options: argparse.Namespace) -> int:
         return load(name, options.data_dir)
 
     import_tensorflow()
-    failed = [folder for folder in folders if not _verify_one(folder, dataset)]
-    print(f"{len(folders) - len(failed)} of {len(folders)} run folders hold")
-    for folder in failed:
-        say(f"'{folder}' does not hold: see its lines that begin with FAILS")
-    return 1 if failed else 0
+    outcomes = {folder: _verify_one(folder, dataset) for folder in folders}
+    count = Counter(outcomes.values())
+    kinds = [kind for kind in SAID if kind != "FAILS" or count[kind]]
+    print(f"{len(folders)} run folders: " + ", ".join(f"{count[kind]} {kind}" for kind in kinds))
+    for folder, found in outcomes.items():
+        if found == "FAILS":
+            say(f"'{folder}' does not hold: see its lines that begin with FAILS")
+    return 1 if count["FAILS"] else 0
 
 
 def _chosen(options: argparse.Namespace) -> list[Path]:
@@ -52,16 +64,15 @@ def _chosen(options: argparse.Namespace) -> list[Path]:
     return folders
 
 
-def _verify_one(folder: Path, dataset: Callable[[str], Dataset]) -> bool:
+def _verify_one(folder: Path, dataset: Callable[[str], Dataset]) -> Outcome:
     from cifar_keras import runs
-    from cifar_keras.verify import Check, verify_run
+    from cifar_keras.verify import Check, outcome, verify_run
 
     print(folder)
-    holds = True
+    checks: list[Check] = []
 
     def tell(check: Check) -> None:
-        nonlocal holds
-        holds &= check.state != "FAILS"
+        checks.append(check)
         print(f"  {check.state:<13}  {check.name:<38}  {check.note}".rstrip(), flush=True)
 
     try:
@@ -70,7 +81,9 @@ def _verify_one(folder: Path, dataset: Callable[[str], Dataset]) -> bool:
             tell(check)
     except RunError as error:
         tell(Check("folder", "FAILS", " ".join(str(error).split())))
-    return holds
+    found = outcome(checks)
+    print(f"  {SAID[found]}", flush=True)
+    return found
 
 
 def compare(options: argparse.Namespace) -> None:

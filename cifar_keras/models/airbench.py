@@ -1,13 +1,13 @@
-"""The networks of airbench, the fastest known to 94, 95 and 96 % on CIFAR-10."""
+"""The networks of airbench, which reach 94, 95 and 96 % on CIFAR-10 in seconds on a GPU."""
 
 from typing import Any
 
 import keras
 from keras import layers
 
-from cifar_keras.initializers import initializer, torch_bias
+from cifar_keras.initializers import torch_bias
 from cifar_keras.layers import GELU, BatchNormalization, Whitening
-from cifar_keras.models.parts import logits_dtype, same_conv
+from cifar_keras.models.parts import dense_logits, same_conv
 
 # What a patch of 2x2 has for each channel.
 PATCH = 4
@@ -55,7 +55,7 @@ def airbench(
     if len(widths) != 3:
         raise ValueError(f"`widths` must be those of three groups. Received: widths={widths}")
     bn = {"momentum": bn_momentum, "epsilon": bn_epsilon, "unbiased": bn_unbiased, "scale": False}
-    net = _Net(kernel_initializer, bn)
+    net = _Airbench(kernel_initializer, bn)
     inputs = keras.Input(input_shape, name="images")
     x = Whitening(
         whitening_epsilon,
@@ -67,14 +67,7 @@ def airbench(
     for group, filters in enumerate(widths, start=1):
         x = net.group(x, filters, residual, f"group{group}")
     x = layers.Flatten(name="flatten")(layers.MaxPooling2D(3, name="pool")(x))
-    x = layers.Dense(
-        num_classes,
-        use_bias=False,
-        kernel_initializer=initializer(head_initializer),
-        dtype=logits_dtype(),
-        name="logits",
-    )(x)
-    x = layers.Rescaling(1 / logits_divisor, dtype=logits_dtype(), name="logits_scaled")(x)
+    x = dense_logits(x, num_classes, head_initializer, use_bias=False, divisor=logits_divisor)
     return keras.Model(inputs, x, name="airbench")
 
 
@@ -86,7 +79,7 @@ def _whitening_bias(kind: str, fan_in: int) -> keras.initializers.Initializer:
     return keras.initializers.Zeros() if kind == "zeros" else torch_bias(fan_in)
 
 
-class _Net:
+class _Airbench:
     """What the layers of one network share."""
 
     def __init__(self, kernel_initializer: str, bn: dict[str, Any]) -> None:

@@ -7,7 +7,7 @@ from cifar_keras.initializers import initializer
 from cifar_keras.layers import Dropout
 from cifar_keras.layers.companion import Companion
 from cifar_keras.models.nin import BLOCKS
-from cifar_keras.models.parts import check_halves_twice, logits_dtype, same_conv
+from cifar_keras.models.parts import check_halves_twice, mean_logits, same_conv
 
 
 def dsn(
@@ -56,5 +56,5 @@ def dsn(
             x = Dropout(dropout, name=f"block{block}_dropout")(x)
             # That Caffe did not scale up what was kept in training, but all down at test.
             x = layers.Rescaling(1 - dropout, name=f"block{block}_scale")(x)
-    x = layers.GlobalAveragePooling2D(dtype=logits_dtype(), name="logits")(x)
+    x = mean_logits(x)
     return keras.Model(inputs, x, name="dsn")

@@ -5,7 +5,7 @@ from keras import layers
 
 from cifar_keras.initializers import initializer
 from cifar_keras.layers import Conv2D, Dropout
-from cifar_keras.models.parts import check_halves_twice, logits_dtype
+from cifar_keras.models.parts import check_halves_twice, dense_logits
 
 # (maps, highway layers) of each stage; a max pooling ends the first two.
 STAGES = ((32, 4), (80, 5), (128, 5))
@@ -54,12 +54,7 @@ def highway(
     x = layers.ReLU(name="head_relu")(x)
     x = layers.GlobalAveragePooling2D(name="head_pool")(x)
     x = Dropout(dropout, name="head_dropout")(x)
-    x = layers.Dense(
-        num_classes,
-        kernel_initializer=initializer(logits_initializer),
-        dtype=logits_dtype(),
-        name="logits",
-    )(x)
+    x = dense_logits(x, num_classes, logits_initializer)
     return keras.Model(inputs, x, name="highway19")
 
 

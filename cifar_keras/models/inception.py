@@ -9,7 +9,7 @@ from cifar_keras.initializers import initializer
 from cifar_keras.layers import BatchNormalization, Conv2D
 from cifar_keras.layers.activation import activation as activation_layer
 from cifar_keras.layers.padding import pad_all_round
-from cifar_keras.models.parts import check_halves_twice, logits_dtype
+from cifar_keras.models.parts import check_halves_twice, dense_logits
 
 
 class _Module(NamedTuple):
@@ -22,7 +22,7 @@ class _Module(NamedTuple):
     projection: int
 
 
-# SPEC A.3. A module without maps of its own 1x1 and projection halves the image (module B).
+# The notebook's. A module without maps of its own 1x1 and projection halves the image.
 MODULES = {
     "3a": _Module(64, (64, 64), (64, 96), "average", 32),
     "3b": _Module(64, (64, 96), (64, 96), "average", 64),
@@ -69,21 +69,16 @@ def inception(
         "epsilon": bn_epsilon,
         "moving_variance_initializer": keras.initializers.Constant(bn_initial_variance),
     }
-    net = _Net(activation, activation_numbers, kernel_initializer, batch_norm)
+    net = _Inception(activation, activation_numbers, kernel_initializer, batch_norm)
     inputs = x = keras.Input(input_shape, name="images")
     for place, module in MODULES.items():
         x = net.module(x, module, f"module{place}")
     x = layers.GlobalAveragePooling2D(name="pool")(x)
-    x = layers.Dense(
-        num_classes,
-        kernel_initializer=initializer(kernel_initializer),
-        dtype=logits_dtype(),
-        name="logits",
-    )(x)
+    x = dense_logits(x, num_classes, kernel_initializer)
     return keras.Model(inputs, x, name=f"inception_{activation}")
 
 
-class _Net:
+class _Inception:
     """What the layers of one network share."""
 
     def __init__(

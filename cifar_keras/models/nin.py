@@ -5,7 +5,7 @@ from keras import layers
 
 from cifar_keras.layers import Dropout
 from cifar_keras.layers.activation import activation as activation_layer
-from cifar_keras.models.parts import check_halves_twice, logits_dtype, same_conv
+from cifar_keras.models.parts import check_halves_twice, mean_logits, same_conv
 
 # The size of each block's first kernel, and the maps of its three convolutions, of which the second
 # and third are 1x1; None for as many maps as classes.
@@ -61,5 +61,5 @@ def nin(
             # What "same" adds is left out of averages, as in cuda-convnet.
             x = pooling(3, 2, "same", name=f"block{block}_pool")(x)
             x = Dropout(dropout, name=f"block{block}_dropout")(x)
-    x = layers.GlobalAveragePooling2D(dtype=logits_dtype(), name="logits")(x)
+    x = mean_logits(x)
     return keras.Model(inputs, x, name=f"nin_{activation}")

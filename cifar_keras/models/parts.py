@@ -1,6 +1,7 @@
 """What several families of networks have in common."""
 
 import keras
+from keras import layers
 
 from cifar_keras.initializers import initializer
 from cifar_keras.layers import Conv2D
@@ -44,3 +45,28 @@ def check_halves_twice(input_shape: tuple[int, int, int]) -> None:
 def logits_dtype() -> str:
     """The type of logits: that of the weights, hence float32 under mixed precision."""
     return str(keras.config.dtype_policy().variable_dtype)
+
+
+def dense_logits(
+    x: keras.KerasTensor,
+    num_classes: int,
+    kernel_initializer: str,
+    use_bias: bool = True,
+    divisor: float | None = None,
+) -> keras.KerasTensor:
+    """Returns the logits (B, num_classes) of a linear layer, divided by `divisor` if given."""
+    x = layers.Dense(
+        num_classes,
+        use_bias=use_bias,
+        kernel_initializer=initializer(kernel_initializer),
+        dtype=logits_dtype(),
+        name="logits",
+    )(x)
+    if divisor is None:
+        return x
+    return layers.Rescaling(1 / divisor, dtype=logits_dtype(), name="logits_scaled")(x)
+
+
+def mean_logits(x: keras.KerasTensor) -> keras.KerasTensor:
+    """Returns the logits (B, C) of maps (B, H, W, C) of one channel a class: their means."""
+    return layers.GlobalAveragePooling2D(dtype=logits_dtype(), name="logits")(x)

@@ -8,7 +8,7 @@ from keras import layers
 from cifar_keras.initializers import initializer
 from cifar_keras.layers import BatchNormalization, Conv2D
 from cifar_keras.layers.padding import pad_all_round
-from cifar_keras.models.parts import logits_dtype
+from cifar_keras.models.parts import dense_logits, logits_dtype
 
 FILTERS = (16, 32, 64)
 
@@ -37,15 +37,9 @@ def resnet_neon(
     Reference:
         https://github.com/apark263/cfmz, commit 19babe0, cifar10_msra.py, on neon v1.2.1.
     """
-    net = _Net(kernel_initializer, bn_momentum, bn_epsilon, projection="identity")
+    net = _ResNet(kernel_initializer, bn_momentum, bn_epsilon, projection="identity")
     inputs, x = net.trunk(input_shape, depth)
-    x = layers.Dense(
-        num_classes,
-        use_bias=False,
-        kernel_initializer=initializer(kernel_initializer),
-        dtype=logits_dtype(),
-        name="logits",
-    )(x)
+    x = dense_logits(x, num_classes, kernel_initializer, use_bias=False)
     if final_batch_norm:
         x = net.batch_norm(x, "logits_bn", dtype=logits_dtype())
     return keras.Model(inputs, x, name=f"resnet{depth}_neon")
@@ -73,14 +67,9 @@ def resnet_he(
     Reference:
         Deep Residual Learning for Image Recognition, section 4.2, arXiv 1512.03385.
     """
-    net = _Net(kernel_initializer, bn_momentum, bn_epsilon, projection="subsample")
+    net = _ResNet(kernel_initializer, bn_momentum, bn_epsilon, projection="subsample")
     inputs, x = net.trunk(input_shape, depth)
-    x = layers.Dense(
-        num_classes,
-        kernel_initializer=initializer(kernel_initializer),
-        dtype=logits_dtype(),
-        name="logits",
-    )(x)
+    x = dense_logits(x, num_classes, kernel_initializer)
     return keras.Model(inputs, x, name=f"resnet{depth}_he")
 
 
@@ -107,18 +96,13 @@ def resnet_mxnet(
     Reference:
         apache/mxnet, commit 703e8eeb, example/image-classification/symbols/resnext.py.
     """
-    net = _Net(kernel_initializer, bn_momentum, bn_epsilon, projection="batch_norm")
+    net = _ResNet(kernel_initializer, bn_momentum, bn_epsilon, projection="batch_norm")
     inputs, x = net.trunk(input_shape, depth)
-    x = layers.Dense(
-        num_classes,
-        kernel_initializer=initializer(kernel_initializer),
-        dtype=logits_dtype(),
-        name="logits",
-    )(x)
+    x = dense_logits(x, num_classes, kernel_initializer)
     return keras.Model(inputs, x, name=f"resnet{depth}_mxnet")
 
 
-class _Net:
+class _ResNet:
     """What the layers of one network share."""
 
     def __init__(

@@ -10,7 +10,7 @@ from cifar_keras.initializers import initializer
 from cifar_keras.layers import BatchNormalization
 from cifar_keras.layers.grouped_convolution import GroupedConv2D
 from cifar_keras.layers.padding import pad_all_round
-from cifar_keras.models.parts import logits_dtype
+from cifar_keras.models.parts import dense_logits
 from cifar_keras.provenance import onednn
 
 # A block puts out four times the maps that its stage is named after.
@@ -53,7 +53,7 @@ def resnext_imagenet(
             f"`head_classes` must be 0 or at least {num_classes}. "
             f"Received: head_classes={head_classes}"
         )
-    net = _Net(groups, width, filters, kernel_initializer, bn_momentum, bn_epsilon, False)
+    net = _ResNeXt(groups, width, filters, kernel_initializer, bn_momentum, bn_epsilon, False)
     inputs = x = keras.Input(input_shape, name="images")
     if input_batch_norm:
         x = net.batch_norm(x, "input_bn", scale=False)
@@ -62,12 +62,7 @@ def resnext_imagenet(
     x = layers.ZeroPadding2D(1, name="stem_pool_pad")(x)
     x = layers.MaxPooling2D(3, 2, name="stem_pool")(x)
     x = net.stages(x, blocks)
-    x = layers.Dense(
-        head_classes or num_classes,
-        kernel_initializer=initializer(kernel_initializer),
-        dtype=logits_dtype(),
-        name="logits",
-    )(x)
+    x = dense_logits(x, head_classes or num_classes, kernel_initializer)
     depth = 3 * sum(blocks) + 2
     return keras.Model(inputs, x, name=f"resnext{depth}_{groups}x{width}d_imagenet")
 
@@ -102,12 +97,11 @@ def resnext_cifar(
     count, rest = divmod(depth - 2, 9)
     if rest or count < 1:
         raise ValueError(f"`depth` must be 9n + 2, as 29, 38, 56. Received: depth={depth}")
-    net = _Net(groups, width, filters, kernel_initializer, bn_momentum, bn_epsilon, bn_unbiased)
+    net = _ResNeXt(groups, width, filters, kernel_initializer, bn_momentum, bn_epsilon, bn_unbiased)
     inputs = keras.Input(input_shape, name="images")
     x = net.unit(net.conv(inputs, filters, 3, 1, "stem_conv"), "stem")
     x = net.stages(x, [count] * 3)
-    head = initializer(head_initializer)
-    x = layers.Dense(num_classes, kernel_initializer=head, dtype=logits_dtype(), name="logits")(x)
+    x = dense_logits(x, num_classes, head_initializer)
     return keras.Model(inputs, x, name=f"resnext{depth}_{groups}x{width}d")
 
 
@@ -127,7 +121,7 @@ def check_gradients_on_cpu(model: keras.Model) -> None:
             )
 
 
-class _Net:
+class _ResNeXt:
     """What the layers of one network share."""
 
     def __init__(

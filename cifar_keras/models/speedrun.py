@@ -5,9 +5,8 @@ from typing import Any, NamedTuple
 import keras
 from keras import layers
 
-from cifar_keras.initializers import initializer
 from cifar_keras.layers import BatchNormalization, SiLU, Whitening
-from cifar_keras.models.parts import logits_dtype, same_conv
+from cifar_keras.models.parts import dense_logits, same_conv
 
 
 class _Group(NamedTuple):
@@ -18,7 +17,7 @@ class _Group(NamedTuple):
     kernels: tuple[int, int, int]
 
 
-# SPEC H.1.
+# model.py of NAVIER-STOKED.
 GROUPS = (
     _Group(64, 64, (3, 1, 1)),
     _Group(256, 192, (3, 3, 1)),
@@ -60,7 +59,7 @@ def speedrun(
             f"Received: input_shape={input_shape}"
         )
     bn = {"momentum": bn_momentum, "epsilon": bn_epsilon, "unbiased": bn_unbiased}
-    net = _Net(kernel_initializer, bn)
+    net = _Speedrun(kernel_initializer, bn)
     inputs = keras.Input(input_shape, name="images")
     x = Whitening(whitening_epsilon, centered=True, name="whitening")(inputs)
     x = SiLU(name="whitening_silu")(x)
@@ -69,18 +68,11 @@ def speedrun(
     maximum = layers.GlobalMaxPooling2D(name="pool_max")(x)
     mean = layers.GlobalAveragePooling2D(name="pool_mean")(x)
     x = layers.Add(name="pool")([maximum, mean])
-    x = layers.Dense(
-        num_classes,
-        use_bias=False,
-        kernel_initializer=initializer(head_initializer),
-        dtype=logits_dtype(),
-        name="logits",
-    )(x)
-    x = layers.Rescaling(1 / logits_divisor, dtype=logits_dtype(), name="logits_scaled")(x)
+    x = dense_logits(x, num_classes, head_initializer, use_bias=False, divisor=logits_divisor)
     return keras.Model(inputs, x, name="speedrun")
 
 
-class _Net:
+class _Speedrun:
     """What the layers of one network share."""
 
     def __init__(self, kernel_initializer: str, bn: dict[str, Any]) -> None:

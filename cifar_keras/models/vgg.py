@@ -50,7 +50,7 @@ def vgg(
             f"Received: input_shape={input_shape}"
         )
     bn = {"momentum": bn_momentum, "epsilon": bn_epsilon, "unbiased": bn_unbiased}
-    net = _Net(shared, kernel_initializer, bn if batch_norm else None)
+    net = _Vgg(shared, kernel_initializer, bn if batch_norm else None)
     inputs = x = keras.Input(input_shape, name="images")
     for group, (filters, convolutions) in enumerate(GROUPS, start=1):
         for place in range(1, convolutions + 1):
@@ -69,7 +69,7 @@ def vgg(
     return keras.Model(inputs, logits, name="vgg")
 
 
-class _Net:
+class _Vgg:
     """What the layers of one network share; sometimes a convolution itself."""
 
     def __init__(

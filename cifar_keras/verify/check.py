@@ -1,10 +1,15 @@
 """One thing that a run folder states, and whether it holds."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isclose
 from typing import Any, Literal
 
-State = Literal["holds", "FAILS", "absent", "not recorded", "not checkable", "differs"]
+State = Literal[
+    "holds", "FAILS", "absent", "not recorded", "not checkable", "differs", "unfinished"
+]
+# What the checks of a run folder come to; see `outcome`.
+Outcome = Literal["recomputed", "files only", "unfinished", "FAILS"]
 
 
 @dataclass(frozen=True)
@@ -13,12 +18,27 @@ class Check:
 
     Of the states only "FAILS" speaks against the run: "absent" is what cannot be checked without
     the weights, "not recorded" what a version of this package before this one did not write down,
-    "not checkable" what nobody can find again, and "differs" a recipe that is not the shipped one.
+    "not checkable" what nobody can find again, "differs" a recipe that is not the shipped one, and
+    "unfinished" a run that has not come to its end.
     """
 
     name: str
     state: State
     note: str = ""
+
+
+def outcome(checks: Sequence[Check]) -> Outcome:
+    """What a run's checks come to.
+
+    "recomputed": the saved network gave the figures again; "files only": the weights are absent,
+    and the files agree with one another; "unfinished": the same of a run that goes on.
+    """
+    states = {check.state for check in checks}
+    if "FAILS" in states:
+        return "FAILS"
+    if "unfinished" in states:
+        return "unfinished"
+    return "files only" if "absent" in states else "recomputed"
 
 
 def equal(name: str, stated: Any, found: Any, note: str = "") -> Check:

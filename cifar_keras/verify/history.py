@@ -14,11 +14,18 @@ DIGITS = 1e-6
 
 
 def history_checks(
-    run: runs.Run, rows: Sequence[runs.Epoch], train_images: int, test_images: int
+    run: runs.Run,
+    rows: Sequence[runs.Epoch],
+    train_images: int,
+    test_images: int,
+    finished: bool,
 ) -> Iterator[Check]:
-    """Each row's place, rate and accuracies against the recipe and the number of images."""
+    """Each row's place, rate and accuracies against the recipe and the number of images.
+
+    A finished run must have a row for every epoch of the recipe.
+    """
     plan = Plan(run.recipe, train_images, run.budget)
-    if len(rows) > plan.epochs or (run.finish and len(rows) < plan.epochs):
+    if len(rows) > plan.epochs or (finished and len(rows) < plan.epochs):
         yield Check("history.csv rows", "FAILS", f"{len(rows)}, the recipe has {plan.epochs}")
     else:
         good = [_at(row) == place for row, place in zip(rows, _places(plan), strict=False)]

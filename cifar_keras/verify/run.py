@@ -17,6 +17,7 @@ from cifar_keras.verify.network import (
     size_checks,
 )
 from cifar_keras.verify.records import data_check, file_checks, recipe_checks
+from cifar_keras.views import WEIGHTS
 
 
 def verify_run(folder: Path, run: runs.Run, dataset: Dataset) -> Iterator[Check]:
@@ -33,10 +34,13 @@ def verify_run(folder: Path, run: runs.Run, dataset: Dataset) -> Iterator[Check]
     rows = []
     if result or (folder / runs.HISTORY).exists():
         rows = runs.read_history(folder)
-        yield from history_checks(run, rows, len(dataset.train.labels), images)
+        finished = result is not None or run.finish is not None
+        yield from history_checks(run, rows, len(dataset.train.labels), images, finished)
     if result is None:
-        finished = "run.json says that it has finished" if run.finish else "the run is unfinished"
-        yield Check(runs.RESULT, "FAILS" if run.finish else "not recorded", finished)
+        if run.finish:
+            yield Check(runs.RESULT, "FAILS", "run.json says that it has finished")
+        else:
+            yield Check(runs.RESULT, "unfinished", "the run has not come to its end")
         return
     yield from result_checks(result, rows, images)
     yield from _network_checks(folder, run, result, rows, dataset)
@@ -48,10 +52,12 @@ def _network_checks(
     tta = runs.read_tta(folder)
     if tta:
         yield equal("tta.json weights_sha256", tta.weights_sha256, result.weights_sha256)
+        yield equal("tta.json views", tta.views, len(WEIGHTS))
+        yield equal("tta.json test_images", tta.test_images, len(dataset.test.labels))
         share = tta.test_correct / len(dataset.test.labels)
         yield close("tta.json test_accuracy", tta.test_accuracy, share, DIGITS)
     if not (folder / runs.WEIGHTS).exists():
-        yield Check("figures again", "absent", "weights absent: no figure could be found again")
+        yield Check("figures again", "absent", "no figure was recomputed: the weights are absent")
         return
     try:
         model = load_network(folder, run)

@@ -101,8 +101,8 @@ def _ours(name: str, value: np.ndarray) -> np.ndarray:
     return filters_last(value) if name.endswith("/kernel") else value
 
 
-# SPEC A.3: maps of the 1x1, of (3x3 reduction, 3x3), of (double reduction, double), pooling and
-# projection.
+# The CIFAR-100 notebook of apache/mxnet@011bde4d: maps of the 1x1, of (3x3 reduction, 3x3), of
+# (double reduction, double), pooling and projection.
 INCEPTION = [
     ("3a", 64, (64, 64), (64, 96), "avg", 32),
     ("3b", 64, (64, 96), (64, 96), "avg", 64),
@@ -144,7 +144,7 @@ def inception(net: Net, x: mx.nd.NDArray) -> mx.nd.NDArray:
 
 
 def resnet(net: Net, x: mx.nd.NDArray, depth: int) -> mx.nd.NDArray:
-    """System B's logits, where nothing was pre-trained (SPEC B.1)."""
+    """System B's logits, where nothing was pre-trained (resnext.py of apache/mxnet@703e8eeb)."""
 
     def norm(x: mx.nd.NDArray, name: str, gamma: bool = True) -> mx.nd.NDArray:
         return net.batch_norm(x, name, epsilon=2e-5, momentum=0.9, gamma=gamma)

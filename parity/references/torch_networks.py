@@ -120,7 +120,7 @@ def _ours(name: str, value: torch.Tensor) -> np.ndarray:
 
 
 def resnet_neon(net: Net, x: torch.Tensor, depth: int) -> torch.Tensor:
-    """System C's logits (SPEC C.1)."""
+    """System C's logits (cifar10_msra.py of apark263/cfmz)."""
 
     def norm(x: torch.Tensor, name: str) -> torch.Tensor:
         return net.layer(name, NeonBatchNorm, x.shape[1], eps=1e-3, momentum=0.1)(x)
@@ -143,7 +143,7 @@ def resnet_neon(net: Net, x: torch.Tensor, depth: int) -> torch.Tensor:
 
 
 def vgg(net: Net, x: torch.Tensor, batch_norm: bool, shared: bool) -> torch.Tensor:
-    """System D's logits (SPEC D.1); dropout is off."""
+    """System D's logits (Vgg.py of chenjz13/CIFAR-10_Pytorch); dropout is off."""
 
     def block(x: torch.Tensor, conv: str, name: str, filters: int) -> torch.Tensor:
         x = net.conv(x, conv, filters, 3, padding=1, bias=True)
@@ -167,7 +167,7 @@ def vgg(net: Net, x: torch.Tensor, batch_norm: bool, shared: bool) -> torch.Tens
 
 
 def airbench(net: Net, x: torch.Tensor) -> torch.Tensor:
-    """System G's logits, of the network for 94 % (SPEC G.1)."""
+    """System G's logits, of the network for 94 % (airbench94.py)."""
 
     def norm(x: torch.Tensor, name: str) -> torch.Tensor:
         return net.layer(name, nn.BatchNorm2d, x.shape[1], eps=1e-12, momentum=0.4)(x)
@@ -183,12 +183,12 @@ def airbench(net: Net, x: torch.Tensor) -> torch.Tensor:
     return net.dense(x, "logits", 10, bias=False) / 9
 
 
-# SPEC H.1: width, middle, and the kernels' sizes of conv k1, conv_a and conv_b.
+# model.py of NAVIER-STOKED: width, middle, and the kernels' sizes of conv k1, conv_a and conv_b.
 SPEEDRUN = ((64, 64, 3, 1, 1), (256, 192, 3, 3, 1), (768, 512, 2, 3, 3))
 
 
 def speedrun(net: Net, x: torch.Tensor) -> torch.Tensor:
-    """System H's logits (SPEC H.1)."""
+    """System H's logits (model.py of NAVIER-STOKED)."""
 
     def norm(x: torch.Tensor, name: str) -> torch.Tensor:
         return functional.silu(net.layer(name, nn.BatchNorm2d, x.shape[1])(x))

@@ -13,13 +13,13 @@ Step = Callable[[float], None]
 
 
 def sgd_of_vgg(net: Net) -> Step:
-    """System D's (SPEC D.2)."""
+    """System D's (train.py of chenjz13/CIFAR-10_Pytorch)."""
     optimizer = torch.optim.SGD(net.parameters(), lr=0.0, momentum=0.9, weight_decay=5e-4)
     return _stepping(optimizer, [1.0])
 
 
 def sgd_of_airbench(net: Net) -> Step:
-    """System G's at 94 % (SPEC G.2), which takes the gradient of the SUM of the losses.
+    """System G's at 94 % (airbench94.py), which takes the gradient of the SUM of the losses.
 
     The rate is that of the network's kernels; the decay is one number over each group's own rate,
     of the rate's peak.
@@ -45,7 +45,7 @@ def sgd_of_airbench(net: Net) -> Step:
 
 
 def muon_of_speedrun(net: Net) -> Step:
-    """System H's: Muon at the rate times 0.18, SGD at the rate times 1.38 (SPEC H.2)."""
+    """System H's: Muon at the rate times 0.18, SGD at 1.38 (optim.py of NAVIER-STOKED)."""
     filters, head, others = [], [], []
     for name, variable in net.variables():
         if not variable.requires_grad:
@@ -75,7 +75,7 @@ def muon_of_speedrun(net: Net) -> Step:
 
 
 def newton_schulz(matrix: torch.Tensor) -> torch.Tensor:
-    """Three of the quintic steps of SPEC H.2, in the matrix's own precision."""
+    """Three of the quintic steps of optim.py of NAVIER-STOKED, in the matrix's own precision."""
     a, b, c = 3.4445, -4.7750, 2.0315
     x = matrix / matrix.norm()
     tall = x.shape[0] > x.shape[1]

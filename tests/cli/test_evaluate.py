@@ -61,11 +61,11 @@ def test_with_tta_the_augmented_accuracy_has_a_line_of_its_own(finished, capsys)
     lines = lines_of(capsys, str(finished), "--tta")
 
     tta = runs.read_tta(finished)
-    assert lines[2] == (
+    assert lines[3] == (
         f"with test-time augmentation (6 views) {10 * tta.test_correct:.2f} % "
         f"({tta.test_correct} of 10)"
     )
-    assert [*lines[:2], *lines[3:]] == plain
+    assert [*lines[:3], *lines[4:]] == plain
 
 
 def test_an_augmented_accuracy_that_cannot_be_written_is_told(finished, capsys):
@@ -74,7 +74,7 @@ def test_an_augmented_accuracy_that_cannot_be_written_is_told(finished, capsys):
     code = main(["evaluate", str(finished), "--tta"])
 
     out, err = capsys.readouterr()
-    assert (code, len(out.splitlines())) == (1, 2)
+    assert (code, len(out.splitlines())) == (1, 3)
     assert err == (
         f"cifar-keras: error: cannot write '{finished}/tta.json': Is a directory; "
         "choose another folder\n"

@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -40,7 +41,8 @@ def test_what_holds_is_a_line_each_and_exit_code_0(begun, checked, capsys):
         f"{begun}\n"
         "  holds          recipe                                  sha256 1234\n"
         "  absent         weights                                 weights absent\n"
-        "1 of 1 run folders hold\n",
+        "  files agree; figure not recomputed\n"
+        "1 run folders: 0 recomputed, 1 files only, 0 unfinished\n",
         "",
     )
 
@@ -52,7 +54,8 @@ def test_what_does_not_hold_is_exit_code_1(begun, checked, capsys):
     out, err = capsys.readouterr()
     assert out.splitlines()[1:] == [
         "  FAILS          data                                    other data",
-        "0 of 1 run folders hold",
+        "  does not hold",
+        "1 run folders: 0 recomputed, 0 files only, 0 unfinished, 1 FAILS",
     ]
     assert err == (
         "cifar-keras: 'runs/mine/seed-1' does not hold: see its lines that begin with FAILS\n"
@@ -69,7 +72,8 @@ def test_a_damaged_folder_does_not_hold_and_the_next_is_checked(begun, checked, 
     lines = capsys.readouterr().out.splitlines()
     assert lines[1].startswith("  FAILS          folder")
     assert "run.json' is damaged: " in lines[1]
-    assert lines[3:] == ["  holds          data", "1 of 2 run folders hold"]
+    assert lines[4] == "  holds          data"
+    assert lines[-1] == "2 run folders: 1 recomputed, 0 files only, 0 unfinished, 1 FAILS"
 
 
 def test_an_unfinished_run_is_verified_as_far_as_it_goes(begun, capsys):
@@ -80,7 +84,21 @@ def test_an_unfinished_run_is_verified_as_far_as_it_goes(begun, capsys):
     lines = capsys.readouterr().out.splitlines()
     assert lines[1].startswith("  FAILS          recipe   ")
     assert lines[2].endswith("no recipe 'mine' is shipped")
-    assert lines[-2].endswith("the run is unfinished")
+    assert lines[-3].startswith("  unfinished     result.json")
+
+
+def test_runs_are_counted_by_what_could_be_found_again(begun, monkeypatch, capsys):
+    for name in ("seed-2", "seed-3"):
+        shutil.copytree(begun, begun.with_name(name))
+    states = {"seed-1": "unfinished", "seed-2": "absent", "seed-3": "holds"}
+    monkeypatch.setattr(
+        "cifar_keras.verify.verify_run",
+        lambda folder, *_: iter([Check("one", "holds"), Check("two", states[folder.name])]),
+    )
+
+    assert main(["verify", "--all", "--run-dir", "runs"]) == 0
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last == "3 run folders: 1 recomputed, 1 files only, 1 unfinished"
 
 
 @pytest.mark.parametrize(

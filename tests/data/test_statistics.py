@@ -75,7 +75,7 @@ def test_no_scaling_leaves_grey_levels():
 def test_cifar10_has_the_published_means(real_data):
     cifar10 = load("cifar10", real_data, download=False)
 
-    # SPEC C and the deviations of the whole set.
+    # cifar10_msra.py of apark263/cfmz, and the deviations of the whole set.
     np.testing.assert_allclose(
         channel_mean(cifar10.train.images), [125.307, 122.950, 113.865], atol=5e-4
     )

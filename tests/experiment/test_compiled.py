@@ -45,6 +45,7 @@ def test_muon_stands_beside_its_others():
     optimizer = make_optimizer(load_recipe(recipe_path("speedrun100")), Pace(48))
 
     assert isinstance(optimizer, MuonSGD)
+    # optim.py of NAVIER-STOKED.
     assert (optimizer.muon.rate, optimizer.muon_momentum, optimizer.newton_schulz_steps) == (
         0.18,
         0.6,

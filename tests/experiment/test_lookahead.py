@@ -39,7 +39,7 @@ def test_every_few_steps_the_network_and_its_slow_copy_meet(model):
         steps.on_train_batch_end(step - 1)
         expected = moved
         if step in (2, 4):
-            # SPEC G.2: copy <- copy + (1 - d)(net - copy), net <- copy; d = 0.9^2 (step/5)^1.
+            # airbench94.py: copy <- copy + (1 - d)(net - copy), net <- copy; d = 0.9^2 (step/5)^1.
             d = 0.81 * step / 5
             slow = [s + (1 - d) * (m - s) for s, m in zip(slow, moved, strict=True)]
             expected = slow

@@ -69,7 +69,7 @@ def test_outputs_and_gradients_are_those_of_keras(shape, training):
         ({"scale": False}, ["beta"]),
         ({"center": False}, ["gamma"]),
         ({"scale": False, "center": False}, []),
-        # SPEC G.1.
+        # airbench94.py.
         ({"scale": False, "epsilon": 1e-12}, ["beta"]),
     ],
 )
@@ -250,7 +250,7 @@ def test_one_row_has_no_variance_and_leaves_no_nan():
     np.testing.assert_allclose(layer.moving_variance.numpy(), np.full(3, 0.9))
 
 
-# SPEC A.1: MXNet of September 2015 had 1e-10.
+# apache/mxnet@011bde4d: MXNet of September 2015 had 1e-10.
 @pytest.mark.parametrize("training", [True, False])
 def test_an_epsilon_of_1e_10_is_not_rounded_up(training):
     layer = BatchNormalization(momentum=0.0, epsilon=1e-10)

@@ -13,7 +13,7 @@ RANDOM = np.random.RandomState(0)
 
 
 def system_a(**arguments):
-    """SPEC A.1: slopes from U(0.125, 0.334), 0.2295 at test."""
+    """apache/mxnet@011bde4d: slopes from U(0.125, 0.334), 0.2295 at test."""
     return RReLU(0.125, 0.334, **arguments)
 
 

@@ -37,7 +37,7 @@ def network(name):
     return small(widths=widths, residual=residual)
 
 
-# SPEC G.1: 1,971,640 for 94, the 288 of the whitening included. The others by hand: 24 biases;
+# airbench94.py: 1,971,640 for 94, the 288 of the whitening included. The others by hand: 24 biases;
 # 9 * inputs * outputs of each convolution; one beta a map; ten classes.
 @pytest.mark.parametrize(
     ("name", "parameters"),
@@ -98,7 +98,7 @@ def test_layers_are_named_from_their_places_in_order(residual):
 def test_sizes_are_the_published_ones():
     model = network("airbench94")
 
-    # SPEC G.1: 32, 31, 15, 7, 3, 1.
+    # airbench94.py: 32, 31, 15, 7, 3, 1.
     names = ["whitening", "group1_2_gelu", "group2_2_gelu", "group3_2_gelu", "pool"]
     assert [model.get_layer(name).output.shape[1:] for name in names] == [
         (31, 31, 24),
@@ -159,7 +159,7 @@ def test_values_begin_as_in_the_original():
     )
     head = np.asarray(model.get_layer("logits").kernel.value)
 
-    # SPEC G.1: copies of the 24 whitened maps; 1 / sqrt(9 * 24).
+    # airbench94.py: copies of the 24 whitened maps; 1 / sqrt(9 * 24).
     np.testing.assert_array_equal(first[1, 1, :, :24], np.eye(24))
     assert np.abs(first[..., 24:]).max() == pytest.approx(0.0680414, rel=0.01)
     # As many maps as inputs: nothing but copies.
@@ -172,7 +172,7 @@ def test_values_begin_as_in_the_original():
 def test_the_whitening_bias_begins_as_told():
     bias = np.asarray(small(whitening_bias="torch_default").get_layer("whitening").bias.value)
 
-    # SPEC H.5: PyTorch's default, U(+-1 / sqrt(3 * 2 * 2)).
+    # airbench94_muon.py: PyTorch's default, U(+-1 / sqrt(3 * 2 * 2)).
     assert 0.5 * 0.288675 < np.abs(bias).max() <= 0.288676
 
 

@@ -24,7 +24,7 @@ def companions(model):
     return [each for each in model.layers if isinstance(each, Companion)]
 
 
-# SPEC E.2: the network 966,986, its companions 2,580,510; 984,356 and 25,805,100.
+# s9xie/DSN@065e498: the network 966,986, its companions 2,580,510; 984,356 and 25,805,100.
 @pytest.mark.parametrize(
     ("num_classes", "main", "all_together"), [(10, 966_986, 3_547_496), (100, 984_356, 26_789_456)]
 )
@@ -38,7 +38,7 @@ def test_it_has_the_published_size(num_classes, main, all_together):
 
 
 def test_companions_cost_nothing_at_test():
-    # SPEC E.2: 223.6 M with 100 classes; 90 * 192 * 8 * 8 fewer with 10.
+    # s9xie/DSN@065e498: 223.6 M with 100 classes; 90 * 192 * 8 * 8 fewer with 10.
     assert round(multiply_adds(network(), SHAPE) / 1e6, 1) == 222.5
 
 
@@ -80,7 +80,8 @@ def test_companions_have_the_given_weight_and_classify_in_training():
     assert [each.logits.shape for each in companions(model)] == [(2, 10)] * 3
 
 
-# SPEC E.2; the deviation of U(-s, s) is s / sqrt(3). Companions' s is sqrt(3 / (inputs * classes)).
+# s9xie/DSN@065e498; the deviation of U(-s, s) is s / sqrt(3). Companions' s is sqrt(3 / (inputs *
+# classes)).
 @pytest.mark.parametrize(
     ("name", "deviation"),
     [

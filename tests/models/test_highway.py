@@ -21,15 +21,15 @@ def network(num_classes=100):
     return build(SHAPE, num_classes)
 
 
-# SPEC E.1 for 100 classes. With 10 the 1x1 convolution keeps its 100 maps (num_output in
-# cifar10_network.prototxt), and the linear layer has 90 * 101 parameters fewer.
+# flukeskywalker/highway-networks@87d1c8d for 100 classes. With 10 the 1x1 convolution keeps its 100
+# maps (num_output in cifar10_network.prototxt), and the linear layer has 90 * 101 parameters fewer.
 @pytest.mark.parametrize(("num_classes", "parameters"), [(100, 2_265_928), (10, 2_256_838)])
 def test_it_has_the_published_size(num_classes, parameters):
     assert trainable_parameters(network(num_classes)) == parameters
 
 
 def test_it_has_the_published_cost():
-    # SPEC E.1.
+    # flukeskywalker/highway-networks@87d1c8d.
     assert round(multiply_adds(network(), SHAPE) / 1e6, 1) == 330.8
 
 
@@ -39,7 +39,7 @@ def test_logits_are_one_for_each_class():
     assert network(10).output_shape == (None, 10)
 
 
-# SPEC E.1.
+# flukeskywalker/highway-networks@87d1c8d.
 def test_convolutions_are_the_published_ones():
     convs = [each for each in network().layers if isinstance(each, keras.layers.Conv2D)]
     plain = [each for each in convs if "gate" not in each.name]
@@ -90,13 +90,15 @@ def test_a_highway_layer_mixes_its_input_with_new_values():
 
     x, new, gate, mixed = (np.asarray(each, np.float64) for each in parts(images))
 
-    # SPEC E.1: ReLU(conv_H x) * sigmoid(conv_T x) + x * (1 - sigmoid(conv_T x)).
+    # flukeskywalker/highway-networks@87d1c8d: ReLU(conv_H x) * sigmoid(conv_T x) + x * (1 -
+    # sigmoid(conv_T x)).
     share = 1 / (1 + np.exp(-gate))
     np.testing.assert_allclose(mixed, np.maximum(new, 0) * share + x * (1 - share), atol=1e-5)
     assert np.abs(mixed - x).max() > 0.1
 
 
-# SPEC E.1: sqrt(2 / fan_in) of 9 * 32, 9 * 80 and 128; the stem's slip of 1; the head's own.
+# flukeskywalker/highway-networks@87d1c8d: sqrt(2 / fan_in) of 9 * 32, 9 * 80 and 128; the stem's
+# slip of 1; the head's own.
 @pytest.mark.parametrize(
     ("name", "deviation"),
     [

@@ -20,7 +20,8 @@ RANDOM = np.random.RandomState(0)
 ABLATION = ["inception_relu", "inception_leaky", "inception_prelu"]
 RECIPES = ["inception_rrelu", "inception_rrelu_modern", *ABLATION]
 
-# SPEC A.3: the outputs of each module and the parameters inside it.
+# The CIFAR-100 notebook of apache/mxnet@011bde4d: the outputs of each module and the parameters
+# inside it.
 MODULES = {
     "3a": ((28, 28, 256), 177_216),
     "3b": ((28, 28, 320), 260_704),
@@ -54,7 +55,7 @@ def part(first, last):
     return keras.Model(network().get_layer(first).output, network().get_layer(last).output)
 
 
-# SPEC A.3.
+# The CIFAR-100 notebook of apache/mxnet@011bde4d.
 def test_it_has_the_published_size_and_cost():
     model = network()
 
@@ -154,7 +155,7 @@ def test_the_maximum_of_5b_is_over_neighbours_of_distance_1():
         )
 
 
-# SPEC A.1: the last window of a pooling is clipped to the right and below.
+# apache/mxnet@011bde4d: the last window of a pooling is clipped to the right and below.
 def test_a_halving_pool_begins_at_the_first_pixel():
     maps = RANDOM.randn(1, 28, 28, 320).astype(np.float32)
 
@@ -180,7 +181,7 @@ def test_a_halving_convolution_pads_one_pixel_all_round():
         np.testing.assert_allclose(convolved[:, y, x], expected, rtol=1e-3, atol=1e-3)
 
 
-# SPEC A.1.
+# apache/mxnet@011bde4d.
 def test_the_constants_are_those_of_mxnet_in_september_2015():
     norms = of(BatchNormalization)
 
@@ -225,7 +226,8 @@ def test_the_decay_is_on_every_parameter():
 
     assert isinstance(optimizer, CoupledSGD)
     assert (optimizer.coupled_decay, optimizer.decayed) == (1e-4, "all")
-    # SPEC A.1: biases, gamma and beta too. Rates as high as 0.05 only for the test to see them.
+    # apache/mxnet@011bde4d: biases, gamma and beta too. Rates as high as 0.05 only for the test to
+    # see them.
     layers = [network().get_layer(f"module3a_single_{kind}") for kind in ("conv", "bn")]
     variables = [v for layer in layers for v in layer.trainable_variables]
     kept = [variable.numpy() for variable in variables]
@@ -242,7 +244,7 @@ def test_the_decay_is_on_every_parameter():
     )
 
 
-# SPEC A.4 and A.5: 39 epochs of 782 batches, then 7 from the weights after 38.
+# The CIFAR-100 notebook's log: 39 epochs of 782 batches, then 7 from the weights after 38.
 def test_the_second_stage_goes_on_from_the_38th_epoch_of_the_first():
     first, second = Plan(load_recipe(recipe_path("inception_rrelu")), 50_000).stages
 
@@ -269,7 +271,7 @@ def test_the_recipes_differ_in_what_their_names_say_and_nothing_else(name):
     ("name", "expected"),
     [
         ("inception_relu", (keras.layers.ReLU, [0.0, 2.0])),
-        # SPEC A.1: the slope of RReLU at test.
+        # apache/mxnet@011bde4d: the slope of RReLU at test.
         ("inception_leaky", (keras.layers.LeakyReLU, [-0.2295, 2.0])),
         ("inception_prelu", (keras.layers.PReLU, [-0.25, 2.0])),
     ],

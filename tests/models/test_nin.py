@@ -17,8 +17,8 @@ def network(activation=RELU, num_classes=100, second_pool="average"):
     return nin(SHAPE, num_classes, kind, list(numbers), "kaiming_normal", second_pool, 0.5)
 
 
-# SPEC E.2, whose network has the same convolutions. PReLU has a slope for each of 192 + 160 + 96 +
-# 3 * 192 + 2 * 192 maps, and for each class.
+# s9xie/DSN@065e498, whose network has the same convolutions. PReLU has a slope for each of 192 +
+# 160 + 96 + 3 * 192 + 2 * 192 maps, and for each class.
 @pytest.mark.parametrize(
     ("activation", "num_classes", "parameters"),
     [
@@ -35,7 +35,7 @@ def test_it_has_the_published_size(activation, num_classes, parameters):
 
 
 def test_it_has_the_published_cost():
-    # SPEC E.2.
+    # s9xie/DSN@065e498.
     assert round(multiply_adds(network(), SHAPE) / 1e6, 1) == 223.6
 
 
@@ -63,7 +63,7 @@ def test_layers_are_named_from_their_places_in_order(activation):
     assert names == LAYERS.replace("relu", activation[0]).split()
 
 
-# SPEC F: kernel sizes, maps and the sides of images.
+# arXiv 1505.00853: kernel sizes, maps and the sides of images.
 def test_convolutions_are_the_published_ones():
     convs = [each for each in network().layers if isinstance(each, keras.layers.Conv2D)]
 

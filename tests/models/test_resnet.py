@@ -35,7 +35,7 @@ def part(model, first, last):
     return keras.Model(model.get_layer(first).output, model.get_layer(last).output)
 
 
-# SPEC C.1.
+# cifar10_msra.py of apark263/cfmz.
 @pytest.mark.parametrize(
     ("depth", "parameters", "millions"),
     [(20, 272_292, 40.8), (32, 466_724, 69.1), (56, 855_588, 125.7), (110, 1_730_532, 253.1)],
@@ -47,7 +47,8 @@ def test_neon_has_the_published_size_and_cost(depth, parameters, millions, shipp
     assert round(multiply_adds(model, SHAPE) / 1e6, 1) == millions
 
 
-# SPEC C.1 without the 1x1 convolutions (2,560) and the last batch norm (20), with 10 biases.
+# cifar10_msra.py of apark263/cfmz without the 1x1 convolutions (2,560) and the last batch norm
+# (20), with 10 biases.
 @pytest.mark.parametrize(
     ("depth", "parameters"), [(20, 269_722), (32, 464_154), (56, 853_018), (110, 1_727_962)]
 )
@@ -55,7 +56,8 @@ def test_he_has_the_published_size(depth, parameters, shipped):
     assert trainable_parameters(shipped(f"resnet{depth}_he")) == parameters
 
 
-# SPEC B.1; the beta of three channels before the first convolution is counted, its gamma is none.
+# symbols/resnext.py of apache/mxnet@703e8eeb; the beta of three channels before the first
+# convolution is counted, its gamma is none.
 def test_mxnet_has_the_published_size_and_cost(shipped):
     model = shipped("resnet110_adadelta")
 
@@ -199,7 +201,8 @@ def test_later_blocks_of_mxnet_add_their_input(shipped):
     }
 
 
-# SPEC B.3: U(+-sqrt(3 / ((fan_in + fan_out) / 2))), the kernel's area counted.
+# fit.py of apache/mxnet@703e8eeb: U(+-sqrt(3 / ((fan_in + fan_out) / 2))), the kernel's area
+# counted.
 @pytest.mark.parametrize(
     ("name", "bound"),
     [

@@ -66,7 +66,8 @@ def part(model, first, last):
     return keras.Model(model.get_layer(first).output, model.get_layer(last).output)
 
 
-# SPEC B.1, whose count is of the network without MXNet's first batch norm.
+# symbols/resnext.py of apache/mxnet@703e8eeb, whose count is of the network without MXNet's first
+# batch norm.
 def test_resnext_101_has_the_published_size_and_cost():
     model = imagenet()
 

@@ -29,9 +29,9 @@ def images(count=2, size=32):
     return np.random.RandomState(0).randn(count, size, size, 3).astype(np.float32)
 
 
-# By hand, from SPEC H.1: 24 biases; the kernels (9 * 24 * 64 + 2 * 64 * 64; 9 * 64 * 256 +
-# 9 * 256 * 192 + 192 * 256; 4 * 256 * 768 + 2 * 9 * 768 * 512); gamma and beta of 192, 704 and
-# 2,048 maps; 768 * 100.
+# By hand, from model.py of NAVIER-STOKED: 24 biases; the kernels (9 * 24 * 64 + 2 * 64 * 64; 9 * 64
+# * 256 + 9 * 256 * 192 + 192 * 256; 4 * 256 * 768 + 2 * 9 * 768 * 512); gamma and beta of 192, 704
+# and 2,048 maps; 768 * 100.
 @pytest.mark.parametrize(("num_classes", "parameters"), [(100, 8_608_024), (10, 8_538_904)])
 def test_it_has_the_published_size(num_classes, parameters):
     model = network(SHAPE, num_classes)
@@ -42,8 +42,8 @@ def test_it_has_the_published_size(num_classes, parameters):
     assert model.get_layer("whitening").kernel.shape == (2, 2, 3, 24)
 
 
-# SPEC H.1: 175 M at 32. Of that 0.50 and 0.38: less than the squares of 24 / 32 and 20 / 32, which
-# SPEC H.4 has, since the poolings round down.
+# NAVIER-STOKED's README: 175 M at 32. Of that 0.50 and 0.38: less than the squares of 24 / 32 and
+# 20 / 32, since the poolings round down.
 @pytest.mark.parametrize(("size", "cost"), [(32, 174_979_872), (24, 86_635_808), (20, 66_537_504)])
 def test_it_has_the_published_cost(size, cost):
     assert multiply_adds(network(), (size, size, 3)) == cost
@@ -79,7 +79,7 @@ def test_layers_are_named_from_their_places_in_order():
 def test_groups_have_the_published_maps_and_sizes():
     model = network(SHAPE)
 
-    # SPEC H.1: 31, 15, 7, 3 pixels a side; 64 in 64, 192 in 256, 512 in 768 maps.
+    # model.py of NAVIER-STOKED: 31, 15, 7, 3 pixels a side; 64 in 64, 192 in 256, 512 in 768 maps.
     places = [f"group{group}_{place}_silu" for group in (1, 2, 3) for place in (1, 2, 3)]
     assert model.get_layer("whitening").output.shape[1:] == (31, 31, 24)
     assert [model.get_layer(place).output.shape[2:] for place in places] == [

@@ -28,7 +28,7 @@ def network(batch_norm, dropout, shared, num_classes=10):
     )
 
 
-# SPEC D.1.
+# Vgg.py of chenjz13/CIFAR-10_Pytorch.
 @pytest.mark.parametrize(
     ("kind", "parameters"),
     [
@@ -43,7 +43,7 @@ def test_it_has_the_published_size(kind, parameters):
     assert trainable_parameters(network(*kind)) == parameters
 
 
-# SPEC D.1: 313.5 M; what is applied twice costs twice.
+# Vgg.py of chenjz13/CIFAR-10_Pytorch: 313.5 M; what is applied twice costs twice.
 @pytest.mark.parametrize("kind", [BN_DROPOUT, SHARED])
 def test_it_has_the_published_cost(kind):
     assert round(multiply_adds(network(*kind), SHAPE) / 1e6, 1) == 313.5
@@ -181,7 +181,7 @@ def test_batch_norms_have_the_given_constants():
     assert {(each.momentum, each.epsilon, each.unbiased) for each in norms} == {(0.9, 1e-5, True)}
 
 
-# SPEC D.2; the deviation of U(-s, s) is s / sqrt(3).
+# train.py of chenjz13/CIFAR-10_Pytorch; the deviation of U(-s, s) is s / sqrt(3).
 @pytest.mark.parametrize(
     ("name", "deviation", "bias_bound"),
     [

@@ -82,8 +82,8 @@ def test_the_log_of_system_a_is_46_epochs_in_two_stages():
     points = published_curve(reference.curve)
 
     assert [epoch for epoch, _ in points] == list(range(1, 47))
-    # SPEC A.4: validation accuracy after the first epoch, at both ends of the change of stages, and
-    # at the end.
+    # The CIFAR-100 notebook's log: validation accuracy after the first epoch, at both ends of the
+    # change of stages, and at the end.
     errors = dict(points)
     assert errors[1] == pytest.approx(72.0243)
     assert errors[39] == pytest.approx(31.1306)

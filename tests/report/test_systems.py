@@ -37,7 +37,8 @@ def test_system_c_shows_depth_memory_seconds_and_error_beside_the_originals(
 ):
     make_run(tmp_path, resnet20, accuracies=[0.9171])
 
-    # SPEC C.4; ours from the run of tests/report/conftest.py, whose accuracies rise in a line.
+    # README of apark263/cfmz; ours from the run of tests/report/conftest.py, whose accuracies rise
+    # in a line.
     assert table(page("C"))["resnet20"] == [
         ("recipe", "`resnet20`"),
         ("depth", "20"),

@@ -285,7 +285,7 @@ def test_marks_of_memory_and_inference_stand_at_what_they_are_of(tmp_path):
     assert {name: cells(markdown, FULL, name)[2] for name in MARKED} == MARKED
 
 
-# SPEC D.3, F and H.1.
+# From the READMEs of chenjz13/CIFAR-10_Pytorch and NAVIER-STOKED, and arXiv 1505.00853.
 MARKED = {
     "nin_relu": "57.10 [mem] (last [inf], 1 run [inf])",
     "vgg_bn": "88.73 (best [inf], 1 run)",

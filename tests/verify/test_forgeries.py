@@ -226,8 +226,58 @@ def test_an_unfinished_run_holds_as_far_as_it_goes(of_an_earlier_version, checks
 
     found = checks(folder)
 
-    assert found["result.json"].note == "the run is unfinished"
+    assert found["result.json"].state == "unfinished"
     assert not any(check.state == "FAILS" for check in found.values())
+
+
+def test_an_unfinished_run_given_the_result_of_a_whole_one_is_detected(
+    of_an_earlier_version, failing
+):
+    folder = of_an_earlier_version
+    tree = json.loads((folder / runs.RUN).read_text())
+    tree["events"] = tree["events"][:1]
+    (folder / runs.RUN).write_text(json.dumps(tree))
+    (folder / runs.WEIGHTS).unlink()
+    path = folder / runs.HISTORY
+    path.write_text("\n".join(path.read_text().splitlines()[:-1]) + "\n")
+
+    assert {"history.csv rows", "run.json finish"} <= set(failing(folder))
+
+
+def test_an_event_of_the_end_that_was_taken_away_is_detected(folder, failing):
+    tree = json.loads((folder / runs.RUN).read_text())
+    tree["events"] = [each for each in tree["events"] if each["kind"] != "finished"]
+    (folder / runs.RUN).write_text(json.dumps(tree))
+
+    assert failing(folder) == ["run.json finish"]
+
+
+@pytest.mark.parametrize(("key", "value"), [("views", 7), ("test_images", 100)])
+def test_the_views_and_images_of_an_augmented_accuracy_are_checked(
+    folder, failing, edit, key, value
+):
+    (folder / runs.WEIGHTS).unlink()
+    edit(folder / runs.TTA, **{key: value})
+
+    assert failing(folder) == [f"tta.json {key}"]
+
+
+@pytest.mark.parametrize("place", [0.3, 0.5, 0.7, 0.9])
+def test_a_flipped_bit_in_the_weights_is_detected_and_no_traceback(folder, failing, place):
+    content = bytearray((folder / runs.WEIGHTS).read_bytes())
+    content[int(place * len(content))] ^= 64
+    (folder / runs.WEIGHTS).write_bytes(content)
+
+    assert "final.weights.h5" in failing(folder)
+
+
+def test_a_provenance_of_another_form_is_one_line(folder, checks):
+    tree = json.loads((folder / runs.RUN).read_text())
+    tree["provenance"]["data"] = ["a list"]
+    (folder / runs.RUN).write_text(json.dumps(tree))
+
+    with pytest.raises(RunError, match=r"provenance\.data"):
+        checks(folder)
 
 
 def test_a_result_that_was_taken_away_is_detected(folder, failing):
