@@ -57,8 +57,8 @@ def train(
     import keras
 
     from cifar_keras.data import load
+    from cifar_keras.data.normalise import normalization
     from cifar_keras.data.pipeline import TrainingBatches
-    from cifar_keras.data.statistics import normalization
     from cifar_keras.models import MODELS
     from cifar_keras.recipe import load_recipe, recipe_path
     from cifar_keras.training.compiled import compiled_model

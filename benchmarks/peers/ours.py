@@ -55,8 +55,8 @@ class Ours:
     """A run of a recipe, as `training.train` puts it together, in parts that can be timed."""
 
     def __init__(self, recipe: Any, dataset: Dataset, devices: str = "auto") -> None:
+        from cifar_keras.data.normalise import normalization
         from cifar_keras.data.pipeline import TrainingBatches, evaluation_batches
-        from cifar_keras.data.statistics import normalization
         from cifar_keras.training.compiled import compiled_model
         from cifar_keras.training.devices import feed, make_strategy, parted
         from cifar_keras.training.initial import adapt

@@ -12,7 +12,8 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from cifar_keras.data.keras_cv_layers import keras_cv_layers
-from cifar_keras.data.statistics import Normalization, contrast_terms, pad_images
+from cifar_keras.data.normalise import Normalization, centre, contrast_terms_of_set, normalise
+from cifar_keras.data.statistics import pad_images
 from cifar_keras.recipe import Data
 from cifar_keras.schedules import steps_per_epoch
 
@@ -88,12 +89,12 @@ class TrainingBatches:
         self._labels = tf.constant(labels.astype(np.int32))
         self._mean = tf.constant(normalization.mean)
         self._factor = tf.constant(normalization.factor)
-        if data.mean == "pixel":
+        if normalization.uncropped:
             side = [(data.pad, data.pad)] * 2
             self._mean = tf.constant(np.pad(normalization.mean, [*side, (0, 0)]).reshape(-1, 3))
         self._contrast = None
-        if data.contrast != "none":
-            terms = contrast_terms(images, data.contrast)
+        if normalization.contrast:
+            terms = contrast_terms_of_set(images, normalization.contrast)
             self._contrast = tuple(tf.constant(term[:, None, None, None]) for term in terms)
         self._keras_cv = keras_cv_layers(data, int(labels.max()) + 1)
         # Of the flips that alternate: which images are mirrored in the first pass.
@@ -172,9 +173,8 @@ class TrainingBatches:
         self, pixels: tf.Tensor, chosen: tf.Tensor, within: tf.Tensor, flips: tf.Tensor
     ) -> tf.Tensor:
         if self._contrast is not None:
-            mean, factor = self._contrast
-            pixels = (pixels - tf.gather(mean, chosen)) * tf.gather(factor, chosen)
-        if self.data.mean == "pixel":
+            pixels = normalise(pixels, *(tf.gather(term, chosen) for term in self._contrast))
+        if self._normalization.uncropped:
             mean = tf.gather(self._mean, within)
         elif self._mean.shape.rank == 1:
             mean = self._mean
@@ -182,7 +182,7 @@ class TrainingBatches:
             # The mean image is subtracted before the flip: a mirrored image needs it mirrored.
             both = tf.stack([self._mean, self._mean[:, ::-1]])
             mean = tf.gather(both, tf.cast(flips, tf.int32))
-        return (pixels - mean) * self._factor
+        return normalise(pixels, mean, self._factor)
 
     def _hole(self, step: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
         """Where the random squares lie, (B, crop, crop, 1), each wholly inside its image."""
@@ -223,25 +223,21 @@ def evaluation_batches(
     batch_size: int = 500,
 ) -> tf.data.Dataset:
     """All images, once, in their order, centre-cropped; the last batch may be smaller."""
-    margin = (images.shape[1] - data.crop) // 2
-    inner = slice(margin, margin + data.crop)
-    mean = normalization.mean[inner, inner] if data.mean == "pixel" else normalization.mean
-    if data.contrast == "none":
-        terms = np.zeros(len(images), np.float32), np.ones(len(images), np.float32)
-    else:
-        terms = contrast_terms(images, data.contrast)
+    norm = normalization.centred(data.crop)
+    terms = contrast_terms_of_set(images, norm.contrast) if norm.contrast else ()
 
     @tf.autograph.experimental.do_not_convert
-    def normalise(
-        pixels: tf.Tensor, label: tf.Tensor, shift: tf.Tensor, scale: tf.Tensor
+    def normalised(
+        pixels: tf.Tensor, label: tf.Tensor, *terms: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        shift, scale = shift[:, None, None, None], scale[:, None, None, None]
-        pixels = (tf.cast(pixels, tf.float32) - shift) * scale
-        return (pixels - mean) * normalization.factor, label
+        pixels = tf.cast(pixels, tf.float32)
+        if terms:
+            pixels = normalise(pixels, *(term[:, None, None, None] for term in terms))
+        return normalise(pixels, norm.mean, norm.factor), label
 
-    parts = (images[:, inner, inner], labels.astype(np.int32), *terms)
+    parts = (centre(images, data.crop), labels.astype(np.int32), *terms)
     dataset = tf.data.Dataset.from_tensor_slices(parts)
-    return dataset.batch(batch_size).map(normalise).prefetch(2).with_options(_options())
+    return dataset.batch(batch_size).map(normalised).prefetch(2).with_options(_options())
 
 
 def _options() -> tf.data.Options:

@@ -7,9 +7,9 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from cifar_keras.data.dataset import Dataset
+from cifar_keras.data.normalise import Normalization
 from cifar_keras.data.pipeline import TrainingBatches
 from cifar_keras.data.sheet import write_sheet
-from cifar_keras.data.statistics import Normalization
 from cifar_keras.recipe import Data
 
 COLUMNS, AUGMENTED_ROWS = 10, 3

@@ -10,8 +10,8 @@ import tensorflow as tf
 
 from cifar_keras import runs
 from cifar_keras.data import Dataset
+from cifar_keras.data.normalise import normalization
 from cifar_keras.data.pipeline import TrainingBatches, evaluation_batches
-from cifar_keras.data.statistics import normalization
 from cifar_keras.errors import CifarKerasError, Interrupted, RecipeError, RunError
 from cifar_keras.files import remove_leftovers
 from cifar_keras.loss_scale import start_anew

@@ -5,8 +5,8 @@ import hashlib
 import numpy as np
 import pytest
 
+from cifar_keras.data.normalise import normalization
 from cifar_keras.data.pipeline import TrainingBatches, evaluation_batches
-from cifar_keras.data.statistics import normalization
 from cifar_keras.recipe import load_recipe, recipe_path
 
 IMAGES = np.random.RandomState(0).randint(0, 256, (50, 32, 32, 3)).astype(np.uint8)

@@ -11,8 +11,8 @@ import yaml
 from tensorflow.python.framework import op_def_registry
 
 from cifar_keras.data.keras_cv_layers import ARGUMENTS, KerasCvLayers, keras_cv_layers
+from cifar_keras.data.normalise import normalization
 from cifar_keras.data.pipeline import TrainingBatches
-from cifar_keras.data.statistics import normalization
 from cifar_keras.errors import RecipeError
 from cifar_keras.recipe import load_recipe, recipe_path
 from cifar_keras.recipe.schema import KerasCvLayer
@@ -291,7 +291,7 @@ def test_nothing_is_said_on_stderr():
         "from cifar_keras.quiet import import_tensorflow; import_tensorflow();"
         "import numpy as np;"
         "from cifar_keras.data.pipeline import TrainingBatches;"
-        "from cifar_keras.data.statistics import normalization;"
+        "from cifar_keras.data.normalise import normalization;"
         "from cifar_keras.recipe import load_recipe, recipe_path;"
         "data = load_recipe(recipe_path('resnet20_cv')).data;"
         "images = np.zeros((200, 32, 32, 3), np.uint8);"
