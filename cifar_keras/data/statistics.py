@@ -1,16 +1,16 @@
-"""The training set's own statistics, and the padding of images: all in numpy, on uint8."""
+"""The training set's own statistics, in numpy, on uint8."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 
 def channel_mean(images: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """The mean of each channel of (N, H, W, 3) images, (3,), in grey levels."""
+    """Return the mean of each channel of (N, H, W, 3) images, (3,), in grey levels."""
     return _histograms(images) @ np.arange(256) / images[..., 0].size
 
 
 def channel_std(images: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """The deviation of each channel over all pixels of all images, (3,), in grey levels.
+    """Return the deviation of each channel over all pixels of all images, (3,), in grey levels.
 
     Not the mean of the images' own deviations, (0.2023, 0.1994, 0.2010) on CIFAR-10, which many
     copies of one another use.
@@ -25,7 +25,7 @@ def _histograms(images: NDArray[np.uint8]) -> NDArray[np.int64]:
 
 
 def mean_image(images: NDArray[np.uint8], crop: int) -> NDArray[np.float64]:
-    """The expected mean image (crop, crop, 3) over all crops and both flips, in grey levels.
+    """Return the expected mean image (crop, crop, 3) over all crops and both flips, in grey levels.
 
     MXNet's mean.bin averages one pass of random crops and flips; this is the limit of many passes.
     """
@@ -35,25 +35,3 @@ def mean_image(images: NDArray[np.uint8], crop: int) -> NDArray[np.float64]:
     mean = np.mean(crops, axis=0)
     mirrored: NDArray[np.float64] = (mean + mean[:, ::-1]) / 2
     return mirrored
-
-
-def pad_images(images: NDArray[np.uint8], mode: str, width: int) -> NDArray[np.uint8]:
-    """The (N, H, W, 3) images with `width` pixels more on each side, filled as `mode` says.
-
-    `zeros` (the pipeline puts the true zeros in after the normalisation), `reflect` (without the
-    edge pixel), or `mean` as neon's `np.pad(..., mode="mean")`: new rows hold the rounded means of
-    the columns, then new columns those of the rows, new rows included.
-    """
-    if width == 0:
-        return images
-    if mode != "mean":
-        widths = ((0, 0), (width, width), (width, width), (0, 0))
-        return np.pad(images, widths, mode="reflect" if mode == "reflect" else "constant")
-    count, height, breadth, channels = images.shape
-    padded = np.empty((count, height + 2 * width, breadth + 2 * width, channels), np.uint8)
-    inner = padded[:, :, width:-width]
-    inner[:, width:-width] = images
-    inner[:, :width] = inner[:, -width:] = np.rint(images.mean(axis=1, keepdims=True))
-    row_means = np.rint(inner.mean(axis=2, keepdims=True))
-    padded[:, :, :width] = padded[:, :, -width:] = row_means
-    return padded

@@ -6,7 +6,6 @@ from cifar_keras.data.statistics import (
     channel_mean,
     channel_std,
     mean_image,
-    pad_images,
 )
 
 IMAGES = np.random.RandomState(0).randint(0, 256, (7, 8, 8, 3)).astype(np.uint8)
@@ -29,17 +28,6 @@ def test_mean_image_is_what_many_random_crops_and_flips_average_to():
 
     # One pixel of one draw has a deviation of about 74 grey levels; 5 of its standard errors.
     assert difference.max() < 5 * 74 / 20_000**0.5
-
-
-@pytest.mark.parametrize("mode", ["mean", "reflect"])
-def test_padding_is_numpys(mode):
-    expected = np.stack([np.pad(image, ((4, 4), (4, 4), (0, 0)), mode=mode) for image in IMAGES])
-
-    np.testing.assert_array_equal(pad_images(IMAGES, mode, 4), expected)
-
-
-def test_no_padding_leaves_the_images_alone():
-    np.testing.assert_array_equal(pad_images(IMAGES, "none", 0), IMAGES)
 
 
 @pytest.mark.data
