@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from cifar_keras import runs
 from cifar_keras.data import Dataset
+from cifar_keras.data.normalise import normalization
 from cifar_keras.data.pipeline import evaluation_batches
-from cifar_keras.data.statistics import normalization
 from cifar_keras.errors import RunError
 from cifar_keras.experiment.network import build_network
 from cifar_keras.files import sha256_of

@@ -18,13 +18,13 @@ from numpy.typing import NDArray
 from cifar_keras import runs
 from cifar_keras.data import Dataset
 from cifar_keras.data.dataset import IMAGE_SHAPE
-from cifar_keras.data.statistics import normalization
+from cifar_keras.data.normalise import normalization
+from cifar_keras.data.preprocessing import LikeliestName, Preprocessing
 from cifar_keras.errors import RunError
 from cifar_keras.evaluate import load_network
 from cifar_keras.exported import why_foreign
 from cifar_keras.extras import require
 from cifar_keras.files import replace_all, sha256_of, unwritable, write_bytes
-from cifar_keras.layers.preprocessing import LikeliestName, Preprocessing
 
 Format = Literal["keras", "savedmodel", "onnx"]
 # An ending is part of a file's name; a SavedModel is a folder.
@@ -41,15 +41,12 @@ def serving_network(folder: Path, run: runs.Run, dataset: Dataset) -> keras.Mode
         RunError: the weights are missing or do not fit the network.
     """
     network, data = load_network(folder, run), run.recipe.data
-    norm = normalization(data, dataset.train.images)
-    margin = (IMAGE_SHAPE[0] - data.crop) // 2
-    inner = slice(margin, margin + data.crop)
-    mean = norm.mean[inner, inner] if data.mean == "pixel" else norm.mean
+    norm = normalization(data, dataset.train.images).centred(data.crop)
     images = keras.Input(IMAGE_SHAPE, dtype="uint8", name="images")
     x = Preprocessing(
         data.crop,
-        None if data.contrast == "none" else data.contrast,
-        mean.tolist(),
+        norm.contrast,
+        norm.mean.tolist(),
         norm.factor.tolist(),
         name="preprocessing",
     )(images)

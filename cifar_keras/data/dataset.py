@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 IMAGE_SHAPE = (32, 32, 3)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Split:
     """Images with their labels, in a fixed order.
 
@@ -40,13 +40,18 @@ class Split:
     def __len__(self) -> int:
         return len(self.images)
 
+    def __repr__(self) -> str:
+        arrays = {name: array for name, array in vars(self).items() if array is not None}
+        shapes = [f"{name}={array.dtype}{[*array.shape]}" for name, array in arrays.items()]
+        return f"Split({', '.join(shapes)})"
+
     @property
     def all_labels(self) -> tuple[NDArray[np.int64], ...]:
         """The labels, then the coarse labels where there are any."""
         return (self.labels,) if self.coarse_labels is None else (self.labels, self.coarse_labels)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Dataset:
     """A data set in memory.
 
@@ -65,6 +70,10 @@ class Dataset:
     class_names: tuple[str, ...]
     coarse_names: tuple[str, ...] | None = None
     provenance: dict[str, Any] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        sizes = f"{len(self.train)} training images, {len(self.test)} test images"
+        return f"Dataset({self.name!r}, {self.num_classes} classes, {sizes})"
 
     @property
     def num_classes(self) -> int:

@@ -7,9 +7,9 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from cifar_keras.data.dataset import Dataset
+from cifar_keras.data.normalise import Normalization
 from cifar_keras.data.pipeline import TrainingBatches
 from cifar_keras.data.sheet import write_sheet
-from cifar_keras.data.statistics import Normalization
 from cifar_keras.recipe import Data
 
 COLUMNS, AUGMENTED_ROWS = 10, 3
@@ -32,12 +32,11 @@ def write_samples(path: Path, dataset: Dataset, data: Data, recipe: str, seed: i
 
 
 def _augmented(images: NDArray[np.uint8], data: Data, seed: int) -> NDArray[np.uint8]:
-    """Each image once, cropped and flipped as in training, in grey levels and in its place."""
+    """Return each image as it is augmented in training, in grey levels."""
     # Without normalisation the pipeline's output is still grey levels; padding with zeros, which
     # stand for the mean, shows as black.
     grey = Normalization(np.zeros(3, np.float32), np.ones(3, np.float32))
-    whole = data.model_copy(update={"batch_size": len(images), "last_batch": "keep"})
-    batches = TrainingBatches(images, np.arange(len(images)), whole, grey, seed)
-    augmented, places = batches.batch(tf.constant(0, tf.int64))
-    in_order = np.argsort(places.numpy())
-    return np.asarray(augmented)[in_order].astype(np.uint8)
+    places = tf.range(len(images), dtype=tf.int64)
+    batches = TrainingBatches(images, np.arange(len(images)), data, grey, seed)
+    batch = batches.augmented(places, tf.zeros_like(places), tf.constant(0, tf.int64))
+    return np.asarray(batch.images).astype(np.uint8)

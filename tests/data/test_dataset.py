@@ -39,6 +39,19 @@ def test_content_hash_of_known_images_is_the_known_one() -> None:
     assert digest == "4ad5ed9e0757c2f9ba8cdf2c97a9ea7c8c2d31be72475c26ad41ad4973d31012"
 
 
+def test_a_split_is_printed_as_one_line_of_shapes() -> None:
+    assert repr(_split(3)) == "Split(images=uint8[3, 32, 32, 3], labels=int64[3])"
+    assert repr(_split(3, coarse=True)) == (
+        "Split(images=uint8[3, 32, 32, 3], labels=int64[3], coarse_labels=int64[3])"
+    )
+
+
+def test_a_data_set_is_printed_as_one_line_of_its_name_and_sizes() -> None:
+    dataset = Dataset("cifar10", _split(5), _split(3), ("cat", "dog"))
+
+    assert repr(dataset) == "Dataset('cifar10', 2 classes, 5 training images, 3 test images)"
+
+
 @pytest.mark.parametrize("coarse", [False, True])
 def test_content_hash_does_not_depend_on_the_order_of_the_images(coarse: bool) -> None:
     split = _split(5, coarse)

@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from cifar_keras.data.pipeline import TrainingBatches, evaluation_batches, permuted
-from cifar_keras.data.statistics import Normalization, normalization
+from cifar_keras.data.normalise import Normalization, normalization
+from cifar_keras.data.order import permuted
+from cifar_keras.data.pipeline import TrainingBatches, evaluation_batches
 from cifar_keras.recipe import load_recipe, recipe_path
 
 RANDOM = np.random.RandomState(0)

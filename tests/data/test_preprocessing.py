@@ -2,9 +2,9 @@ import keras
 import numpy as np
 import pytest
 
+from cifar_keras.data.normalise import normalization
 from cifar_keras.data.pipeline import evaluation_batches
-from cifar_keras.data.statistics import normalization
-from cifar_keras.layers.preprocessing import LikeliestName, Preprocessing
+from cifar_keras.data.preprocessing import LikeliestName, Preprocessing
 from cifar_keras.recipe import Data
 
 IMAGES = np.random.RandomState(0).randint(0, 256, (9, 32, 32, 3)).astype(np.uint8)
@@ -45,12 +45,9 @@ def test_images_are_those_of_the_evaluation_bit_for_bit(changes):
     norm = normalization(data, IMAGES)
     batches = evaluation_batches(IMAGES, np.zeros(9, np.int64), data, norm)
     [(expected, _)] = batches.as_numpy_iterator()
-    margin = (32 - data.crop) // 2
-    inner = slice(margin, 32 - margin)
-    mean = norm.mean[inner, inner] if data.mean == "pixel" else norm.mean
-    contrast = None if data.contrast == "none" else data.contrast
+    centred = norm.centred(data.crop)
 
-    layer = Preprocessing(data.crop, contrast, mean.tolist(), norm.factor.tolist())
+    layer = Preprocessing(data.crop, norm.contrast, centred.mean.tolist(), norm.factor.tolist())
 
     np.testing.assert_array_equal(np.asarray(layer(IMAGES)), expected)
     again = Preprocessing.from_config(layer.get_config())

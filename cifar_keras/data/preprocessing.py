@@ -7,18 +7,19 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
+from cifar_keras.data.normalise import centre, contrast_terms, normalise
+
 
 @keras.saving.register_keras_serializable(package="cifar_keras")
 class Preprocessing(keras.layers.Layer):
-    """Raw images as evaluation normalises them: `(contrasted(x) - mean) * factor`, the centre.
+    """Raw images as evaluation normalises them: contrasted, normalised, and of them the centre.
 
-    The same operations in the same order as `data.pipeline.evaluation_batches`, so that both give
-    the same bits.
+    The same operations in the same order as `evaluation_batches`, so both are bit-identical.
 
     Args:
         crop: side of the centre that is kept.
         contrast: the number of a global contrast normalisation, or None for none; see
-            `data.statistics.contrast_terms`.
+            `contrast_terms`.
         mean: nested lists of shape (3,) or (crop, crop, 3).
         factor: three numbers.
         **kwargs: as of `keras.layers.Layer`.
@@ -39,12 +40,11 @@ class Preprocessing(keras.layers.Layer):
     def call(self, inputs: keras.KerasTensor) -> keras.KerasTensor:
         x = ops.cast(inputs, "float32")
         if self.contrast is not None:
-            shift, scale = _contrast_terms(inputs, self.contrast)
-            x = (x - shift) * scale
-        margin = (inputs.shape[1] - self.crop) // 2
-        inner = slice(margin, margin + self.crop)
+            terms = contrast_terms(ops.cast(inputs, "float64"), self.contrast, ops)
+            mean, factor = (ops.cast(term, "float32")[:, None, None, None] for term in terms)
+            x = normalise(x, mean, factor)
         mean, factor = np.asarray(self.mean, np.float32), np.asarray(self.factor, np.float32)
-        return (x[:, inner, inner] - mean) * factor
+        return normalise(centre(x, self.crop), mean, factor)
 
     def get_config(self) -> dict[str, Any]:
         own = {"crop": self.crop, "contrast": self.contrast}
@@ -52,16 +52,6 @@ class Preprocessing(keras.layers.Layer):
 
     def compute_output_shape(self, input_shape: tuple[Any, ...]) -> tuple[Any, ...]:
         return (input_shape[0], self.crop, self.crop, 3)
-
-
-def _contrast_terms(
-    images: keras.KerasTensor, number: float
-) -> tuple[keras.KerasTensor, keras.KerasTensor]:
-    values = ops.cast(images, "float64")
-    mean = ops.mean(values, axis=(1, 2, 3), keepdims=True)
-    norm = ops.sqrt(ops.sum(ops.square(values - mean), axis=(1, 2, 3), keepdims=True))
-    factor = number / ops.where(norm < 1e-8, ops.ones_like(norm), norm)
-    return ops.cast(mean, "float32"), ops.cast(factor, "float32")
 
 
 @keras.saving.register_keras_serializable(package="cifar_keras")

@@ -3,58 +3,81 @@ import inspect
 import os
 import subprocess
 import sys
+from dataclasses import asdict, fields, replace
 
 import numpy as np
 import pytest
 import tensorflow as tf
-import yaml
 from tensorflow.python.framework import op_def_registry
 
-from cifar_keras.data.keras_cv_layers import ARGUMENTS, KerasCvLayers, keras_cv_layers
+from cifar_keras.data.augment import Batch, Keyed, transforms
+from cifar_keras.data.augment.crop_and_flip import pad_images
+from cifar_keras.data.augment.cut_mix import CutMix
+from cifar_keras.data.augment.cutout import Cutout
+from cifar_keras.data.augment.mix_up import MixUp
+from cifar_keras.data.augment.rand_augment import RandAugment
+from cifar_keras.data.normalise import normalization
 from cifar_keras.data.pipeline import TrainingBatches
-from cifar_keras.data.statistics import normalization
-from cifar_keras.errors import RecipeError
+from cifar_keras.data.streams import Stream
+from cifar_keras.errors import MissingPackage, RecipeError
 from cifar_keras.recipe import load_recipe, recipe_path
-from cifar_keras.recipe.schema import KerasCvLayer
 
 RANDOM = np.random.RandomState(0)
 IMAGES = RANDOM.randint(0, 256, (50, 32, 32, 3)).astype(np.uint8)
 LABELS = np.arange(50) % 10
-USUAL = """
-  {layer: RandAugment, arguments: {augmentations_per_image: 2, magnitude: 0.5,
-   magnitude_stddev: 0.15, rate: 1, geometric: true}}"""
-STRONG = """
-  {layer: RandAugment, arguments: {augmentations_per_image: 1, magnitude: 1,
-   magnitude_stddev: 0.15, rate: 0.75, geometric: true}}"""
-MIX_UP, CUT_MIX = (f"{{layer: {name}, arguments: {{alpha: 1}}}}" for name in ("MixUp", "CutMix"))
+USUAL = {"augmentations_per_image": 2, "magnitude": 0.5, "magnitude_stddev": 0.15, "rate": 1.0}
+STRONG = {"augmentations_per_image": 1, "magnitude": 1.0, "magnitude_stddev": 0.15, "rate": 0.75}
 MIX = "data.keras_cv=[{layer: MixUp, arguments: {alpha: 0.2}}]"
-KINDS = pytest.mark.parametrize(
-    "layer", [USUAL, MIX_UP, CUT_MIX], ids=["RandAugment", "MixUp", "CutMix"]
-)
 
 
-def from_recipe(*overrides):
-    return keras_cv_layers(load_recipe(recipe_path("resnet20_cv"), overrides).data, 10)
+def rand_augment(arguments=USUAL):
+    pytest.importorskip("keras_cv")
+    return traced(RandAugment(**arguments, geometric=True))
 
 
 @functools.cache
-def built(*layers, size=32, num_classes=10):
-    pytest.importorskip("keras_cv")
-    sections = [KerasCvLayer(**yaml.safe_load(layer)) for layer in layers]
-    return KerasCvLayers(sections, size, num_classes)
+def traced(layer):
+    # Layers that are equal hash alike, so each is traced once.
+    return layer
 
 
-def stream(step=0):
-    return tf.constant([7, step], tf.int64)
+KINDS = pytest.mark.parametrize(
+    "build",
+    [rand_augment, lambda: MixUp(1), lambda: CutMix(1), lambda: Cutout(8)],
+    ids=["RandAugment", "MixUp", "CutMix", "Cutout"],
+)
+MIXES = pytest.mark.parametrize("layer", [MixUp(1), CutMix(1)], ids=["MixUp", "CutMix"])
 
 
-def applied(layers, images, labels, step=0):
-    images = tf.constant(images, tf.float32)
-    return [each.numpy() for each in layers(images, tf.constant(labels, tf.int32), stream(step))]
+def batch_of(images, labels=LABELS, num_classes=10):
+    images, labels = tf.constant(images, tf.float32), tf.constant(labels, tf.int32)
+    count = tf.shape(images)[0]
+    unread = tf.zeros((count, 1), tf.int32)
+    return Batch(
+        images,
+        labels,
+        tf.range(count),
+        unread,
+        unread,
+        unread[:, 0] > 0,
+        count,
+        slice(None),
+        num_classes,
+    )
+
+
+def applied(layer, images, labels=LABELS, step=0, num_classes=10):
+    key = tf.constant([7, step], tf.int64)
+    batch = layer(batch_of(images, labels, num_classes), key)
+    return batch.images.numpy(), batch.labels.numpy()
+
+
+def from_recipe(*overrides):
+    data = load_recipe(recipe_path("resnet20_cv"), overrides).data
+    return transforms(data, IMAGES, normalization(data, IMAGES))
 
 
 def training_batches(*overrides):
-    pytest.importorskip("keras_cv")
     overrides = ["data.batch_size=16", *overrides]
     data = load_recipe(recipe_path("resnet20_cv"), overrides).data
     return TrainingBatches(IMAGES, LABELS, data, normalization(data, IMAGES), seed=1)
@@ -64,19 +87,35 @@ def batches_of(source, first, last):
     return list(source.dataset(first, last).as_numpy_iterator())
 
 
-@pytest.mark.parametrize("name", sorted(ARGUMENTS))
-def test_every_argument_of_a_layer_is_to_be_stated(name):
-    layer = getattr(pytest.importorskip("keras_cv").layers, name)
+@pytest.mark.parametrize("mode", ["mean", "reflect"])
+def test_padding_is_numpys(mode):
+    expected = np.stack([np.pad(image, ((4, 4), (4, 4), (0, 0)), mode=mode) for image in IMAGES])
+
+    np.testing.assert_array_equal(pad_images(IMAGES, mode, 4), expected)
+
+
+def test_no_padding_leaves_the_images_alone():
+    np.testing.assert_array_equal(pad_images(IMAGES, "none", 0), IMAGES)
+
+
+def test_every_argument_of_keras_cvs_layer_is_to_be_stated():
+    layer = pytest.importorskip("keras_cv").layers.RandAugment
 
     parameters = set(inspect.signature(layer).parameters) - {"seed", "value_range", "kwargs"}
-    assert set(ARGUMENTS[name]) == parameters
+    assert {field.name for field in fields(RandAugment)} == parameters
 
 
 @KINDS
-def test_a_graph_holds_no_state(layer):
-    graph = built(layer).graph
+def test_a_transform_holds_no_state(build):
+    layer, batch = build(), batch_of(IMAGES)
 
-    definition = graph.graph.as_graph_def()
+    @tf.function
+    def graph(images, labels, key):
+        transformed = layer(replace(batch, images=images, labels=labels), key)
+        return transformed.images, transformed.labels
+
+    key = tf.constant([7, 0], tf.int64)
+    definition = graph.get_concrete_function(batch.images, batch.labels, key).graph.as_graph_def()
     nodes = [*definition.node, *(n for f in definition.library.function for n in f.node_def)]
     operations = {node.op for node in nodes}
     stateful = {
@@ -85,12 +124,12 @@ def test_a_graph_holds_no_state(layer):
         if (known := op_def_registry.get(name)) is not None and known.is_stateful
     }
     assert stateful == set()
-    assert graph.captured_inputs == []
     # The look into the graph would otherwise prove nothing.
     assert any(name.startswith("StatelessRandom") for name in operations)
 
 
 def test_a_batch_is_the_same_alone_in_sequence_and_made_anew():
+    pytest.importorskip("keras_cv")
     sequence = batches_of(training_batches(), 0, 4)
     anew = training_batches()
     ((images, labels),) = batches_of(anew, 3, 4)
@@ -102,10 +141,34 @@ def test_a_batch_is_the_same_alone_in_sequence_and_made_anew():
     np.testing.assert_array_equal(labels_alone, sequence[1][1])
 
 
+@pytest.mark.parametrize(
+    "layers",
+    [
+        "{layer: RandAugment, arguments: {augmentations_per_image: 2, magnitude: 0.5, "
+        "magnitude_stddev: 0.15, rate: 0.9, geometric: true}}",
+        "{layer: MixUp, arguments: {alpha: 0.2}}",
+        "{layer: CutMix, arguments: {alpha: 1}}",
+        "",
+    ],
+    ids=["RandAugment", "MixUp", "CutMix", "cutout"],
+)
+def test_replicas_see_what_one_device_sees(layers):
+    if "RandAugment" in layers:
+        pytest.importorskip("keras_cv")
+    source = training_batches(f"data.keras_cv=[{layers}]", "data.cutout=8")
+    step = tf.constant(5, tf.int64)
+
+    images, labels = source.batch(step)
+    shards = [source.batch(step, replica, 2) for replica in range(2)]
+
+    np.testing.assert_array_equal(np.concatenate([shard[0] for shard in shards]), images)
+    np.testing.assert_array_equal(np.concatenate([shard[1] for shard in shards]), labels)
+
+
 @KINDS
-def test_steps_draw_differently(layer):
-    layers = built(layer)
-    first, second = (applied(layers, IMAGES, LABELS, step)[0] for step in (0, 1))
+def test_steps_draw_differently(build):
+    layer = build()
+    first, second = (applied(layer, IMAGES, step=step)[0] for step in (0, 1))
 
     differ = (first != second).any(axis=(1, 2, 3))
     # An image may be its own partner, or not be cut.
@@ -114,19 +177,21 @@ def test_steps_draw_differently(layer):
 
 def test_two_layers_of_a_kind_draw_differently():
     images, labels = np.zeros((50, 4, 4, 3)), np.arange(50)
-    once, twice = (
-        applied(built(*[MIX_UP] * count, size=4, num_classes=50), images, labels)[1]
-        for count in (1, 2)
-    )
 
-    # Of one-hot labels `once` is the mixing matrix; the same draws would apply it once more.
-    assert np.abs(twice - once @ once).max() > 0.5
+    def mixed(count):
+        batch = batch_of(images, labels, num_classes=50)
+        for place in range(count):
+            batch = Keyed(MixUp(1), Stream.KERAS_CV, place)(batch, 7, tf.constant(0, tf.int64))
+        return batch.labels.numpy()
+
+    # Of one-hot labels `mixed(1)` is the mixing matrix; the same draws would apply it once more.
+    assert np.abs(mixed(2) - mixed(1) @ mixed(1)).max() > 0.5
 
 
 def test_rand_augment_draws_for_each_image():
     copies = np.repeat(IMAGES[:1], 200, axis=0)
 
-    images, labels = applied(built(USUAL), copies, np.zeros(200))
+    images, labels = applied(rand_augment(), copies, np.zeros(200))
 
     # Most operations have a strength from a continuum; a few have none and repeat themselves.
     assert len({image.tobytes() for image in images}) > 150
@@ -137,28 +202,46 @@ def test_rand_augment_leaves_the_share_of_the_rate_alone():
     # The grey levels do not fill their range, so that every operation changes such an image.
     copies = np.repeat(IMAGES[:1] // 2 + 30, 400, axis=0)
 
-    images, _ = applied(built(STRONG), copies, np.zeros(400))
+    images, _ = applied(rand_augment(STRONG), copies, np.zeros(400))
 
     # 100 expected; five deviations of 8.7.
     unchanged = (np.abs(images - copies) < 0.01).all(axis=(1, 2, 3)).sum()
     assert 100 - 43 < unchanged < 100 + 43
 
 
-@pytest.mark.parametrize("layer", [STRONG, MIX_UP, CUT_MIX], ids=["RandAugment", "MixUp", "CutMix"])
-def test_pixels_stay_within_their_range(layer):
-    images, _ = applied(built(layer), IMAGES, LABELS)
+def test_rand_augment_is_as_strong_as_keras_cvs_own():
+    ours = rand_augment(STRONG | {"magnitude": 0.2})
+    own = pytest.importorskip("keras_cv").layers.RandAugment((0, 255), **asdict(ours))
+    copies = np.repeat(IMAGES[:1] // 2 + 30, 1000, axis=0).astype(np.float32)
+    tf.random.set_seed(1)
+
+    images = [applied(ours, copies, np.zeros(1000))[0], tf.function(own)(copies).numpy()]
+
+    changes = np.stack([np.abs(each - copies).mean(axis=(1, 2, 3)) for each in images])
+    moments = np.stack([changes, changes**2])
+    error = np.sqrt(moments.var(axis=-1).sum(axis=-1) / 1000)
+    assert (np.abs(moments[:, 0].mean(axis=-1) - moments[:, 1].mean(axis=-1)) < 5 * error).all()
+
+
+@pytest.mark.parametrize(
+    "build",
+    [lambda: rand_augment(STRONG), lambda: MixUp(1), lambda: CutMix(1)],
+    ids=["RandAugment", "MixUp", "CutMix"],
+)
+def test_pixels_stay_within_their_range(build):
+    images, _ = applied(build(), IMAGES)
 
     assert images.min() >= 0
     # The strongest contrasts end at white; a little more is float32's rounding.
     assert 250 < images.max() < 255.001
 
 
-@pytest.mark.parametrize("layer", [MIX_UP, CUT_MIX], ids=["MixUp", "CutMix"])
+@MIXES
 def test_labels_are_mixed_as_images_are(layer):
     classes = RANDOM.randint(0, 10, 50)
     flat = np.broadcast_to(20.0 * classes[:, None, None, None], (50, 32, 32, 3))
 
-    images, labels = applied(built(layer), flat, classes)
+    images, labels = applied(layer, flat, classes)
 
     assert (labels.dtype, labels.shape) == (np.float32, (50, 10))
     np.testing.assert_allclose(labels.sum(axis=1), 1, rtol=1e-6)
@@ -166,15 +249,15 @@ def test_labels_are_mixed_as_images_are(layer):
     # A share of the pixels (CutMix) or of each pixel (MixUp) is the partner's.
     levels = labels @ np.arange(0, 200, 20)
     np.testing.assert_allclose(images.mean(axis=(1, 2, 3)), levels, rtol=1e-4)
-    assert set(np.unique(images)) <= set(range(0, 200, 20)) or layer == MIX_UP
+    assert set(np.unique(images)) <= set(range(0, 200, 20)) or layer == MixUp(1)
 
 
 # The variance of Beta(a, a) is 1 / (4 (2 a + 1)).
 @pytest.mark.parametrize(("alpha", "variance"), [(1, 0.0833), (0.2, 0.1786)])
 def test_mix_up_draws_a_share_for_each_image(alpha, variance):
-    layers = built(MIX_UP.replace("1}", f"{alpha}}}"), size=2, num_classes=1000)
+    images, labels = np.zeros((1000, 2, 2, 3)), np.arange(1000)
 
-    _, labels = applied(layers, np.zeros((1000, 2, 2, 3)), np.arange(1000))
+    _, labels = applied(MixUp(alpha), images, labels, num_classes=1000)
 
     shares = np.diag(labels)
     # Five deviations: the square root of the variance, or less, over that of 1,000.
@@ -182,14 +265,15 @@ def test_mix_up_draws_a_share_for_each_image(alpha, variance):
     assert shares.var() == pytest.approx(variance, rel=0.15)
 
 
-def test_the_smallest_batch_is_mixed_with_itself():
-    images, labels = applied(built(MIX_UP, CUT_MIX), IMAGES[:1], LABELS[:1])
+@MIXES
+def test_the_smallest_batch_is_mixed_with_itself(layer):
+    images, labels = applied(layer, IMAGES[:1], LABELS[:1])
 
     np.testing.assert_allclose(images, IMAGES[:1], rtol=1e-5)
     np.testing.assert_allclose(labels, [[1] + 9 * [0]], rtol=1e-6)
 
 
-def test_the_recipe_normalises_what_keras_cv_made():
+def test_the_recipe_normalises_what_the_layers_made():
     raw = training_batches(MIX, "data.mean=none").batch(tf.constant(0, tf.int64))[0]
     centred = training_batches(MIX).batch(tf.constant(0, tf.int64))[0]
 
@@ -198,32 +282,23 @@ def test_the_recipe_normalises_what_keras_cv_made():
     assert centred.shape == (16, 32, 32, 3)
 
 
-def test_tensorflow_has_its_own_functions_back():
-    before = [tf.random.uniform, tf.random.normal, tf.random.gamma, tf.random.shuffle]
-    generator = tf.random.get_global_generator
-
-    built.__wrapped__(MIX_UP)
-
-    assert [tf.random.uniform, tf.random.normal, tf.random.gamma, tf.random.shuffle] == before
-    assert tf.random.get_global_generator is generator
-
-
 def test_without_keras_cv_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "keras_cv", None)
 
-    with pytest.raises(RecipeError) as caught:
+    with pytest.raises(MissingPackage) as caught:
         from_recipe()
 
     assert str(caught.value) == (
-        "data.keras_cv needs keras-cv, which is not installed; "
-        "pip install 'cifar_keras[cv]', or set data.keras_cv to []"
+        "data.keras_cv 'RandAugment' needs keras_cv, which is not installed; "
+        "pip install 'cifar_keras[cv]'"
     )
 
 
-def test_without_keras_cv_other_recipes_work(monkeypatch):
+@pytest.mark.parametrize("layers", ["data.keras_cv=[]", MIX])
+def test_without_keras_cv_what_needs_it_not_works(layers, monkeypatch):
     monkeypatch.setitem(sys.modules, "keras_cv", None)
 
-    assert from_recipe("data.keras_cv=[]") is None
+    assert from_recipe(layers)
 
 
 @pytest.mark.parametrize(
@@ -291,7 +366,7 @@ def test_nothing_is_said_on_stderr():
         "from cifar_keras.quiet import import_tensorflow; import_tensorflow();"
         "import numpy as np;"
         "from cifar_keras.data.pipeline import TrainingBatches;"
-        "from cifar_keras.data.statistics import normalization;"
+        "from cifar_keras.data.normalise import normalization;"
         "from cifar_keras.recipe import load_recipe, recipe_path;"
         "data = load_recipe(recipe_path('resnet20_cv')).data;"
         "images = np.zeros((200, 32, 32, 3), np.uint8);"

@@ -1,0 +1,128 @@
+"""How pixels are normalised: the rule, and its numbers for a recipe and a training set."""
+
+from dataclasses import dataclass, replace
+from math import prod
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cifar_keras.data.statistics import channel_mean, channel_std, mean_image
+from cifar_keras.errors import RecipeError
+from cifar_keras.recipe import Data
+
+
+def normalise(pixels: Any, mean: Any, factor: Any) -> Any:
+    """Return `(pixels - mean) * factor`, of arrays or tensors of any library.
+
+    All normalisation is this: first, with `data.contrast`, by each image's own `contrast_terms`,
+    then by a `Normalization`.
+    """
+    return (pixels - mean) * factor
+
+
+@dataclass(frozen=True)
+class Normalization:
+    """The numbers by which all images of a recipe are normalised.
+
+    Attributes:
+        mean: float32, (3,), or (H, W, 3) for a mean image; in grey levels or, behind a contrast
+            normalisation, in its units.
+        factor: float32, (3,).
+        contrast: the norm that each image is first given, or None.
+        uncropped: whether the mean image is one of whole images, not of their crops.
+    """
+
+    mean: NDArray[np.float32]
+    factor: NDArray[np.float32]
+    contrast: float | None = None
+    uncropped: bool = False
+
+    def centred(self, crop: int) -> "Normalization":
+        """Return the numbers for images of which the centre (crop, crop, 3) is left."""
+        mean = self.mean if self.mean.ndim == 1 else centre(self.mean, crop)
+        return replace(self, mean=mean, uncropped=False)
+
+
+def centre(images: Any, crop: int) -> Any:
+    """Return the centre (..., crop, crop, 3) of images (..., side, side, 3)."""
+    margin = (images.shape[-2] - crop) // 2
+    inner = slice(margin, margin + crop)
+    return images[..., inner, inner, :]
+
+
+def normalization(data: Data, images: NDArray[np.uint8]) -> Normalization:
+    """Return what `contrast`, `scale`, `mean` and `std` are on these training images.
+
+    Raises:
+        RecipeError: behind a contrast normalisation, a mean other than `none` or `pixel`, or a std.
+    """
+    contrast = None if data.contrast == "none" else data.contrast
+    if contrast and (data.mean not in ("none", "pixel") or data.std != "none"):
+        raise RecipeError("behind data.contrast, data.mean is none or pixel, and data.std none")
+    mean = _mean(data, images).astype(np.float32)
+    return Normalization(mean, _factor(data, images), contrast, data.mean == "pixel")
+
+
+def _mean(data: Data, images: NDArray[np.uint8]) -> NDArray[np.float64]:
+    if data.mean == "none":
+        return np.zeros(3)
+    if data.mean == "channel":
+        return channel_mean(images)
+    if data.mean == "image":
+        return mean_image(images, data.crop)
+    if data.mean == "pixel":
+        if data.contrast != "none":
+            return _mean_of_contrasted(images, data.contrast)
+        return images.mean(axis=0, dtype=np.float64)
+    return np.asarray(data.mean) * data.scale
+
+
+def _factor(data: Data, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    if data.std == "none":
+        factor = np.full(3, 1 / data.scale)
+    elif data.std == "channel":
+        factor = 1 / channel_std(images)
+    else:
+        factor = 1 / (np.asarray(data.std) * data.scale)
+    return factor.astype(np.float32)
+
+
+def contrast_terms(values: Any, number: float, ops: ModuleType = np) -> tuple[Any, Any]:
+    """Return each image's mean and factor, (B,), that give it mean 0 and norm `number`.
+
+    Global contrast normalisation as in pylearn2, without a bias term; a flat image becomes zero.
+
+    Args:
+        values: float64 (B, H, W, 3).
+        number: the norm.
+        ops: whose operations to use: `numpy` or `keras.ops`.
+    """
+    rows = ops.reshape(values, (-1, prod(values.shape[1:])))
+    mean = ops.mean(rows, axis=1)
+    norm = ops.sqrt(ops.sum(ops.square(rows - mean[:, None]), axis=1))
+    return mean, number / ops.where(norm < 1e-8, ops.ones_like(norm), norm)
+
+
+def contrast_terms_of_set(
+    images: NDArray[np.uint8], number: float, chunk: int = 5000
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return the `contrast_terms` of all uint8 images (N, H, W, 3), float32 (N,)."""
+    starts = range(0, len(images), chunk)
+    terms = [contrast_terms(images[at : at + chunk].astype(np.float64), number) for at in starts]
+    means, factors = (np.concatenate(each).astype(np.float32) for each in zip(*terms, strict=True))
+    return means, factors
+
+
+def _mean_of_contrasted(
+    images: NDArray[np.uint8], number: float, chunk: int = 5000
+) -> NDArray[np.float64]:
+    means, factors = contrast_terms_of_set(images, number)
+    total = np.zeros(images.shape[1:])
+    for start in range(0, len(images), chunk):
+        place = slice(start, start + chunk)
+        # The sum over images of (image - mean) * factor, without making them.
+        total += np.tensordot(factors[place].astype(np.float64), images[place], axes=1)
+        total -= float(np.dot(factors[place].astype(np.float64), means[place]))
+    return total / len(images)

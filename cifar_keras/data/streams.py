@@ -1,0 +1,34 @@
+"""Random streams: what is drawn for a step is a pure function of the seed and the step."""
+
+from enum import IntEnum
+from typing import Any
+
+import tensorflow as tf
+
+
+class Stream(IntEnum):
+    """What is drawn, each from a stream of its own. A changed number changes every run."""
+
+    ORDER = 0
+    CROP = 1
+    FLIP = 2
+    CUTOUT = 3
+    KERAS_CV = 4
+
+
+def stream_key(seed: int, stream: Stream, index: tf.Tensor) -> tf.Tensor:
+    """Return the key, int64 (2,), of a stream at an int64 index: a step, or an epoch."""
+    key = tf.constant([seed, int(stream)], tf.int64)
+    return tf.random.experimental.stateless_fold_in(key, index)
+
+
+def fold(key: tf.Tensor, index: int | tf.Tensor) -> tf.Tensor:
+    """Return a key, int64 (2,), of its own for each index under a key."""
+    return tf.random.experimental.stateless_fold_in(key, tf.cast(index, tf.int64))
+
+
+def uniform(
+    shape: Any, key: tf.Tensor, low: Any = 0, high: Any = 1, dtype: tf.DType = tf.float32
+) -> tf.Tensor:
+    """Return uniform numbers from `low` up to, not including, `high`."""
+    return tf.random.stateless_uniform(shape, key, low, high, dtype, alg="philox")

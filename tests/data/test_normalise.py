@@ -1,0 +1,49 @@
+import numpy as np
+
+from cifar_keras.data.normalise import centre, normalise, normalization
+from cifar_keras.recipe import load_recipe, recipe_path
+
+IMAGES = np.random.RandomState(0).randint(0, 256, (7, 8, 8, 3)).astype(np.uint8)
+
+
+def data(*overrides):
+    return load_recipe(recipe_path("resnet20"), overrides).data
+
+
+def test_constants_are_in_units_of_the_scaled_pixels():
+    mean, std = [0.4914, 0.4822, 0.4465], [0.2470, 0.2435, 0.2616]
+    norm = normalization(data("data.scale=255", f"data.mean={mean}", f"data.std={std}"), IMAGES)
+
+    pixels = IMAGES.astype(np.float32)
+    expected = (pixels / 255 - np.float32(mean)) / np.float32(std)
+    np.testing.assert_allclose(normalise(pixels, norm.mean, norm.factor), expected, atol=1e-5)
+
+
+def test_the_sets_own_mean_and_std_leave_zero_and_one():
+    norm = normalization(data("data.scale=255", "data.std=channel"), IMAGES)
+
+    normalised = normalise(IMAGES, norm.mean, norm.factor)
+    np.testing.assert_allclose(normalised.mean(axis=(0, 1, 2)), 0, atol=1e-5)
+    np.testing.assert_allclose(normalised.std(axis=(0, 1, 2)), 1, atol=1e-5)
+
+
+def test_no_scaling_leaves_grey_levels():
+    norm = normalization(data("data.mean=none"), IMAGES)
+
+    np.testing.assert_array_equal(normalise(IMAGES, norm.mean, norm.factor), IMAGES)
+
+
+def test_the_centre_of_an_image_is_what_has_equal_borders():
+    assert centre(IMAGES, 4).shape == (7, 4, 4, 3)
+    np.testing.assert_array_equal(centre(IMAGES, 4), IMAGES[:, 2:6, 2:6])
+
+
+def test_behind_a_crop_a_mean_image_of_whole_images_is_cropped_too():
+    whole = normalization(data("data.mean=pixel", "data.padding=none", "data.pad=0"), IMAGES)
+
+    centred = whole.centred(4)
+
+    assert (whole.uncropped, centred.uncropped) == (True, False)
+    np.testing.assert_array_equal(centred.mean, whole.mean[2:6, 2:6])
+    # A mean image of crops is of their size already.
+    np.testing.assert_array_equal(centred.centred(4).mean, centred.mean)
