@@ -1,6 +1,5 @@
 """How a recipe is found, read and overridden."""
 
-import difflib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,12 +8,15 @@ import yaml
 from pydantic import ValidationError
 
 from cifar_keras.errors import RecipeError
-from cifar_keras.recipe.mistakes import mistake
+from cifar_keras.recipe.mistakes import mistakes
 from cifar_keras.recipe.names import RULE, is_name
 from cifar_keras.recipe.schema import Recipe
 from cifar_keras.recipe.strict_yaml import load_yaml, parse_value
+from cifar_keras.recipe.wording import did_you_mean, nearest, short
 
 _PACKAGE = Path(__file__).resolve().parent.parent
+# In bytes, many times as large as any recipe.
+_LARGEST = 100_000
 
 
 def recipes_folder() -> Path:
@@ -50,9 +52,8 @@ def recipe_path(name_or_file: str) -> Path:
     path = recipes_folder() / f"{name_or_file}.yaml"
     if path.is_file():
         return _named(path)
-    near = difflib.get_close_matches(name_or_file, recipe_names(), n=1)
-    hint = f"did you mean '{near[0]}'?" if near else "see 'cifar-keras recipes'"
-    raise RecipeError(f"unknown recipe '{name_or_file}'; {hint}")
+    hint = did_you_mean(name_or_file, recipe_names()) or "see 'cifar-keras recipes'"
+    raise RecipeError(f"unknown recipe {short(name_or_file)}; {hint}")
 
 
 def _named(path: Path) -> Path:
@@ -72,7 +73,20 @@ def load_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
             file, key, value and remedy.
     """
     path = Path(path)
+    tree = _read(path)
+    for override in overrides:
+        _override(tree, override)
     try:
+        return Recipe.model_validate(tree)
+    except ValidationError as error:
+        lines = mistakes(path.name, tree, error.errors(), Recipe)
+        raise RecipeError("\n".join(lines)) from None
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        if (size := path.stat().st_size) > _LARGEST:
+            raise RecipeError(f"has {size:,} bytes; a recipe has at most {_LARGEST:,}")
         tree = load_yaml(path.read_text(encoding="utf-8"))
     except yaml.YAMLError as error:
         raise RecipeError(f"{path.name}: not YAML: {' '.join(str(error).split())}") from None
@@ -82,13 +96,7 @@ def load_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
         raise RecipeError(f"{path.name}: {error}") from None
     if not isinstance(tree, dict):
         raise RecipeError(f"{path.name}: holds no keys; see the shipped recipes for the form")
-    for override in overrides:
-        _override(tree, override)
-    try:
-        return Recipe.model_validate(tree)
-    except ValidationError as error:
-        lines = [mistake(path.name, tree, each) for each in error.errors()]
-        raise RecipeError("\n".join(lines)) from None
+    return tree
 
 
 def altering(overrides: Sequence[str]) -> list[str]:
@@ -99,27 +107,30 @@ def altering(overrides: Sequence[str]) -> list[str]:
 def _override(tree: dict[str, Any], override: str) -> None:
     key, equals, text = override.partition("=")
     if not equals:
-        raise RecipeError(f"--set '{override}': write KEY=VALUE, as in optimizer.momentum=0.8")
+        raise RecipeError(f"--set {short(override)}: write KEY=VALUE, as in optimizer.momentum=0.8")
+    try:
+        value = parse_value(text)
+    except RecipeError as error:
+        raise RecipeError(f"--set {short(key)}: {error}") from None
     *parents, last = key.split(".")
     node: Any = tree
     for part in parents:
         node = _child(node, part, key)
     if isinstance(node, list):
         _child(node, last, key)
-        node[int(last)] = parse_value(text)
+        node[int(last)] = value
     elif isinstance(node, dict):
         # A key of `model` may be an argument that the recipe leaves out; any other is a mistake.
         if node is not tree.get("model"):
             _child(node, last, key)
-        node[last] = parse_value(text)
+        node[last] = value
     else:
-        raise RecipeError(f"--set '{key}': '{'.'.join(parents)}' has no keys")
+        raise RecipeError(f"--set {short(key)}: {short('.'.join(parents))} has no keys")
 
 
 def _child(node: Any, part: str, key: str) -> Any:
     names = [str(i) for i in range(len(node))] if isinstance(node, list) else list(node or ())
     if part in names:
         return node[int(part)] if isinstance(node, list) else node[part]
-    near = difflib.get_close_matches(part, names, n=1)
-    hint = f"did you mean '{near[0]}'?" if near else f"there are: {', '.join(names)}"
-    raise RecipeError(f"--set '{key}': unknown key '{part}'; {hint}")
+    hint = nearest(part, names, "there are")
+    raise RecipeError(f"--set {short(key)}: unknown key {short(part)}; {hint}")

@@ -56,7 +56,7 @@ class Reference(Section):
     source: str
     verified: bool
     inferred: list[Literal["accuracy", "runs", "epoch"]]
-    runs: int = Field(ge=1)
+    runs: int = Field(ge=1, le=1_000_000)
     statistic: Literal["single", "mean", "median", "best"]
     spread: Spread | None
     epoch: Literal["last", "best"]

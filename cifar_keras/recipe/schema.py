@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from cifar_keras.recipe.arguments import Argument
 from cifar_keras.recipe.optimizer import Lookahead, Optimizer
 from cifar_keras.recipe.reference import Reference
 from cifar_keras.recipe.section import Section
@@ -20,12 +21,17 @@ from cifar_keras.recipe.upgrades import without_neutral
 DatasetName = Literal["cifar10", "cifar100", "synthetic10", "synthetic100"]
 NUM_CLASSES = {"cifar10": 10, "cifar100": 100, "synthetic10": 10, "synthetic100": 100}
 IMAGE_SIZE = 32
+# No machine carries out more; a larger number is a slip.
+MAX_BATCH_SIZE = 2**20
+MAX_EPOCHS = 100_000
+MAX_STAGES = 100
+MAX_DEPTH = 10_000
+MAX_ENTRIES = 1_000
 # Keras' names of its dtype policies.
 Precision = Literal["float32", "mixed_float16", "mixed_bfloat16"]
 
 
 Rgb = Annotated[list[float], Field(min_length=3, max_length=3)]
-Scalar = bool | int | float | str | None
 
 
 class Model(BaseModel):
@@ -33,7 +39,14 @@ class Model(BaseModel):
 
     model_config = ConfigDict(extra="allow", strict=True, frozen=True)
     name: str
-    __pydantic_extra__: dict[str, Scalar | list[Scalar]]
+    __pydantic_extra__: dict[str, Argument]
+
+    @model_validator(mode="after")
+    def _can_be_built(self) -> "Model":
+        depth = self.arguments.get("depth")
+        if isinstance(depth, int) and depth > MAX_DEPTH:
+            raise ValueError(f"depth {depth} must be at most {MAX_DEPTH}")
+        return self
 
     @property
     def arguments(self) -> dict[str, Any]:
@@ -45,7 +58,7 @@ class KerasCvLayer(Section):
     """A layer of keras-cv, by its class, which acts on the cropped and flipped raw pixels."""
 
     layer: str
-    arguments: dict[str, Scalar | list[Scalar]]
+    arguments: dict[str, Argument]
 
 
 Size = Annotated[list[float], Field(min_length=2, max_length=2)]
@@ -66,7 +79,7 @@ class Data(Section):
     (share of the stage's steps, side): up to that share images are resized to that side.
     """
 
-    batch_size: int = Field(ge=1)
+    batch_size: int = Field(ge=1, le=MAX_BATCH_SIZE)
     last_batch: Literal["keep", "drop", "carry"]
     scale: float = Field(gt=0)
     contrast: Literal["none"] | Annotated[float, Field(gt=0)]
@@ -77,8 +90,8 @@ class Data(Section):
     crop: int = Field(ge=2, le=IMAGE_SIZE)
     flip: Literal["none", "random", "alternating"]
     cutout: int = Field(ge=0, lt=IMAGE_SIZE)
-    sizes: list[Size]
-    keras_cv: list[KerasCvLayer]
+    sizes: list[Size] = Field(max_length=MAX_ENTRIES)
+    keras_cv: list[KerasCvLayer] = Field(max_length=MAX_ENTRIES)
 
     @model_validator(mode="after")
     def _agree(self) -> "Data":
@@ -109,8 +122,10 @@ class Steps(Section):
     """`learning_rates[i]` from the start of epoch `boundaries[i - 1]` (0-based) on."""
 
     kind: Literal["steps"]
-    learning_rates: list[Annotated[float, Field(gt=0)]] = Field(min_length=2)
-    boundaries: list[float] = Field(min_length=1)
+    learning_rates: list[Annotated[float, Field(gt=0)]] = Field(
+        min_length=2, max_length=MAX_ENTRIES
+    )
+    boundaries: list[float] = Field(min_length=1, max_length=MAX_ENTRIES)
 
     @model_validator(mode="after")
     def _agree(self) -> "Steps":
@@ -131,7 +146,9 @@ class Linear(Section):
 
     kind: Literal["linear"]
     learning_rate: float = Field(gt=0)
-    knots: list[Annotated[list[float], Field(min_length=2, max_length=2)]] = Field(min_length=2)
+    knots: list[Annotated[list[float], Field(min_length=2, max_length=2)]] = Field(
+        min_length=2, max_length=MAX_ENTRIES
+    )
 
     @model_validator(mode="after")
     def _knots_rise(self) -> "Linear":
@@ -150,7 +167,7 @@ class Start(Section):
     The optimizer starts anew, its momentum at zero; batch norm keeps its statistics.
     """
 
-    stage: int = Field(ge=1)
+    stage: int = Field(ge=1, le=MAX_STAGES)
     epoch: float = Field(gt=0)
 
 
@@ -161,9 +178,9 @@ class Stage(Section):
     loss.
     """
 
-    epochs: float = Field(gt=0)
+    epochs: float = Field(gt=0, le=MAX_EPOCHS)
     start: Literal["scratch"] | Start
-    frozen: list[str]
+    frozen: list[str] = Field(max_length=MAX_ENTRIES)
     schedule: Schedule
 
     @model_validator(mode="after")
@@ -188,7 +205,7 @@ class Recipe(Section):
     system: str
     dataset: DatasetName
     model: Model
-    parameters: int = Field(ge=1, description="trainable parameters")
+    parameters: int = Field(ge=1, lt=2**63, description="trainable parameters")
     initial_weights: Literal["none"] | PublishedWeights
     data: Data
     batch_norm: Literal["synchronized", "per_replica"] = Field(
@@ -201,8 +218,15 @@ class Recipe(Section):
     optimizer: Optimizer
     label_smoothing: float = Field(ge=0, lt=1)
     lookahead: Literal["none"] | Lookahead
-    stages: list[Stage] = Field(min_length=1)
+    stages: list[Stage] = Field(min_length=1, max_length=MAX_STAGES)
     reference: Reference | None
+
+    @model_validator(mode="after")
+    def _ends(self) -> "Recipe":
+        if self.epochs > MAX_EPOCHS:
+            total = float(self.epochs)
+            raise ValueError(f"the stages have {total:g} epochs together; at most {MAX_EPOCHS}")
+        return self
 
     @model_validator(mode="after")
     def _starts_exist(self) -> "Recipe":

@@ -151,9 +151,8 @@ def test_the_published_figure_does_not_enter_the_hash():
         ),
         (
             "stages.0.schedule.boundaries=[90, 200]",
-            "resnet20.yaml: key 'stages.0' = {'epochs': 180, 'start': 'scratch', "
-            "'frozen': [], 'schedule': {'kind': 'steps', 'learning_rates': [0.1, 0.01, 0.001], "
-            "'boundaries': [90, 200]}}: "
+            "resnet20.yaml: key 'stages.0' = {'epochs': 180, 'start': 'scratch', 'frozen': [], "
+            "'schedule': {'kind': 'steps', 'learning_rates':...: "
             "boundaries [200.0] lie beyond the stage's 180 epochs",
         ),
     ],
