@@ -19,7 +19,7 @@ from pydantic import (
 
 from cifar_keras.errors import RunError
 from cifar_keras.files import sha256_of, write_bytes
-from cifar_keras.recipe import RULE, Precision, Recipe, altering, is_name, upgrade
+from cifar_keras.recipe import RULE, Precision, Recipe, altering, is_name
 
 RUN = "run.json"
 HISTORY = "history.csv"
@@ -84,11 +84,6 @@ class Run(Record):
         if not is_name(name):
             raise ValueError(f"{name[:100]!r} must be {RULE}; correct it, or remove the folder")
         return name
-
-    @field_validator("recipe", mode="before")
-    @classmethod
-    def _of_an_earlier_version(cls, recipe: Any) -> Any:
-        return upgrade(recipe)
 
     @field_validator("recipe_sha256")
     @classmethod

@@ -69,15 +69,13 @@ def recipes(options: argparse.Namespace) -> None:
 
 
 def show_recipe(options: argparse.Namespace) -> None:
-    """Print a recipe, its overrides, its network and its rate."""
+    """Print a recipe with its base and overrides resolved, its network and its learning rate."""
     from cifar_keras.listing import draw_rate
-    from cifar_keras.recipe import load_recipe, recipe_path
+    from cifar_keras.recipe import load_recipe, recipe_path, resolved
 
     path = recipe_path(options.name)
     recipe = load_recipe(path, options.set)
-    print(path.read_text(encoding="utf-8"))
-    for override in options.set:
-        print(f"--set {override}")
+    print(resolved(path, options.set))
 
     import_tensorflow()
     from cifar_keras.models import multiply_adds

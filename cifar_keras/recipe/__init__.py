@@ -6,12 +6,12 @@ from cifar_keras.recipe.files import (
     recipe_names,
     recipe_path,
     recipes_folder,
+    resolved,
 )
 from cifar_keras.recipe.flattening import flat
 from cifar_keras.recipe.names import RULE, is_name
 from cifar_keras.recipe.reference import Curve, Reference
 from cifar_keras.recipe.schema import NUM_CLASSES, Data, Precision, Recipe, Stage
-from cifar_keras.recipe.upgrades import upgrade
 
 __all__ = [
     "NUM_CLASSES",
@@ -29,5 +29,5 @@ __all__ = [
     "recipe_names",
     "recipe_path",
     "recipes_folder",
-    "upgrade",
+    "resolved",
 ]

@@ -1,6 +1,7 @@
 """How a recipe is found, read and overridden."""
 
 from collections.abc import Sequence
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +9,11 @@ import yaml
 from pydantic import ValidationError
 
 from cifar_keras.errors import RecipeError
+from cifar_keras.recipe.base import alters_network, changed
 from cifar_keras.recipe.mistakes import mistakes
 from cifar_keras.recipe.names import RULE, is_name
 from cifar_keras.recipe.schema import Recipe
-from cifar_keras.recipe.strict_yaml import load_yaml, parse_value
+from cifar_keras.recipe.strict_yaml import dump_yaml, load_yaml, parse_value
 from cifar_keras.recipe.wording import did_you_mean, nearest, short
 
 _PACKAGE = Path(__file__).resolve().parent.parent
@@ -44,7 +46,7 @@ def recipe_path(name_or_file: str) -> Path:
         RecipeError: there is no such recipe (the message names the nearest), or no run folder can
             be made of its file's name.
     """
-    if name_or_file.endswith((".yaml", ".yml")) or "/" in name_or_file:
+    if _is_file(name_or_file):
         path = Path(name_or_file)
         if not path.is_file():
             raise RecipeError(f"recipe file '{name_or_file}' is not there; correct the path")
@@ -54,6 +56,10 @@ def recipe_path(name_or_file: str) -> Path:
         return _named(path)
     hint = did_you_mean(name_or_file, recipe_names()) or "see 'cifar-keras recipes'"
     raise RecipeError(f"unknown recipe {short(name_or_file)}; {hint}")
+
+
+def _is_file(name: str) -> bool:
+    return name.endswith((".yaml", ".yml")) or "/" in name
 
 
 def _named(path: Path) -> Path:
@@ -66,21 +72,55 @@ def _named(path: Path) -> Path:
 
 
 def load_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
-    """The recipe of a file, with `KEY=VALUE` overrides such as `optimizer.momentum=0.8` applied.
+    """Return the recipe of a file, whole, with `KEY=VALUE` overrides applied.
+
+    An override such as `optimizer.momentum=0.8` may name any key of the whole recipe. Overrides
+    that alter the network leave it without a stated number of parameters.
 
     Raises:
-        RecipeError: the file or an override has mistakes; all are told, one a line, each with
-            file, key, value and remedy.
+        RecipeError: the file, its base or an override has mistakes; all of one kind are told, one
+            a line, each with file, key, value and remedy.
     """
     path = Path(path)
-    tree = _read(path)
+    recipe = _checked(path, _whole(path))
+    if not overrides:
+        return recipe
+    tree = recipe.model_dump()
+    keys = [override.partition("=")[0] for override in overrides]
+    if alters_network(keys):
+        tree["parameters"] = 0
     for override in overrides:
         _override(tree, override)
+    return _checked(path, tree)
+
+
+def _checked(path: Path, tree: dict[str, Any]) -> Recipe:
     try:
         return Recipe.model_validate(tree)
     except ValidationError as error:
         lines = mistakes(path.name, tree, error.errors(), Recipe)
         raise RecipeError("\n".join(lines)) from None
+
+
+def _whole(path: Path) -> dict[str, Any]:
+    tree = _read(path)
+    if "base" not in tree:
+        return tree
+    name = tree.pop("base")
+    if not isinstance(name, str):
+        raise RecipeError(f"{path.name}: base = {short(name)}; must name a recipe or a file")
+    # A file is looked for beside the recipe that names it.
+    try:
+        other = recipe_path(str(path.parent / name) if _is_file(name) else name)
+    except RecipeError as error:
+        raise RecipeError(f"{path.name}: base: {error}") from None
+    base = _read(other)
+    if "base" in base:
+        raise RecipeError(
+            f"{path.name}: base {short(name)} has a base itself; name a recipe that has none"
+        )
+    _checked(other, base)
+    return changed(base, tree)
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -97,6 +137,20 @@ def _read(path: Path) -> dict[str, Any]:
     if not isinstance(tree, dict):
         raise RecipeError(f"{path.name}: holds no keys; see the shipped recipes for the form")
     return tree
+
+
+def resolved(path: str | Path, overrides: Sequence[str] = ()) -> str:
+    """Return the text of a recipe of its own: the file's opening comment, then every key.
+
+    Raises:
+        RecipeError: as `load_recipe`.
+    """
+    path = Path(path)
+    recipe = load_recipe(path, overrides)
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    opening = "".join(takewhile(lambda line: line.startswith("#"), lines))
+    marks = "".join(f"# --set {override}\n" for override in overrides)
+    return opening + marks + dump_yaml(recipe.model_dump(mode="json"))
 
 
 def altering(overrides: Sequence[str]) -> list[str]:

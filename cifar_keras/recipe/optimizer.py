@@ -42,9 +42,9 @@ class Group(Section):
     """
 
     variables: str
-    rate: float = Field(ge=0)
-    weight_decay: float = Field(ge=0)
-    schedule: GroupSchedule
+    rate: float = Field(1.0, ge=0)
+    weight_decay: float = Field(0.0, ge=0)
+    schedule: GroupSchedule = "follow"
 
 
 class Sgd(Section):
@@ -56,13 +56,13 @@ class Sgd(Section):
     """
 
     name: Literal["sgd"]
-    form: Literal["classic", "torch"]
-    momentum: float = Field(ge=0, lt=1)
-    nesterov: bool
-    weight_decay: float = Field(ge=0)
-    decayed: Literal["all", "kernels"]
-    loss_factor: float = Field(gt=0)
-    groups: list[Group] = Field(max_length=100)
+    form: Literal["classic", "torch"] = "classic"
+    momentum: float = Field(0.0, ge=0, lt=1)
+    nesterov: bool = False
+    weight_decay: float = Field(0.0, ge=0)
+    decayed: Literal["all", "kernels"] = "all"
+    loss_factor: float = Field(1.0, gt=0)
+    groups: list[Group] = Field([], max_length=100)
 
 
 class Muon(Section):

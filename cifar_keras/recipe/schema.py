@@ -1,22 +1,21 @@
 """The frozen schema of a recipe.
 
-A recipe is one YAML file that states an experiment whole: nothing that can move a number is left
-to a default in code. Arguments of the network are free-form here and bound to the factory's
-signature when the network is built; everything else is checked when the recipe is read.
+A recipe states an experiment whole. A key may be left out only where its default means that nothing
+is done: no augmentation, no decay, no reference. Whatever else moves a number is written down.
+Arguments of the network are free-form here and bound to the factory's signature when the network is
+built; everything else is checked when the recipe is read.
 """
 
-import hashlib
-import json
 from fractions import Fraction
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from cifar_keras.recipe.arguments import Argument
+from cifar_keras.recipe.hashing import hash_of
 from cifar_keras.recipe.optimizer import Lookahead, Optimizer
 from cifar_keras.recipe.reference import Reference
 from cifar_keras.recipe.section import Section
-from cifar_keras.recipe.upgrades import without_neutral
 
 DatasetName = Literal["cifar10", "cifar100", "synthetic10", "synthetic100"]
 NUM_CLASSES = {"cifar10": 10, "cifar100": 100, "synthetic10": 10, "synthetic100": 100}
@@ -80,18 +79,18 @@ class Data(Section):
     """
 
     batch_size: int = Field(ge=1, le=MAX_BATCH_SIZE)
-    last_batch: Literal["keep", "drop", "carry"]
-    scale: float = Field(gt=0)
-    contrast: Literal["none"] | Annotated[float, Field(gt=0)]
-    mean: Literal["none", "channel", "image", "pixel"] | Rgb
-    std: Literal["none", "channel"] | Rgb
-    padding: Literal["none", "zeros", "reflect", "mean"]
-    pad: int = Field(ge=0, lt=IMAGE_SIZE)
-    crop: int = Field(ge=2, le=IMAGE_SIZE)
-    flip: Literal["none", "random", "alternating"]
-    cutout: int = Field(ge=0, lt=IMAGE_SIZE)
-    sizes: list[Size] = Field(max_length=MAX_ENTRIES)
-    keras_cv: list[KerasCvLayer] = Field(max_length=MAX_ENTRIES)
+    last_batch: Literal["keep", "drop", "carry"] = "keep"
+    scale: float = Field(1.0, gt=0)
+    contrast: Literal["none"] | Annotated[float, Field(gt=0)] = "none"
+    mean: Literal["none", "channel", "image", "pixel"] | Rgb = "none"
+    std: Literal["none", "channel"] | Rgb = "none"
+    padding: Literal["none", "zeros", "reflect", "mean"] = "none"
+    pad: int = Field(0, ge=0, lt=IMAGE_SIZE)
+    crop: int = Field(IMAGE_SIZE, ge=2, le=IMAGE_SIZE)
+    flip: Literal["none", "random", "alternating"] = "none"
+    cutout: int = Field(0, ge=0, lt=IMAGE_SIZE)
+    sizes: list[Size] = Field([], max_length=MAX_ENTRIES)
+    keras_cv: list[KerasCvLayer] = Field([], max_length=MAX_ENTRIES)
 
     @model_validator(mode="after")
     def _agree(self) -> "Data":
@@ -179,8 +178,8 @@ class Stage(Section):
     """
 
     epochs: float = Field(gt=0, le=MAX_EPOCHS)
-    start: Literal["scratch"] | Start
-    frozen: list[str] = Field(max_length=MAX_ENTRIES)
+    start: Literal["scratch"] | Start = "scratch"
+    frozen: list[str] = Field([], max_length=MAX_ENTRIES)
     schedule: Schedule
 
     @model_validator(mode="after")
@@ -205,21 +204,25 @@ class Recipe(Section):
     system: str
     dataset: DatasetName
     model: Model
-    parameters: int = Field(ge=1, lt=2**63, description="trainable parameters")
-    initial_weights: Literal["none"] | PublishedWeights
+    parameters: int = Field(
+        0, ge=0, lt=2**63, description="trainable parameters, checked when it is built; 0: any"
+    )
+    initial_weights: Literal["none"] | PublishedWeights = "none"
     data: Data
     batch_norm: Literal["synchronized", "per_replica"] = Field(
-        description="on several devices: statistics of the whole batch, or of each device's share"
+        "synchronized",
+        description="on several devices: statistics of the whole batch, or of each device's share",
     )
     precision: Precision = Field(
+        "float32",
         description="what the network computes in, no part of the hash; weights, logits and loss "
-        "are always float32"
+        "are always float32",
     )
     optimizer: Optimizer
-    label_smoothing: float = Field(ge=0, lt=1)
-    lookahead: Literal["none"] | Lookahead
+    label_smoothing: float = Field(0.0, ge=0, lt=1)
+    lookahead: Literal["none"] | Lookahead = "none"
     stages: list[Stage] = Field(min_length=1, max_length=MAX_STAGES)
-    reference: Reference | None
+    reference: Reference | None = None
 
     @model_validator(mode="after")
     def _ends(self) -> "Recipe":
@@ -288,18 +291,12 @@ class Recipe(Section):
 
         Comments and published figures do not change it either.
         """
-        return _sha256({key: value for key, value in self.moving().items() if key != "precision"})
+        return hash_of({key: value for key, value in self.moving().items() if key != "precision"})
 
     def sha256_with_precision(self) -> str:
         """Return the hash that versions up to 0.4.0 recorded; in float32 it is `sha256`."""
-        return _sha256(self.moving())
+        return hash_of(self.moving())
 
     def moving(self) -> dict[str, Any]:
         """What can move a number, as plain data."""
         return self.model_dump(exclude={"title", "system", "parameters", "reference"})
-
-
-def _sha256(moving: dict[str, Any]) -> str:
-    # A key that did not exist yet and says what its absence meant leaves old hashes valid.
-    text = json.dumps(without_neutral(moving), sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()

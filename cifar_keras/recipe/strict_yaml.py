@@ -37,6 +37,11 @@ class _Loader(_Safe):
         return super().construct_mapping(node, deep)
 
 
+class _Dumper(yaml.SafeDumper):
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
 for _kind, _pattern, _first in (
     ("null", _NULL, ["~", "n", "N", ""]),
     ("bool", f"(?i:{_BOOL})", list("yYnNtTfFoO")),
@@ -68,6 +73,11 @@ def load_yaml(text: str) -> Any:
         if depth > _DEEPEST:
             raise RecipeError(f"more than {_DEEPEST} levels are nested; recipes have fewer")
     return yaml.load(text, _Loader)
+
+
+def dump_yaml(tree: Any) -> str:
+    """Return plain data as a YAML text that `load_yaml` reads again."""
+    return yaml.dump(tree, Dumper=_Dumper, sort_keys=False, default_flow_style=None, width=100)
 
 
 def parse_value(text: str) -> Any:
