@@ -1,9 +1,12 @@
 """A recipe that names a base and says what differs."""
 
+import json
+
 import pytest
 
 from cifar_keras.errors import RecipeError
 from cifar_keras.recipe import load_recipe, recipe_names, recipe_path, resolved
+from cifar_keras.recipe.strict_yaml import load_yaml
 
 RESNET20 = load_recipe(recipe_path("resnet20"))
 
@@ -165,3 +168,38 @@ def test_what_is_shown_of_a_recipe_is_a_recipe_that_is_the_same(write, name):
 
     assert "\nbase:" not in path.read_text()
     assert load_recipe(path) == load_recipe(recipe_path(name))
+
+
+def sections(tree, path=()):
+    """The paths of all keys, those of lists left out."""
+    for key, value in tree.items():
+        yield (*path, key)
+        if isinstance(value, dict):
+            yield from sections(value, (*path, key))
+
+
+def without(tree, path):
+    key, *rest = path
+    return {k: without(v, rest) if k == key else v for k, v in tree.items() if rest or k != key}
+
+
+@pytest.mark.parametrize("name", recipe_names())
+def test_every_key_of_a_shipped_file_matters(write, name):
+    tree = load_yaml(recipe_path(name).read_text())
+    recipe = load_recipe(recipe_path(name))
+    idle = []
+    for path in sections(tree):
+        copy = write(json.dumps(without(tree, path)))
+        try:
+            idle += [path] if load_recipe(copy) == recipe else []
+        except RecipeError:
+            continue
+
+    assert idle == []
+
+
+def test_a_shipped_file_fits_on_a_page():
+    lengths = sorted(len(recipe_path(name).read_text().splitlines()) for name in recipe_names())
+
+    assert lengths[len(lengths) // 2] <= 40
+    assert lengths[-1] <= 100
