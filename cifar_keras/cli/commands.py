@@ -18,6 +18,10 @@ def evaluate(options: argparse.Namespace) -> None:
 
     import_tensorflow()
     from cifar_keras.evaluate import evaluate, evaluate_views
+    from cifar_keras.models import allow_outside
+
+    if options.trust_model:
+        allow_outside(options.trust_model)
 
     done = evaluate(options.run, run, dataset)
     named = " (synthetic, not CIFAR)" if dataset.synthetic else ""
@@ -78,9 +82,10 @@ def show_recipe(options: argparse.Namespace) -> None:
     print(resolved(path, options.set))
 
     import_tensorflow()
-    from cifar_keras.models import multiply_adds
+    from cifar_keras.models import allow_outside, multiply_adds
     from cifar_keras.network import build_network
 
+    allow_outside(path.parent)
     model = build_network(recipe)
     model.summary(line_length=100)
     macs = multiply_adds(model, recipe.image_shape)

@@ -28,7 +28,7 @@ def verify(options: argparse.Namespace) -> int:
     def dataset(name: str) -> Dataset:
         return load(name, options.data_dir)
 
-    import_tensorflow()
+    _import_tensorflow(options)
     failed = [folder for folder in folders if not _verify_one(folder, dataset)]
     print(f"{len(folders) - len(failed)} of {len(folders)} run folders hold")
     for folder in failed:
@@ -90,7 +90,7 @@ def export(options: argparse.Namespace) -> None:
     run = runs.read_run(options.run)
     dataset = load(run.recipe.dataset, options.data_dir)
 
-    import_tensorflow()
+    _import_tensorflow(options)
     from cifar_keras.export import ENDINGS
     from cifar_keras.export import export as write
 
@@ -111,7 +111,7 @@ def predict(options: argparse.Namespace) -> None:
     images, notes = read_images(options.images)
     dataset = load(run.recipe.dataset, options.data_dir)
 
-    import_tensorflow()
+    _import_tensorflow(options)
     from cifar_keras.export import predict as likeliest
 
     found = likeliest(options.run, run, dataset, images)
@@ -121,3 +121,11 @@ def predict(options: argparse.Namespace) -> None:
         print(path)
         for name, probability in classes:
             print(f"  {100 * probability:6.2f} %  {name}")
+
+
+def _import_tensorflow(options: argparse.Namespace) -> None:
+    import_tensorflow()
+    from cifar_keras.models import allow_outside
+
+    if options.trust_model:
+        allow_outside(options.trust_model)

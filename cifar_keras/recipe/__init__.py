@@ -1,5 +1,6 @@
 """Recipes: the frozen schema, and how one is found, read and overridden."""
 
+from cifar_keras.recipe.base import alters_network
 from cifar_keras.recipe.files import (
     altering,
     load_recipe,
@@ -23,6 +24,7 @@ __all__ = [
     "Reference",
     "Stage",
     "altering",
+    "alters_network",
     "flat",
     "is_name",
     "load_recipe",

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from math import isfinite
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, TypeAdapter, ValidationError
+from pydantic import AfterValidator, PydanticUserError, TypeAdapter, ValidationError
 
 from cifar_keras.errors import RecipeError
 from cifar_keras.recipe.wording import nearest
@@ -46,6 +46,9 @@ def check_arguments(
             raise RecipeError(f"{owner} has no argument '{argument}'; {hint}")
         try:
             TypeAdapter(known[argument]).validate_python(value, strict=True)
+        except PydanticUserError:
+            reason = f"is annotated {known[argument]!r}, which no recipe can state"
+            raise RecipeError(f"{owner}: {argument} {reason}; use numbers, text or lists") from None
         except ValidationError as error:
             reason = error.errors()[0]["msg"]
             raise RecipeError(f"{owner}: {argument}={value!r}: {reason}") from None

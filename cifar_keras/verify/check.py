@@ -12,8 +12,9 @@ class Check:
     """What is stated, whether it holds, and what was found.
 
     Of the states only "FAILS" speaks against the run: "absent" is what cannot be checked without
-    the weights, "not recorded" what a version of this package before this one did not write down,
-    "not checkable" what nobody can find again, and "differs" a recipe that is not the shipped one.
+    the weights or the code of a network of one's own, "not recorded" what an earlier version of
+    this package did not write down, "not checkable" what nobody can find again, and "differs" a
+    recipe that is not the shipped one.
     """
 
     name: str
