@@ -1,11 +1,12 @@
 """A recipe that names a base and says what differs."""
 
 import json
+import re
 
 import pytest
 
 from cifar_keras.errors import RecipeError
-from cifar_keras.recipe import load_recipe, recipe_names, recipe_path, resolved
+from cifar_keras.recipe import load_recipe, recipe_names, recipe_path, recipes_folder, resolved
 from cifar_keras.recipe.strict_yaml import load_yaml
 
 RESNET20 = load_recipe(recipe_path("resnet20"))
@@ -203,3 +204,14 @@ def test_a_shipped_file_fits_on_a_page():
 
     assert lengths[len(lengths) // 2] <= 40
     assert lengths[-1] <= 100
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_the_recipes_of_the_documentation_load(write, number):
+    text = (recipes_folder().parent / "docs" / "recipes.md").read_text()
+    blocks = re.findall(r"```yaml\n(.*?)```", text, flags=re.DOTALL)
+
+    recipe = load_recipe(write(blocks[number]))
+
+    assert (recipe.parameters, recipe.reference) == (0, None)
+    assert recipe.stages == RESNET20.stages
