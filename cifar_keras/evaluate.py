@@ -16,7 +16,7 @@ from cifar_keras import runs
 from cifar_keras.data import Dataset
 from cifar_keras.data.normalise import normalization
 from cifar_keras.data.pipeline import evaluation_batches
-from cifar_keras.errors import RunError
+from cifar_keras.errors import RecipeError, RunError
 from cifar_keras.experiment.network import build_network
 from cifar_keras.files import sha256_of
 from cifar_keras.provenance import now
@@ -111,7 +111,7 @@ def evaluate(folder: Path, run: runs.Run, dataset: Dataset) -> Evaluation:
     """Build the run's network, load its weights, and show it all test images once.
 
     Raises:
-        RunError: the weights are missing or do not fit the network.
+        RunError: the network cannot be built, or the weights are missing or do not fit it.
     """
     model = load_network(folder, run)
     _warn_of_differences(folder, run, dataset)
@@ -146,12 +146,15 @@ def load_network(folder: Path, run: runs.Run) -> keras.Model:
     """The run's network, from normalised images to logits, with the weights it ended with.
 
     Raises:
-        RunError: the weights are missing or do not fit the network.
+        RunError: the network cannot be built, or the weights are missing or do not fit it.
     """
     weights = folder / runs.WEIGHTS
     if not weights.is_file():
         raise RunError(f"'{folder}' has no {runs.WEIGHTS}: finish the run with `cifar-keras train`")
-    model = build_network(run.recipe)
+    try:
+        model = build_network(run.recipe)
+    except RecipeError as error:
+        raise RunError(f"the network of '{folder}' cannot be built: {error}") from None
     try:
         with warnings.catch_warnings():
             # What Keras warns of here it refuses in the end.

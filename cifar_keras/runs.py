@@ -15,12 +15,13 @@ from pydantic import (
     ValidationError,
     ValidationInfo,
     field_validator,
+    model_validator,
 )
 from typing_extensions import TypedDict
 
 from cifar_keras.errors import RunError
 from cifar_keras.files import sha256_of, write_bytes
-from cifar_keras.recipe import RULE, Precision, Recipe, altering, is_name, upgrade
+from cifar_keras.recipe import RULE, Precision, Recipe, altering, alters_network, is_name
 
 RUN = "run.json"
 HISTORY = "history.csv"
@@ -90,17 +91,25 @@ class Run(Record):
     provenance: Provenance
     events: list[Event] = []
 
+    @model_validator(mode="before")
+    @classmethod
+    def _with_its_own_parameters(cls, tree: Any) -> Any:
+        # An earlier version recorded the number of the network before its overrides.
+        if not isinstance(tree, dict):
+            return tree
+        recipe, overrides = tree.get("recipe"), tree.get("overrides")
+        if isinstance(recipe, dict) and isinstance(overrides, list):
+            keys = [str(each).partition("=")[0] for each in overrides]
+            if alters_network(keys) and "parameters" not in keys:
+                return tree | {"recipe": recipe | {"parameters": 0}}
+        return tree
+
     @field_validator("name")
     @classmethod
     def _names_files(cls, name: str) -> str:
         if not is_name(name):
             raise ValueError(f"{name[:100]!r} must be {RULE}; correct it, or remove the folder")
         return name
-
-    @field_validator("recipe", mode="before")
-    @classmethod
-    def _of_an_earlier_version(cls, recipe: Any) -> Any:
-        return upgrade(recipe)
 
     @field_validator("recipe_sha256")
     @classmethod

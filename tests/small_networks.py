@@ -2,21 +2,33 @@
 
 from importlib import import_module
 
+from cifar_keras.recipe import load_recipe, recipe_names, recipe_path
+
 RESNEXT = ["model.filters=4", "model.groups=2", "model.width=2"]
 # What no override makes small, `narrow` does.
-SMALL = {
+NARROWED = ["parameters=0"]
+
+
+def _as_shipped():
+    """Every family in the first recipe that has it."""
+    recipes = {name: load_recipe(recipe_path(name)) for name in reversed(recipe_names())}
+    return {recipe.model.name: (name, []) for name, recipe in recipes.items()}
+
+
+# A new family needs no entry, unless it is slow at its full size.
+SMALL = _as_shipped() | {
     "airbench": ("airbench94", ["model.widths=[8, 8, 8]"]),
-    "dsn": ("dsn", []),
-    "highway": ("highway19", []),
-    "inception": ("inception_rrelu", []),
-    "nin": ("nin_prelu", []),
+    "dsn": ("dsn", NARROWED),
+    "highway": ("highway19", NARROWED),
+    "inception": ("inception_rrelu", NARROWED),
+    "nin": ("nin_prelu", NARROWED),
     "resnet_he": ("resnet20_he", ["model.depth=8"]),
     "resnet_mxnet": ("resnet110_adadelta", ["model.depth=8"]),
     "resnet_neon": ("resnet20", ["model.depth=8"]),
     "resnext_cifar": ("resnext29_8x64d", ["model.depth=11", *RESNEXT]),
     "resnext_imagenet": ("resnext101_adadelta", ["model.blocks=[1]", *RESNEXT]),
-    "speedrun": ("speedrun10", []),
-    "vgg": ("vgg_bn_dropout", []),
+    "speedrun": ("speedrun10", NARROWED),
+    "vgg": ("vgg_bn_dropout", NARROWED),
 }
 
 

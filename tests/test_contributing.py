@@ -1,41 +1,64 @@
+"""The guide "Adding a network" of CONTRIBUTING.md, followed word for word."""
+
 import re
 import textwrap
+from dataclasses import replace
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
-import keras
-from keras import layers
+import pytest
 
-from cifar_keras.models import MODELS, build_model, trainable_parameters
-from cifar_keras.recipe import load_recipe, recipe_path
-from cifar_keras.recipe.strict_yaml import load_yaml
+from cifar_keras import cli, runs
+from cifar_keras.data import synthetic
+from cifar_keras.experiment.network import build_network
+from cifar_keras.models import MODELS
+from cifar_keras.recipe import load_recipe
 
-TEXT = (Path(__file__).resolve().parent.parent / "CONTRIBUTING.md").read_text()
+ROOT = Path(__file__).resolve().parent.parent
+GUIDE = (ROOT / "CONTRIBUTING.md").read_text().partition("## Adding a network\n")[2]
 
 
 def block(language):
-    [found] = re.findall(rf"```{language}\n(.*?)```", TEXT, flags=re.DOTALL)
+    [found] = re.findall(rf"```{language}\n(.*?)```", GUIDE, flags=re.DOTALL)
     return textwrap.dedent(found)
 
 
-def test_the_worked_example_is_a_network_with_a_recipe(monkeypatch):
-    names = {"keras": keras, "layers": layers}
-    exec(block("python"), names)
-    monkeypatch.setitem(MODELS, "tiny", names["tiny"])
-    changes = load_yaml(block("yaml"))
-    overrides = [f"{key}={value}" for key, value in changes.items() if key != "reference"]
+@pytest.fixture
+def recipe(tmp_path, monkeypatch):
+    """The guide's files, its network in MODELS; the path of its recipe."""
+    (tmp_path / "tiny.py").write_text(block("python"))
+    spec = spec_from_file_location("tiny", tmp_path / "tiny.py")
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    [key] = re.findall(r'`"(\w+)": tiny`', GUIDE)
+    monkeypatch.setitem(MODELS, key, module.tiny)
+    (tmp_path / "tiny.yaml").write_text(block("yaml"))
+    return tmp_path / "tiny.yaml"
 
-    recipe = load_recipe(recipe_path("resnet20"), [*overrides, "reference=null"])
-    model = build_model(
-        recipe.model.name, recipe.input_shape, recipe.num_classes, recipe.model.arguments
-    )
 
+def test_the_network_has_the_stated_number_of_parameters(recipe):
     # 3 * 3 * 3 * 16 + 16 and 16 * 10 + 10.
-    assert trainable_parameters(model) == recipe.parameters == 618
+    assert load_recipe(recipe).parameters == 618
+    assert build_network(load_recipe(recipe)).output_shape == (None, 10)
 
 
-def test_the_worked_example_names_files_that_are_there():
-    package = Path(__file__).resolve().parent.parent
+def test_the_network_trains(recipe, tmp_path, monkeypatch):
+    # 400 images, 4 steps an epoch.
+    plan = synthetic.PLANS["synthetic10"]
+    few = replace(plan, train_per_class=40, test_per_class=20)
+    monkeypatch.setitem(synthetic.PLANS, "synthetic10", few)
+    arguments = ["--set", "dataset=synthetic10", "--budget", "0.112", "--run-dir", str(tmp_path)]
 
-    for name in ("cifar_keras/models/__init__.py", "recipes/resnet20.yaml"):
-        assert (package / name).is_file()
-        assert name.split("/")[-1] in TEXT
+    assert cli.main(["train", "--recipe", str(recipe), *arguments]) == 0
+
+    [history] = tmp_path.rglob(runs.HISTORY)
+    rows = runs.read_history(history.parent)
+    assert rows[-1].step > 60
+    # The loss of a guess is ln(10).
+    assert rows[-1].loss < 2.2 < rows[0].loss
+
+
+def test_the_guide_names_files_that_are_there():
+    for name in ("cifar_keras/models/__init__.py", "docs/recipes.md"):
+        assert (ROOT / name).is_file()
+        assert name in GUIDE

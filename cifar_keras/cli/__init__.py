@@ -16,6 +16,9 @@ from cifar_keras.cli.parser import parse
 from cifar_keras.cli.say import say
 from cifar_keras.errors import CifarKerasError, Interrupted
 
+# Nobody reads a longer line; what a file holds may be in it.
+_LONGEST = 1_000
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit code.
@@ -37,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 128 + signal.SIGINT
     except CifarKerasError as error:
         for line in str(error).splitlines():
-            say(f"error: {line}")
+            say(f"error: {line if len(line) <= _LONGEST else line[: _LONGEST - 3] + '...'}")
         return 1
     except BrokenPipeError:
         # Who read our output has gone. Python would say so once more when it flushes at exit.

@@ -18,6 +18,10 @@ def evaluate(options: argparse.Namespace) -> None:
 
     import_tensorflow()
     from cifar_keras.evaluate import evaluate, evaluate_views
+    from cifar_keras.models import allow_outside
+
+    if options.trust_model:
+        allow_outside(options.trust_model)
 
     done = evaluate(options.run, run, dataset)
     named = " (synthetic, not CIFAR)" if dataset.synthetic else ""
@@ -75,20 +79,19 @@ def recipes(options: argparse.Namespace) -> None:
 
 
 def show_recipe(options: argparse.Namespace) -> None:
-    """Print a recipe, its overrides, its network and its rate."""
+    """Print a recipe with its base and overrides resolved, its network and its learning rate."""
     from cifar_keras.listing import draw_rate
-    from cifar_keras.recipe import load_recipe, recipe_path
+    from cifar_keras.recipe import load_recipe, recipe_path, resolved
 
     path = recipe_path(options.name)
     recipe = load_recipe(path, options.set)
-    print(path.read_text(encoding="utf-8"))
-    for override in options.set:
-        print(f"--set {override}")
+    print(resolved(path, options.set))
 
     import_tensorflow()
     from cifar_keras.experiment.network import build_network
-    from cifar_keras.models import multiply_adds
+    from cifar_keras.models import allow_outside, multiply_adds
 
+    allow_outside(path.parent)
     model = build_network(recipe)
     model.summary(line_length=100)
     macs = multiply_adds(model, recipe.image_shape)

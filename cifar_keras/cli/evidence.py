@@ -37,7 +37,7 @@ def verify(options: argparse.Namespace) -> int:
     def dataset(name: str) -> Dataset:
         return load(name, options.data_dir)
 
-    import_tensorflow()
+    _import_tensorflow(options)
     outcomes = {folder: _verify_one(folder, dataset) for folder in folders}
     count = Counter(outcomes.values())
     kinds = [kind for kind in SAID if kind != "FAILS" or count[kind]]
@@ -103,7 +103,7 @@ def export(options: argparse.Namespace) -> None:
     run = runs.read_run(options.run)
     dataset = load(run.recipe.dataset, options.data_dir)
 
-    import_tensorflow()
+    _import_tensorflow(options)
     from cifar_keras.export import ENDINGS
     from cifar_keras.export import export as write
 
@@ -124,7 +124,7 @@ def predict(options: argparse.Namespace) -> None:
     images, notes = read_images(options.images)
     dataset = load(run.recipe.dataset, options.data_dir)
 
-    import_tensorflow()
+    _import_tensorflow(options)
     from cifar_keras.export import predict as likeliest
 
     found = likeliest(options.run, run, dataset, images)
@@ -134,3 +134,11 @@ def predict(options: argparse.Namespace) -> None:
         print(path)
         for name, probability in classes:
             print(f"  {100 * probability:6.2f} %  {name}")
+
+
+def _import_tensorflow(options: argparse.Namespace) -> None:
+    import_tensorflow()
+    from cifar_keras.models import allow_outside
+
+    if options.trust_model:
+        allow_outside(options.trust_model)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from cifar_keras.cli import evidence
-from cifar_keras.cli.options import Commands, Parser, add, add_data_dir, add_run_dirs
+from cifar_keras.cli.options import Commands, Parser, add, add_data_dir, add_run_dirs, add_trust
 
 
 def add_verify(actions: Commands[Parser]) -> None:
@@ -16,6 +16,7 @@ def add_verify(actions: Commands[Parser]) -> None:
     parser.add_argument("--all", action="store_true", help="every run folder of --run-dir")
     add_run_dirs(parser, "with --all: folders of run folders (default: reports/runs)")
     add_data_dir(parser)
+    add_trust(parser)
 
 
 def add_compare(actions: Commands[Parser]) -> None:
@@ -45,6 +46,7 @@ def add_export(actions: Commands[Parser]) -> None:
         help="replace an earlier export of that name; anything else that is there is kept",
     )
     add_data_dir(parser)
+    add_trust(parser)
 
 
 def add_predict(actions: Commands[Parser]) -> None:
@@ -54,3 +56,4 @@ def add_predict(actions: Commands[Parser]) -> None:
     parser.add_argument("run", type=Path, metavar="RUN", help="a run folder")
     parser.add_argument("images", type=Path, nargs="+", metavar="IMAGE", help="image files")
     add_data_dir(parser)
+    add_trust(parser)

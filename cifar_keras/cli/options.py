@@ -37,6 +37,17 @@ def add_data_dir(parser: Parser) -> None:
     )
 
 
+def add_trust(parser: Parser) -> None:
+    """Whether a network from outside of this package may be imported."""
+    parser.add_argument(
+        "--trust-model",
+        type=Path,
+        metavar="FOLDER",
+        help="run the code of a network from outside of this package, which a run may name: from "
+        "this folder, or from the Python path",
+    )
+
+
 def add_set(parser: Parser) -> None:
     """Overrides of a recipe's keys."""
     parser.add_argument(

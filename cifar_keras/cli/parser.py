@@ -15,7 +15,15 @@ from cifar_keras.cli.evidence_options import (
     add_verify,
 )
 from cifar_keras.cli.launch import launch
-from cifar_keras.cli.options import Commands, Parser, add, add_data_dir, add_run_dirs, add_set
+from cifar_keras.cli.options import (
+    Commands,
+    Parser,
+    add,
+    add_data_dir,
+    add_run_dirs,
+    add_set,
+    add_trust,
+)
 from cifar_keras.cli.training import train
 
 # As data.DATASETS, which would bring in NumPy.
@@ -161,6 +169,7 @@ def _add_evaluate(actions: Commands[Parser]) -> None:
     )
     parser.add_argument("run", type=Path, metavar="RUN", help="a run folder")
     add_data_dir(parser)
+    add_trust(parser)
     parser.add_argument(
         "--tta",
         action="store_true",

@@ -73,6 +73,7 @@ def _train_one(options: argparse.Namespace) -> None:
 
     import_tensorflow()
     from cifar_keras.distribute.devices import make_strategy, multiplies_bfloat16
+    from cifar_keras.models import allow_outside
     from cifar_keras.run.folder import Job, put_aside
     from cifar_keras.run.train import Every, train
 
@@ -89,6 +90,8 @@ def _train_one(options: argparse.Namespace) -> None:
         trackers=trackers,
         jit=options.jit,
     )
+    # Who names the recipe names the network.
+    allow_outside(path.parent)
     if cluster:
         say(f"worker {cluster.index} of {len(cluster.workers)}; begins once all are there")
     strategy = make_strategy(options.devices, cluster, deterministic=options.jit != "on")

@@ -8,8 +8,8 @@ import keras
 import tensorflow as tf
 
 from cifar_keras.data import Dataset
-from cifar_keras.data.pipeline import TrainingBatches, evaluation_batches
 from cifar_keras.data.normalise import normalization
+from cifar_keras.data.pipeline import TrainingBatches, evaluation_batches
 from cifar_keras.distribute.devices import feed, parted, steps_between_looks
 from cifar_keras.errors import RecipeError
 from cifar_keras.experiment.compiled import compiled_model

@@ -5,20 +5,27 @@ from contextlib import contextmanager
 
 import keras
 
-from cifar_keras.models import build_model
+from cifar_keras.errors import RecipeError
+from cifar_keras.models import build_model, trainable_parameters
 from cifar_keras.recipe import Recipe
 
 
 def build_network(recipe: Recipe) -> keras.Model:
-    """The recipe's network with new weights, from normalised images to float32 logits.
+    """Return the recipe's network with new weights, from normalised images to float32 logits.
 
     Raises:
-        RecipeError: the network cannot be built.
+        RecipeError: the network cannot be built, or has not as many parameters as the recipe says.
     """
+    name = recipe.model.name
     with _dtype_policy(recipe.precision):
-        return build_model(
-            recipe.model.name, recipe.input_shape, recipe.num_classes, recipe.model.arguments
+        model = build_model(name, recipe.input_shape, recipe.num_classes, recipe.model.arguments)
+    found = trainable_parameters(model)
+    if recipe.parameters not in (0, found):
+        raise RecipeError(
+            f"model '{name}' has {found:,} trainable parameters, the recipe states "
+            f"{recipe.parameters:,}; correct 'parameters', or leave it out"
         )
+    return model
 
 
 @contextmanager

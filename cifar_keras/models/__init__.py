@@ -13,13 +13,14 @@ from cifar_keras.models.dsn import dsn
 from cifar_keras.models.highway import highway
 from cifar_keras.models.inception import inception
 from cifar_keras.models.nin import nin
+from cifar_keras.models.outside import allow_outside, check_network, is_outside, outside_factory
 from cifar_keras.models.resnet import resnet_he, resnet_mxnet, resnet_neon
 from cifar_keras.models.resnext import resnext_cifar, resnext_imagenet
 from cifar_keras.models.speedrun import speedrun
 from cifar_keras.models.vgg import vgg
 from cifar_keras.recipe.arguments import check_arguments, nearest
 
-__all__ = ["MODELS", "build_model", "multiply_adds", "trainable_parameters"]
+__all__ = ["MODELS", "allow_outside", "build_model", "multiply_adds", "trainable_parameters"]
 
 MODELS: dict[str, Callable[..., keras.Model]] = {
     "airbench": airbench,
@@ -43,17 +44,35 @@ def build_model(
     num_classes: int,
     arguments: dict[str, Any],
 ) -> keras.Model:
-    """The network that the named factory builds of these arguments.
+    """Return the network that the named factory builds of these arguments.
+
+    The factory is one of `MODELS`, or `module:function` outside of this package, where
+    `allow_outside` allows it.
 
     Raises:
         RecipeError: the factory is unknown, an argument is unknown, missing, or impossible.
     """
-    if name not in MODELS:
+    if is_outside(name):
+        factory = outside_factory(name)
+    elif name in MODELS:
+        factory = MODELS[name]
+    else:
         raise RecipeError(f"unknown model '{name}'; {nearest(name, MODELS, 'there are')}")
-    parameters = list(inspect.signature(MODELS[name]).parameters.items())[2:]
-    known = {argument: parameter.annotation for argument, parameter in parameters}
-    check_arguments(f"model '{name}'", known, arguments, "model")
+    check_arguments(f"model '{name}'", _arguments(factory), arguments, "model")
     try:
-        return MODELS[name](input_shape, num_classes, **arguments)
+        model = factory(input_shape, num_classes, **arguments)
     except ValueError as error:
         raise RecipeError(f"model '{name}': {error}") from error
+    if is_outside(name):
+        check_network(name, model, num_classes)
+    return model
+
+
+def _arguments(factory: Callable[..., keras.Model]) -> dict[str, Any]:
+    """The arguments after the first two, with their types."""
+    parameters = list(inspect.signature(factory, eval_str=True).parameters.values())[2:]
+    return {
+        each.name: Any if each.annotation is each.empty else each.annotation
+        for each in parameters
+        if each.kind not in (each.VAR_POSITIONAL, each.VAR_KEYWORD)
+    }

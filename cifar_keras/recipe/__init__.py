@@ -1,17 +1,18 @@
 """Recipes: the frozen schema, and how one is found, read and overridden."""
 
+from cifar_keras.recipe.base import alters_network
 from cifar_keras.recipe.files import (
     altering,
     load_recipe,
     recipe_names,
     recipe_path,
     recipes_folder,
+    resolved,
 )
 from cifar_keras.recipe.flattening import flat
 from cifar_keras.recipe.names import RULE, is_name
 from cifar_keras.recipe.reference import Curve, Reference
 from cifar_keras.recipe.schema import NUM_CLASSES, Data, Precision, Recipe, Stage
-from cifar_keras.recipe.upgrades import upgrade
 
 __all__ = [
     "NUM_CLASSES",
@@ -23,11 +24,12 @@ __all__ = [
     "Reference",
     "Stage",
     "altering",
+    "alters_network",
     "flat",
     "is_name",
     "load_recipe",
     "recipe_names",
     "recipe_path",
     "recipes_folder",
-    "upgrade",
+    "resolved",
 ]

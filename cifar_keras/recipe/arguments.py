@@ -1,18 +1,40 @@
-"""Free-form arguments of a recipe, held against what they are for."""
+"""Free-form arguments of a recipe: what they may be, and held against what they are for."""
 
-import difflib
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Mapping
+from math import isfinite
+from typing import Annotated, Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import AfterValidator, PydanticUserError, TypeAdapter, ValidationError
 
 from cifar_keras.errors import RecipeError
+from cifar_keras.recipe.wording import nearest
+
+__all__ = ["Argument", "check_arguments", "nearest"]
+
+# Beyond these no network is built in a day.
+_LARGEST = 2**20
+_LONGEST = 100
+
+
+def _plain(value: Any) -> Any:
+    values = value if isinstance(value, list) else [value]
+    if not all(isinstance(each, bool | int | float | str | None) for each in values):
+        raise ValueError("must be a number, text, true, false, null, or a list of such")
+    if len(values) > _LONGEST:
+        raise ValueError(f"a list of {len(values):,}; must have at most {_LONGEST}")
+    numbers = [each for each in values if isinstance(each, int | float)]
+    if not all(isfinite(each) and abs(each) <= _LARGEST for each in numbers):
+        raise ValueError(f"must be a number up to {_LARGEST:,}")
+    return value
+
+
+Argument = Annotated[Any, AfterValidator(_plain)]
 
 
 def check_arguments(
     owner: str, known: Mapping[str, Any], given: Mapping[str, Any], section: str
 ) -> None:
-    """Nothing, if exactly the `known` arguments, a type each, are `given` with such values.
+    """Return if exactly the `known` arguments, a type each, are `given` with such values.
 
     Raises:
         RecipeError: one is unknown, missing or of another type; `owner` is who takes them, and
@@ -24,16 +46,12 @@ def check_arguments(
             raise RecipeError(f"{owner} has no argument '{argument}'; {hint}")
         try:
             TypeAdapter(known[argument]).validate_python(value, strict=True)
+        except PydanticUserError:
+            reason = f"is annotated {known[argument]!r}, which no recipe can state"
+            raise RecipeError(f"{owner}: {argument} {reason}; use numbers, text or lists") from None
         except ValidationError as error:
             reason = error.errors()[0]["msg"]
             raise RecipeError(f"{owner}: {argument}={value!r}: {reason}") from None
     missing = [argument for argument in known if argument not in given]
     if missing:
         raise RecipeError(f"{owner} lacks {', '.join(missing)}; add to '{section}'")
-
-
-def nearest(name: str, known: Iterable[str], there_are: str) -> str:
-    """The known name that may have been meant, or all of them."""
-    names = list(known)
-    near = difflib.get_close_matches(name, names, n=1)
-    return f"did you mean '{near[0]}'?" if near else f"{there_are}: {', '.join(names)}"

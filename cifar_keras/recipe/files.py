@@ -1,7 +1,7 @@
 """How a recipe is found, read and overridden."""
 
-import difflib
 from collections.abc import Sequence
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +9,16 @@ import yaml
 from pydantic import ValidationError
 
 from cifar_keras.errors import RecipeError
-from cifar_keras.recipe.mistakes import mistake
+from cifar_keras.recipe.base import alters_network, changed
+from cifar_keras.recipe.mistakes import mistakes
 from cifar_keras.recipe.names import RULE, is_name
 from cifar_keras.recipe.schema import Recipe
-from cifar_keras.recipe.strict_yaml import load_yaml, parse_value
+from cifar_keras.recipe.strict_yaml import dump_yaml, load_yaml, parse_value
+from cifar_keras.recipe.wording import did_you_mean, nearest, short
 
 _PACKAGE = Path(__file__).resolve().parent.parent
+# In bytes, many times as large as any recipe.
+_LARGEST = 100_000
 
 
 def recipes_folder() -> Path:
@@ -42,7 +46,7 @@ def recipe_path(name_or_file: str) -> Path:
         RecipeError: there is no such recipe (the message names the nearest), or no run folder can
             be made of its file's name.
     """
-    if name_or_file.endswith((".yaml", ".yml")) or "/" in name_or_file:
+    if _is_file(name_or_file):
         path = Path(name_or_file)
         if not path.is_file():
             raise RecipeError(f"recipe file '{name_or_file}' is not there; correct the path")
@@ -50,9 +54,12 @@ def recipe_path(name_or_file: str) -> Path:
     path = recipes_folder() / f"{name_or_file}.yaml"
     if path.is_file():
         return _named(path)
-    near = difflib.get_close_matches(name_or_file, recipe_names(), n=1)
-    hint = f"did you mean '{near[0]}'?" if near else "see 'cifar-keras recipes'"
-    raise RecipeError(f"unknown recipe '{name_or_file}'; {hint}")
+    hint = did_you_mean(name_or_file, recipe_names()) or "see 'cifar-keras recipes'"
+    raise RecipeError(f"unknown recipe {short(name_or_file)}; {hint}")
+
+
+def _is_file(name: str) -> bool:
+    return name.endswith((".yaml", ".yml")) or "/" in name
 
 
 def _named(path: Path) -> Path:
@@ -65,14 +72,61 @@ def _named(path: Path) -> Path:
 
 
 def load_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
-    """The recipe of a file, with `KEY=VALUE` overrides such as `optimizer.momentum=0.8` applied.
+    """Return the recipe of a file, whole, with `KEY=VALUE` overrides applied.
+
+    An override such as `optimizer.momentum=0.8` may name any key of the whole recipe. Overrides
+    that alter the network leave it without a stated number of parameters.
 
     Raises:
-        RecipeError: the file or an override has mistakes; all are told, one a line, each with
-            file, key, value and remedy.
+        RecipeError: the file, its base or an override has mistakes; all of one kind are told, one
+            a line, each with file, key, value and remedy.
     """
     path = Path(path)
+    recipe = _checked(path, _whole(path))
+    if not overrides:
+        return recipe
+    tree = recipe.model_dump()
+    keys = [override.partition("=")[0] for override in overrides]
+    if alters_network(keys):
+        tree["parameters"] = 0
+    for override in overrides:
+        _override(tree, override)
+    return _checked(path, tree)
+
+
+def _checked(path: Path, tree: dict[str, Any]) -> Recipe:
     try:
+        return Recipe.model_validate(tree)
+    except ValidationError as error:
+        lines = mistakes(path.name, tree, error.errors(), Recipe)
+        raise RecipeError("\n".join(lines)) from None
+
+
+def _whole(path: Path) -> dict[str, Any]:
+    tree = _read(path)
+    if "base" not in tree:
+        return tree
+    name = tree.pop("base")
+    if not isinstance(name, str):
+        raise RecipeError(f"{path.name}: base = {short(name)}; must name a recipe or a file")
+    # A file is looked for beside the recipe that names it.
+    try:
+        other = recipe_path(str(path.parent / name) if _is_file(name) else name)
+    except RecipeError as error:
+        raise RecipeError(f"{path.name}: base: {error}") from None
+    base = _read(other)
+    if "base" in base:
+        raise RecipeError(
+            f"{path.name}: base {short(name)} has a base itself; name a recipe that has none"
+        )
+    _checked(other, base)
+    return changed(base, tree)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        if (size := path.stat().st_size) > _LARGEST:
+            raise RecipeError(f"has {size:,} bytes; a recipe has at most {_LARGEST:,}")
         tree = load_yaml(path.read_text(encoding="utf-8"))
     except yaml.YAMLError as error:
         raise RecipeError(f"{path.name}: not YAML: {' '.join(str(error).split())}") from None
@@ -82,13 +136,21 @@ def load_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
         raise RecipeError(f"{path.name}: {error}") from None
     if not isinstance(tree, dict):
         raise RecipeError(f"{path.name}: holds no keys; see the shipped recipes for the form")
-    for override in overrides:
-        _override(tree, override)
-    try:
-        return Recipe.model_validate(tree)
-    except ValidationError as error:
-        lines = [mistake(path.name, tree, each) for each in error.errors()]
-        raise RecipeError("\n".join(lines)) from None
+    return tree
+
+
+def resolved(path: str | Path, overrides: Sequence[str] = ()) -> str:
+    """Return the text of a recipe of its own: the file's opening comment, then every key.
+
+    Raises:
+        RecipeError: as `load_recipe`.
+    """
+    path = Path(path)
+    recipe = load_recipe(path, overrides)
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    opening = "".join(takewhile(lambda line: line.startswith("#"), lines))
+    marks = "".join(f"# --set {override}\n" for override in overrides)
+    return opening + marks + dump_yaml(recipe.model_dump(mode="json"))
 
 
 def altering(overrides: Sequence[str]) -> list[str]:
@@ -99,27 +161,30 @@ def altering(overrides: Sequence[str]) -> list[str]:
 def _override(tree: dict[str, Any], override: str) -> None:
     key, equals, text = override.partition("=")
     if not equals:
-        raise RecipeError(f"--set '{override}': write KEY=VALUE, as in optimizer.momentum=0.8")
+        raise RecipeError(f"--set {short(override)}: write KEY=VALUE, as in optimizer.momentum=0.8")
+    try:
+        value = parse_value(text)
+    except RecipeError as error:
+        raise RecipeError(f"--set {short(key)}: {error}") from None
     *parents, last = key.split(".")
     node: Any = tree
     for part in parents:
         node = _child(node, part, key)
     if isinstance(node, list):
         _child(node, last, key)
-        node[int(last)] = parse_value(text)
+        node[int(last)] = value
     elif isinstance(node, dict):
         # A key of `model` may be an argument that the recipe leaves out; any other is a mistake.
         if node is not tree.get("model"):
             _child(node, last, key)
-        node[last] = parse_value(text)
+        node[last] = value
     else:
-        raise RecipeError(f"--set '{key}': '{'.'.join(parents)}' has no keys")
+        raise RecipeError(f"--set {short(key)}: {short('.'.join(parents))} has no keys")
 
 
 def _child(node: Any, part: str, key: str) -> Any:
     names = [str(i) for i in range(len(node))] if isinstance(node, list) else list(node or ())
     if part in names:
         return node[int(part)] if isinstance(node, list) else node[part]
-    near = difflib.get_close_matches(part, names, n=1)
-    hint = f"did you mean '{near[0]}'?" if near else f"there are: {', '.join(names)}"
-    raise RecipeError(f"--set '{key}': unknown key '{part}'; {hint}")
+    hint = nearest(part, names, "there are")
+    raise RecipeError(f"--set {short(key)}: unknown key {short(part)}; {hint}")

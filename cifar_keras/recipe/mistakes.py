@@ -1,77 +1,114 @@
 """One line for each mistake that pydantic finds: file, key, value, remedy."""
 
-import difflib
+from collections.abc import Iterator, Sequence
 from math import isfinite
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import BaseModel
 
-from cifar_keras.recipe import optimizer, reference, schema
+from cifar_keras.recipe.wording import did_you_mean, short
+
+# More help nobody.
+_MOST = 20
+_Keys = tuple[str | int, ...]
 
 
-def mistake(file: str, tree: Any, error: Any) -> str:
-    """One line for one of pydantic's findings in `tree`, the data of `file`."""
+def mistakes(file: str, tree: Any, errors: Sequence[Any], schema: type[BaseModel]) -> list[str]:
+    """Return a line for each place in `tree`, the data of `file`, that `errors` refuse."""
+    # Of a value with several forms pydantic tells what each of them finds wrong.
+    places: dict[tuple[_Keys, bool], list[Any]] = {}
+    for error in errors:
+        places.setdefault((_keys(tree, error), _of_key(error)), []).append(error)
+    above = {keys[:end] for keys, _ in places for end in range(len(keys))}
+    lines = [
+        _line(file, tree, keys, found, schema)
+        for (keys, of_key), found in places.items()
+        if of_key or keys not in above
+    ]
+    more = [f"{file}: and {len(lines) - _MOST:,} more"] if len(lines) > _MOST else []
+    return lines[:_MOST] + more
+
+
+def _of_key(error: Any) -> bool:
+    return error["type"] in ("missing", "extra_forbidden")
+
+
+def _keys(tree: Any, error: Any) -> _Keys:
     # `loc` also names the branches of unions, which are no keys of the file: they are skipped.
-    node, keys, siblings = tree, [], []
+    node, keys = tree, []
     for part in error["loc"]:
-        present = isinstance(node, dict) and part in node
-        if present or (isinstance(node, list) and isinstance(part, int)):
-            siblings, node = list(node) if isinstance(node, dict) else [], node[part]
-            keys.append(str(part))
+        if (isinstance(node, dict) and part in node) or (
+            isinstance(node, list) and isinstance(part, int)
+        ):
+            node = node[part]
+            keys.append(part)
         elif error["type"] == "missing" and part == error["loc"][-1]:
-            keys.append(str(part))
-    key = ".".join(keys) or "recipe"
-    if error["type"] == "missing":
-        return f"{file}: key '{key}' is missing; add it"
-    if error["type"] == "extra_forbidden":
-        known = _known_keys(error["loc"])
-        near = difflib.get_close_matches(keys[-1], [k for k in known if k not in siblings], n=1)
-        hint = f"did you mean '{near[0]}'?" if near else f"known here: {', '.join(sorted(known))}"
-        return f"{file}: unknown key '{key}' = {node!r}; {hint}"
-    return f"{file}: key '{key}' = {node!r}: {_remedy(node, error)}"
+            keys.append(part)
+    return tuple(keys)
+
+
+def _line(file: str, tree: Any, keys: _Keys, found: Sequence[Any], schema: type[BaseModel]) -> str:
+    key, kind = short(".".join(map(str, keys))), found[0]["type"]
+    if kind == "missing":
+        return f"{file}: key {key} is missing; add it"
+    value = tree
+    for part in keys:
+        parent, value = value, value[part]
+    if kind == "extra_forbidden":
+        known = sorted(
+            {k for each in _sections(schema, tree, keys[:-1]) for k in each.model_fields}
+        )
+        absent = [name for name in known if name not in parent]
+        hint = did_you_mean(str(keys[-1]), absent) or f"known here: {', '.join(known)}"
+        return f"{file}: unknown key {key} = {short(value)}; {hint}"
+    remedies = " or: ".join(dict.fromkeys(_remedy(value, error) for error in found))
+    return f"{file}: key {key} = {short(value)}: {remedies}" if keys else f"{file}: {remedies}"
 
 
 def _remedy(value: Any, error: Any) -> str:
     if isinstance(value, str) and error["type"] in ("float_type", "int_type"):
-        try:
-            number = float(value)
-        except ValueError:
-            return "this is text where a number belongs"
-        if not isfinite(number):
-            return "no number is that large"
-        return (
-            f"'{value}' is text to YAML; write {number!r}"
-            if "." in repr(number)
-            else (f"'{value}' is text to YAML; write {number:.1e}")
-        )
+        return _number(value, whole=error["type"] == "int_type")
+    message = str(error["msg"]).removeprefix("Value error, ")
     if isinstance(value, bool):
-        return f"{error['msg']}; YAML reads yes, no, on and off as true or false: quote text"
-    return str(error["msg"]).removeprefix("Value error, ")
+        return f"{message}; YAML reads yes, no, on and off as true or false: quote text"
+    return message
 
 
-def _known_keys(loc: tuple[Any, ...]) -> list[str]:
-    """The keys of the section that `loc` points into, by walking the schema."""
-    sections: dict[str, type[BaseModel]] = {
-        "data": schema.Data,
-        "keras_cv": schema.KerasCvLayer,
-        "sgd": optimizer.Sgd,
-        "muon": optimizer.Muon,
-        "others": optimizer.Sgd,
-        "adadelta": optimizer.Adadelta,
-        "groups": optimizer.Group,
-        "until": optimizer.Until,
-        "inverse": optimizer.Inverse,
-        "lookahead": optimizer.Lookahead,
-        "initial_weights": schema.PublishedWeights,
-        "constant": schema.Constant,
-        "steps": schema.Steps,
-        "linear": schema.Linear,
-        "stages": schema.Stage,
-        "Start": schema.Start,
-        "reference": reference.Reference,
-        "spread": reference.Spread,
-        "band": reference.Band,
-        "curve": reference.Curve,
-    }
-    owners = [sections[part] for part in loc[:-1] if part in sections]
-    return list((owners[-1] if owners else schema.Recipe).model_fields)
+def _number(text: str, whole: bool) -> str:
+    try:
+        number = float(text)
+    except ValueError:
+        return "this is text where a number belongs"
+    if not isfinite(number) or abs(number) >= 1e20:
+        return "no number is that large"
+    if whole and number == int(number):
+        return f"{short(text)} is text to YAML; write {int(number)}"
+    plain = repr(number)
+    return f"{short(text)} is text to YAML; write {plain if '.' in plain else f'{number:.1e}'}"
+
+
+def _sections(schema: type[BaseModel], tree: Any, keys: _Keys) -> list[type[BaseModel]]:
+    """The forms that the section at these keys may have, by walking the schema with the data."""
+    sections, node = [schema], tree
+    for key in keys:
+        node = node[key]
+        if isinstance(key, str):
+            fields = [each.model_fields[key] for each in sections if key in each.model_fields]
+            sections = [form for field in fields for form in _forms(field.annotation)]
+        if isinstance(node, dict):
+            sections = [form for form in sections if _tagged(form, node)] or sections
+    return sections
+
+
+def _forms(annotation: Any) -> Iterator[type[BaseModel]]:
+    arguments = get_args(annotation)
+    for each in arguments:
+        yield from _forms(each)
+    if not arguments and isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+
+
+def _tagged(form: type[BaseModel], node: dict[str, Any]) -> bool:
+    """Whether `node` names this form by its `name` or `kind`."""
+    tags = [tag for tag in ("name", "kind") if tag in form.model_fields]
+    return all(node.get(tag) in get_args(form.model_fields[tag].annotation) for tag in tags)

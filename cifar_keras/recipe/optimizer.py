@@ -11,14 +11,14 @@ class Until(Section):
     """The stage's schedule for `epochs` epochs of the stage; frozen from then on."""
 
     kind: Literal["until"]
-    epochs: float = Field(gt=0)
+    epochs: float = Field(gt=0, le=100_000)
 
 
 class LinearToZero(Section):
     """A straight line from 1 to 0 over `epochs` epochs, in place of the stage's schedule."""
 
     kind: Literal["linear"]
-    epochs: float = Field(gt=0)
+    epochs: float = Field(gt=0, le=100_000)
 
 
 class Inverse(Section):
@@ -42,9 +42,9 @@ class Group(Section):
     """
 
     variables: str
-    rate: float = Field(ge=0)
-    weight_decay: float = Field(ge=0)
-    schedule: GroupSchedule
+    rate: float = Field(1.0, ge=0)
+    weight_decay: float = Field(0.0, ge=0)
+    schedule: GroupSchedule = "follow"
 
 
 class Sgd(Section):
@@ -56,13 +56,13 @@ class Sgd(Section):
     """
 
     name: Literal["sgd"]
-    form: Literal["classic", "torch"]
-    momentum: float = Field(ge=0, lt=1)
-    nesterov: bool
-    weight_decay: float = Field(ge=0)
-    decayed: Literal["all", "kernels"]
-    loss_factor: float = Field(gt=0)
-    groups: list[Group]
+    form: Literal["classic", "torch"] = "classic"
+    momentum: float = Field(0.0, ge=0, lt=1)
+    nesterov: bool = False
+    weight_decay: float = Field(0.0, ge=0)
+    decayed: Literal["all", "kernels"] = "all"
+    loss_factor: float = Field(1.0, gt=0)
+    groups: list[Group] = Field([], max_length=100)
 
 
 class Muon(Section):
@@ -75,7 +75,7 @@ class Muon(Section):
     variables: str
     rate: float = Field(gt=0)
     momentum: float = Field(ge=0, lt=1)
-    newton_schulz_steps: int = Field(ge=1)
+    newton_schulz_steps: int = Field(ge=1, le=100)
     others: Sgd
 
 
@@ -97,6 +97,6 @@ class Lookahead(Section):
     weights become the copy; after the last step the network is the copy.
     """
 
-    every: int = Field(ge=1)
+    every: int = Field(ge=1, le=2**31)
     decay: float = Field(gt=0, le=1)
     power: float = Field(ge=0)

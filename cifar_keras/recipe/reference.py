@@ -16,8 +16,8 @@ class Curve(Section):
     """
 
     file: Annotated[str, Field(pattern=PATTERN)]
-    where: dict[str, str | int]
-    stage: str | None
+    where: dict[str, str | int] = Field({})
+    stage: str | None = None
     epoch: str
     value: str
     quantity: Literal["error", "accuracy"]
@@ -31,7 +31,7 @@ class Spread(Section):
     stand; for a single run `deviation` is that of other runs of such a network.
     """
 
-    mean: float | None = Field(gt=0, lt=100)
+    mean: float | None = Field(None, gt=0, lt=100)
     deviation: float = Field(gt=0)
     source: str
 
@@ -54,15 +54,15 @@ class Reference(Section):
 
     accuracy: float = Field(gt=0, lt=100)
     source: str
-    verified: bool
-    inferred: list[Literal["accuracy", "runs", "epoch"]]
-    runs: int = Field(ge=1)
+    verified: bool = True
+    inferred: list[Literal["accuracy", "runs", "epoch"]] = Field([])
+    runs: int = Field(ge=1, le=1_000_000)
     statistic: Literal["single", "mean", "median", "best"]
-    spread: Spread | None
+    spread: Spread | None = None
     epoch: Literal["last", "best"]
-    augmented: bool
-    band: Band | None
-    curve: Curve | None
+    augmented: bool = False
+    band: Band | None = None
+    curve: Curve | None = None
 
     @model_validator(mode="after")
     def _runs_agree(self) -> "Reference":

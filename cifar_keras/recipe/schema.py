@@ -1,31 +1,36 @@
 """The frozen schema of a recipe.
 
-A recipe is one YAML file that states an experiment whole: nothing that can move a number is left
-to a default in code. Arguments of the network are free-form here and bound to the factory's
-signature when the network is built; everything else is checked when the recipe is read.
+A recipe states an experiment whole. A key may be left out only where its default means that nothing
+is done: no augmentation, no decay, no reference. Whatever else moves a number is written down.
+Arguments of the network are free-form here and bound to the factory's signature when the network is
+built; everything else is checked when the recipe is read.
 """
 
-import hashlib
-import json
 from fractions import Fraction
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from cifar_keras.recipe.arguments import Argument
+from cifar_keras.recipe.hashing import hash_of
 from cifar_keras.recipe.optimizer import Lookahead, Optimizer
 from cifar_keras.recipe.reference import Reference
 from cifar_keras.recipe.section import Section
-from cifar_keras.recipe.upgrades import without_neutral
 
 DatasetName = Literal["cifar10", "cifar100", "synthetic10", "synthetic100"]
 NUM_CLASSES = {"cifar10": 10, "cifar100": 100, "synthetic10": 10, "synthetic100": 100}
 IMAGE_SIZE = 32
+# No machine carries out more; a larger number is a slip.
+MAX_BATCH_SIZE = 2**20
+MAX_EPOCHS = 100_000
+MAX_STAGES = 100
+MAX_DEPTH = 10_000
+MAX_ENTRIES = 1_000
 # Keras' names of its dtype policies.
 Precision = Literal["float32", "mixed_float16", "mixed_bfloat16"]
 
 
 Rgb = Annotated[list[float], Field(min_length=3, max_length=3)]
-Scalar = bool | int | float | str | None
 
 
 class Model(BaseModel):
@@ -33,7 +38,14 @@ class Model(BaseModel):
 
     model_config = ConfigDict(extra="allow", strict=True, frozen=True)
     name: str
-    __pydantic_extra__: dict[str, Scalar | list[Scalar]]
+    __pydantic_extra__: dict[str, Argument]
+
+    @model_validator(mode="after")
+    def _can_be_built(self) -> "Model":
+        depth = self.arguments.get("depth")
+        if isinstance(depth, int) and depth > MAX_DEPTH:
+            raise ValueError(f"depth {depth} must be at most {MAX_DEPTH}")
+        return self
 
     @property
     def arguments(self) -> dict[str, Any]:
@@ -45,7 +57,7 @@ class KerasCvLayer(Section):
     """A layer of keras-cv, by its class, which acts on the cropped and flipped raw pixels."""
 
     layer: str
-    arguments: dict[str, Scalar | list[Scalar]]
+    arguments: dict[str, Argument]
 
 
 Size = Annotated[list[float], Field(min_length=2, max_length=2)]
@@ -66,19 +78,19 @@ class Data(Section):
     (share of the stage's steps, side): up to that share images are resized to that side.
     """
 
-    batch_size: int = Field(ge=1)
-    last_batch: Literal["keep", "drop", "carry"]
-    scale: float = Field(gt=0)
-    contrast: Literal["none"] | Annotated[float, Field(gt=0)]
-    mean: Literal["none", "channel", "image", "pixel"] | Rgb
-    std: Literal["none", "channel"] | Rgb
-    padding: Literal["none", "zeros", "reflect", "mean"]
-    pad: int = Field(ge=0, lt=IMAGE_SIZE)
-    crop: int = Field(ge=2, le=IMAGE_SIZE)
-    flip: Literal["none", "random", "alternating"]
-    cutout: int = Field(ge=0, lt=IMAGE_SIZE)
-    sizes: list[Size]
-    keras_cv: list[KerasCvLayer]
+    batch_size: int = Field(ge=1, le=MAX_BATCH_SIZE)
+    last_batch: Literal["keep", "drop", "carry"] = "keep"
+    scale: float = Field(1.0, gt=0)
+    contrast: Literal["none"] | Annotated[float, Field(gt=0)] = "none"
+    mean: Literal["none", "channel", "image", "pixel"] | Rgb = "none"
+    std: Literal["none", "channel"] | Rgb = "none"
+    padding: Literal["none", "zeros", "reflect", "mean"] = "none"
+    pad: int = Field(0, ge=0, lt=IMAGE_SIZE)
+    crop: int = Field(IMAGE_SIZE, ge=2, le=IMAGE_SIZE)
+    flip: Literal["none", "random", "alternating"] = "none"
+    cutout: int = Field(0, ge=0, lt=IMAGE_SIZE)
+    sizes: list[Size] = Field([], max_length=MAX_ENTRIES)
+    keras_cv: list[KerasCvLayer] = Field([], max_length=MAX_ENTRIES)
 
     @model_validator(mode="after")
     def _agree(self) -> "Data":
@@ -109,8 +121,10 @@ class Steps(Section):
     """`learning_rates[i]` from the start of epoch `boundaries[i - 1]` (0-based) on."""
 
     kind: Literal["steps"]
-    learning_rates: list[Annotated[float, Field(gt=0)]] = Field(min_length=2)
-    boundaries: list[float] = Field(min_length=1)
+    learning_rates: list[Annotated[float, Field(gt=0)]] = Field(
+        min_length=2, max_length=MAX_ENTRIES
+    )
+    boundaries: list[float] = Field(min_length=1, max_length=MAX_ENTRIES)
 
     @model_validator(mode="after")
     def _agree(self) -> "Steps":
@@ -131,7 +145,9 @@ class Linear(Section):
 
     kind: Literal["linear"]
     learning_rate: float = Field(gt=0)
-    knots: list[Annotated[list[float], Field(min_length=2, max_length=2)]] = Field(min_length=2)
+    knots: list[Annotated[list[float], Field(min_length=2, max_length=2)]] = Field(
+        min_length=2, max_length=MAX_ENTRIES
+    )
 
     @model_validator(mode="after")
     def _knots_rise(self) -> "Linear":
@@ -150,7 +166,7 @@ class Start(Section):
     The optimizer starts anew, its momentum at zero; batch norm keeps its statistics.
     """
 
-    stage: int = Field(ge=1)
+    stage: int = Field(ge=1, le=MAX_STAGES)
     epoch: float = Field(gt=0)
 
 
@@ -161,9 +177,9 @@ class Stage(Section):
     loss.
     """
 
-    epochs: float = Field(gt=0)
-    start: Literal["scratch"] | Start
-    frozen: list[str]
+    epochs: float = Field(gt=0, le=MAX_EPOCHS)
+    start: Literal["scratch"] | Start = "scratch"
+    frozen: list[str] = Field([], max_length=MAX_ENTRIES)
     schedule: Schedule
 
     @model_validator(mode="after")
@@ -188,21 +204,32 @@ class Recipe(Section):
     system: str
     dataset: DatasetName
     model: Model
-    parameters: int = Field(ge=1, description="trainable parameters")
-    initial_weights: Literal["none"] | PublishedWeights
+    parameters: int = Field(
+        0, ge=0, lt=2**63, description="trainable parameters, checked when it is built; 0: any"
+    )
+    initial_weights: Literal["none"] | PublishedWeights = "none"
     data: Data
     batch_norm: Literal["synchronized", "per_replica"] = Field(
-        description="on several devices: statistics of the whole batch, or of each device's share"
+        "synchronized",
+        description="on several devices: statistics of the whole batch, or of each device's share",
     )
     precision: Precision = Field(
+        "float32",
         description="what the network computes in, no part of the hash; weights, logits and loss "
-        "are always float32"
+        "are always float32",
     )
     optimizer: Optimizer
-    label_smoothing: float = Field(ge=0, lt=1)
-    lookahead: Literal["none"] | Lookahead
-    stages: list[Stage] = Field(min_length=1)
-    reference: Reference | None
+    label_smoothing: float = Field(0.0, ge=0, lt=1)
+    lookahead: Literal["none"] | Lookahead = "none"
+    stages: list[Stage] = Field(min_length=1, max_length=MAX_STAGES)
+    reference: Reference | None = None
+
+    @model_validator(mode="after")
+    def _ends(self) -> "Recipe":
+        if self.epochs > MAX_EPOCHS:
+            total = float(self.epochs)
+            raise ValueError(f"the stages have {total:g} epochs together; at most {MAX_EPOCHS}")
+        return self
 
     @model_validator(mode="after")
     def _starts_exist(self) -> "Recipe":
@@ -264,18 +291,12 @@ class Recipe(Section):
 
         Comments and published figures do not change it either.
         """
-        return _sha256({key: value for key, value in self.moving().items() if key != "precision"})
+        return hash_of({key: value for key, value in self.moving().items() if key != "precision"})
 
     def sha256_with_precision(self) -> str:
         """Return the hash that versions up to 0.4.0 recorded; in float32 it is `sha256`."""
-        return _sha256(self.moving())
+        return hash_of(self.moving())
 
     def moving(self) -> dict[str, Any]:
         """What can move a number, as plain data."""
         return self.model_dump(exclude={"title", "system", "parameters", "reference"})
-
-
-def _sha256(moving: dict[str, Any]) -> str:
-    # A key that did not exist yet and says what its absence meant leaves old hashes valid.
-    text = json.dumps(without_neutral(moving), sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()

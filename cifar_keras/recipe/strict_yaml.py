@@ -1,41 +1,91 @@
-"""YAML as recipes use it: no duplicate keys, no anchors, nothing but plain data."""
+"""YAML as recipes use it: plain data that look like what they are.
 
-from typing import Any
+Numbers are decimal; dates, times such as 1:30:00, octal and hexadecimal numbers are text. There are
+no tags, anchors, merges or duplicate keys.
+"""
+
+import re
+from typing import Any, ClassVar
 
 import yaml
 
 from cifar_keras.errors import RecipeError
+from cifar_keras.recipe.wording import short
 
 # Written in C, ten times as fast: a report reads all recipes. PyYAML's wheels have it.
 _Safe: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+# More than any recipe has, and far from what recursion can bear.
+_DEEPEST = 20
+# Longer whole numbers are text: nothing in a recipe is as large, and Python refuses thousands.
+_INT = r"[-+]?(0|[1-9][0-9]{0,19})$"
+_FLOAT = r"[-+]?([0-9]+\.[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?$|[-+]?\.(inf|Inf|INF)$|\.(nan|NaN|NAN)$"
+_BOOL = r"(yes|no|true|false|on|off)$"
+_NULL = r"(~|null|Null|NULL|)$"
 
 
 class _Loader(_Safe):
+    yaml_implicit_resolvers: ClassVar[dict[str, Any]] = {}
+
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
         keys = [self.construct_object(key, deep=True) for key, _ in node.value]
         for key in keys:
             if keys.count(key) > 1:
                 line = node.start_mark.line + 1
                 raise RecipeError(
-                    f"key '{key}' stands twice in the section at line {line}; keep one"
+                    f"key {short(key)} stands twice in the section at line {line}; keep one"
                 )
         return super().construct_mapping(node, deep)
 
 
+class _Dumper(yaml.SafeDumper):
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+for _kind, _pattern, _first in (
+    ("null", _NULL, ["~", "n", "N", ""]),
+    ("bool", f"(?i:{_BOOL})", list("yYnNtTfFoO")),
+    ("int", _INT, list("-+0123456789")),
+    ("float", _FLOAT, list("-+0123456789.")),
+):
+    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_kind}", re.compile(_pattern), _first)
+
+
 def load_yaml(text: str) -> Any:
-    """The plain data of a YAML text.
+    """Return the plain data of a YAML text.
 
     Raises:
-        RecipeError: a key stands twice in one section, or an alias is used.
+        RecipeError: a key stands twice in one section, or a tag, an alias or deep nesting is used.
         yaml.YAMLError: the text is not YAML.
     """
-    if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, _Safe)):
-        raise RecipeError("anchors and aliases are not used in recipes; write the value out")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise RecipeError(f"{short(text)} has bytes that are not UTF-8; remove them") from None
+    depth = 0
+    for event in yaml.parse(text, _Safe):
+        if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
+            raise RecipeError("anchors and aliases are not used in recipes; write the value out")
+        if tag := getattr(event, "tag", None):
+            raise RecipeError(f"tags are not used in recipes; remove {short(tag)}")
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        if depth > _DEEPEST:
+            raise RecipeError(f"more than {_DEEPEST} levels are nested; recipes have fewer")
     return yaml.load(text, _Loader)
 
 
+def dump_yaml(tree: Any) -> str:
+    """Return plain data as a YAML text that `load_yaml` reads again."""
+    return yaml.dump(tree, Dumper=_Dumper, sort_keys=False, default_flow_style=None, width=100)
+
+
 def parse_value(text: str) -> Any:
-    """The value of one `KEY=VALUE` override; text that is not YAML stays text."""
+    """Return the value of one `KEY=VALUE` override; text that is not YAML stays text.
+
+    Raises:
+        RecipeError: as `load_yaml`.
+    """
     try:
         return load_yaml(text)
     except yaml.YAMLError:

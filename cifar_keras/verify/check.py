@@ -17,9 +17,9 @@ class Check:
     """What is stated, whether it holds, and what was found.
 
     Of the states only "FAILS" speaks against the run: "absent" is what cannot be checked without
-    the weights, "not recorded" what a version of this package before this one did not write down,
-    "not checkable" what nobody can find again, "differs" a recipe that is not the shipped one, and
-    "unfinished" a run that has not come to its end.
+    the weights or the code of a network of one's own, "not recorded" what an earlier version of
+    this package did not write down, "not checkable" what nobody can find again, "differs" a recipe
+    that is not the shipped one, and "unfinished" a run that has not come to its end.
     """
 
     name: str

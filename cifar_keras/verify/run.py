@@ -7,6 +7,7 @@ from cifar_keras import runs
 from cifar_keras.data import Dataset
 from cifar_keras.errors import RunError
 from cifar_keras.evaluate import averaged_logits, load_network, plain_logits
+from cifar_keras.models.outside import why_refused
 from cifar_keras.verify.check import Check, close, equal
 from cifar_keras.verify.history import DIGITS, history_checks, result_checks
 from cifar_keras.verify.network import (
@@ -58,6 +59,9 @@ def _network_checks(
         yield close("tta.json test_accuracy", tta.test_accuracy, share, DIGITS)
     if not (folder / runs.WEIGHTS).exists():
         yield Check("figures again", "absent", "no figure was recomputed: the weights are absent")
+        return
+    if reason := why_refused(run.recipe.model.name):
+        yield Check("figures again", "absent", reason)
         return
     try:
         model = load_network(folder, run)

@@ -45,16 +45,18 @@ def test_a_wrong_override_is_one_line(refused, here, command, override, told):
 
 
 def test_all_mistakes_of_a_recipe_are_told_a_line_each(capsys, here):
-    text = recipe_path("demo").read_text()
+    text = recipe_path("resnet20").read_text()
     (here / "mine.yaml").write_text(
-        text.replace("momentum:", "momentm:").replace("crop: 32", "crop: 1")
+        text.replace("momentum:", "momentm:")
+        .replace("pad: 4", "pad: 99")
+        .replace("title:", "titel:")
     )
 
     code = main(["train", "--recipe", "mine.yaml"])
 
     out, err = capsys.readouterr()
     assert (code, out) == (1, "")
-    assert len(err.splitlines()) == 3
+    assert len(err.splitlines()) == 4
     assert all(line.startswith("cifar-keras: error: mine.yaml: ") for line in err.splitlines())
 
 

@@ -150,3 +150,13 @@ def test_the_policy_of_the_process_does_not_reach_a_recipes_network():
         keras.config.set_dtype_policy(before)
 
     assert {layer.compute_dtype for layer in network.layers} == {"float32"}
+
+
+def test_a_network_with_other_parameters_than_its_recipe_states_is_refused():
+    with pytest.raises(RecipeError) as caught:
+        build_network(recipe_of("demo", "parameters=77861"))
+
+    assert str(caught.value) == (
+        "model 'resnet_neon' has 77,860 trainable parameters, the recipe states 77,861; "
+        "correct 'parameters', or leave it out"
+    )

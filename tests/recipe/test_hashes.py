@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from cifar_keras import runs
-from cifar_keras.recipe import load_recipe, recipe_names, recipe_path
+from cifar_keras.recipe import load_recipe, recipe_path
 
 COMMITTED = Path(__file__).resolve().parents[2] / "reports" / "runs"
 RESNET20 = "b1a5c219f29ee1a1993d5623332b9345fc74cfdd28fb8c2b9669551533efddaa"
@@ -68,7 +68,7 @@ SHIPPED = {
 
 
 def test_the_shipped_recipes_have_the_hashes_that_their_runs_recorded():
-    found = {name: load_recipe(recipe_path(name)).sha256()[:32] for name in recipe_names()}
+    found = {name: load_recipe(recipe_path(name)).sha256()[:32] for name in SHIPPED}
 
     assert found == SHIPPED
 
@@ -108,3 +108,25 @@ def test_a_hash_that_an_earlier_version_recorded_with_its_precision_is_read_with
     )
 
     assert run.recipe_sha256 == read
+
+
+@pytest.mark.parametrize(
+    ("override", "parameters"), [("model.depth=26", 0), ("data.batch_size=64", 272292)]
+)
+def test_a_run_of_another_network_than_its_recipes_states_no_parameters(override, parameters):
+    recipe = load_recipe(recipe_path("resnet20"))
+    recorded = {
+        "name": "resnet20",
+        "recipe": recipe.model_dump(mode="json"),
+        "recipe_sha256": recipe.sha256(),
+        "seed": 1,
+        "budget": "1",
+        "overrides": [override],
+        "command": ["cifar-keras", "train"],
+        "started": "2026-01-01T00:00:00+00:00",
+        "provenance": {},
+    }
+
+    run = runs.Run.model_validate_json(json.dumps(recorded))
+
+    assert run.recipe.parameters == parameters

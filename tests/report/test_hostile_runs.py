@@ -9,7 +9,6 @@ from xml.etree import ElementTree
 
 import pytest
 
-from cifar_keras.recipe import upgrade
 from cifar_keras.report import write_report
 from cifar_keras.report.cards import model_cards
 from cifar_keras.report.curves import curve_charts
@@ -71,7 +70,7 @@ def test_what_names_files_and_is_no_name_leaves_the_run_out(
 def test_a_published_curve_lies_in_the_folder_of_published_curves(tmp_path, resnet20, make_run):
     recipe = resnet20.model_dump(mode="json")
     recipe["reference"]["curve"]["file"] = "../../../etc/passwd"
-    edit(make_run(tmp_path, resnet20, accuracies=[0.9]), recipe=upgrade(recipe))
+    edit(make_run(tmp_path, resnet20, accuracies=[0.9]), recipe=recipe)
 
     [left_out] = collect([], [tmp_path]).left_out
 

@@ -12,7 +12,7 @@ from cifar_keras.data import Dataset, Split
 from cifar_keras.distribute.devices import make_strategy
 from cifar_keras.layers import BatchNormalization, Dropout, RReLU, SpatialDropout2D
 from cifar_keras.models import MODELS
-from cifar_keras.recipe import Recipe, load_recipe, recipe_path, recipes_folder
+from cifar_keras.recipe import Recipe, load_recipe, recipes_folder
 from cifar_keras.run.callbacks import Agreement
 from cifar_keras.run.folder import Job
 from cifar_keras.run.train import Every, train
@@ -183,14 +183,11 @@ lookahead: {every: 5, decay: 0.95, power: 3}
 
 
 def write_recipe(path, epochs, minimal=False):
-    text = recipe_path("demo").read_text()
-    head = text[text.index("title:") : text.index("model:")]
-    data = text[text.index("parameters:") : text.index("optimizer:")]
-    assert "  sizes: []\n" in data
-    data = data.replace("  sizes: []\n", "  sizes: [[0.3, 20], [0.6, 24], [1, 32]]\n")
+    head = "base: demo\ntitle: noisy\n"
+    data = "data: {sizes: [[0.3, 20], [0.6, 24], [1, 32]]}\n"
     model = f"model: {{name: noisy, width: 32, minimal: {str(minimal).lower()}}}\n"
     stages = STAGES_OF_NOISY.format(first=epochs, second=epochs / 2 + 0.5, start=epochs - 1)
-    path.write_text(head + model + data + OPTIMIZER + stages + "reference: null\n")
+    path.write_text(head + model + data + OPTIMIZER + stages)
 
 
 @pytest.fixture(scope="session", name="write_recipe")

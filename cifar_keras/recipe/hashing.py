@@ -1,0 +1,37 @@
+"""The hash that a run folder keeps of its recipe.
+
+Keys that came after 0.1.0 enter it only where they do something, so that older hashes stay valid.
+"""
+
+import hashlib
+import json
+from typing import Any
+
+# By section, the later keys with the value that does nothing; None is the recipe itself.
+_LATER: dict[str | None, dict[str, Any]] = {
+    None: {
+        "initial_weights": "none",
+        "lookahead": "none",
+        "batch_norm": "synchronized",
+        "precision": "float32",
+    },
+    "data": {"contrast": "none", "cutout": 0, "sizes": [], "keras_cv": []},
+    "sgd": {"form": "classic", "loss_factor": 1, "groups": []},
+    "stages": {"frozen": []},
+}
+
+
+def hash_of(tree: dict[str, Any]) -> str:
+    """Return the sha256 of a resolved recipe, as plain data."""
+    optimizer = tree["optimizer"]
+    entering = _less(tree, _LATER[None]) | {
+        "data": _less(tree["data"], _LATER["data"]),
+        "optimizer": _less(optimizer, _LATER["sgd"]) if optimizer["name"] == "sgd" else optimizer,
+        "stages": [_less(stage, _LATER["stages"]) for stage in tree["stages"]],
+    }
+    text = json.dumps(entering, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _less(tree: dict[str, Any], later: dict[str, Any]) -> dict[str, Any]:
+    return {k: v for k, v in tree.items() if not (k in later and v == later[k])}
