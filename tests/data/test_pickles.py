@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cifar_keras.data import archives
@@ -180,8 +180,6 @@ def check(content: bytes) -> None:
     assert all(type(key) is str and is_inert(value) for key, value in found.items())
 
 
-# The same cases each time, and none kept in a folder.
-FUZZ = settings(derandomize=True, database=None, deadline=None, max_examples=400)
 VALID = [PYTHON_2, *(pickle.dumps(load_dictionary(PYTHON_2), protocol) for protocol in range(2, 6))]
 PIECES = [
     *(bytes([code]) for code in range(256)),
@@ -193,7 +191,7 @@ PIECES = [
 ]
 
 
-@FUZZ
+@pytest.mark.fuzz
 @given(st.sampled_from(VALID), st.data())
 def test_a_damaged_pickle_gives_inert_values_or_one_error(content: bytes, data) -> None:
     changed = bytearray(content)
@@ -207,14 +205,14 @@ def test_a_damaged_pickle_gives_inert_values_or_one_error(content: bytes, data) 
     check(bytes(changed))
 
 
-@FUZZ
+@pytest.mark.fuzz
 @given(st.lists(st.sampled_from(PIECES), max_size=40).map(b"".join))
 def test_any_opcodes_give_inert_values_or_one_error(opcodes: bytes) -> None:
     check(b"\x80\x02" + opcodes + b".")
     check(b"\x80\x02}U\x01a" + opcodes + b"s.")
 
 
-@FUZZ
+@pytest.mark.fuzz
 @given(st.binary(max_size=200))
 def test_any_bytes_give_inert_values_or_one_error(content: bytes) -> None:
     check(content)
