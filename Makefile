@@ -85,7 +85,7 @@ report: $(VENV)/.installed ## write reports/ from the runs
 trials: $(VENV)/.installed ## the first steps of every recipe on real CIFAR, into reports/trials.md
 	$(BIN)/python -m benchmarks.trials
 
-# A test draws 4,000 new cases in each round; the first failure ends it, with the case.
+# A test draws 2,000 new cases in each round; the first failure ends it, with the case.
 FUZZ_SECONDS ?= 600
 fuzz: $(VENV)/.installed-test ## give the readers broken input for FUZZ_SECONDS (default 600), new each time
 	@end=$$((SECONDS + $(FUZZ_SECONDS))); while [ $$SECONDS -lt $$end ]; do \

@@ -12,11 +12,11 @@ settings.register_profile(
     derandomize=True,
     database=None,
     deadline=timedelta(seconds=10),
-    max_examples=400,
+    max_examples=100,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 settings.register_profile(
-    "many", settings.get_profile("few"), derandomize=False, max_examples=4000, print_blob=True
+    "many", settings.get_profile("few"), derandomize=False, max_examples=1000, print_blob=True
 )
 settings.load_profile("few")
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cifar_keras.data import archives
@@ -180,6 +180,8 @@ def check(content: bytes) -> None:
     assert all(type(key) is str and is_inert(value) for key, value in found.items())
 
 
+# They are quick.
+MORE = settings(max_examples=4 * settings.default.max_examples)
 VALID = [PYTHON_2, *(pickle.dumps(load_dictionary(PYTHON_2), protocol) for protocol in range(2, 6))]
 PIECES = [
     *(bytes([code]) for code in range(256)),
@@ -192,6 +194,7 @@ PIECES = [
 
 
 @pytest.mark.fuzz
+@MORE
 @given(st.sampled_from(VALID), st.data())
 def test_a_damaged_pickle_gives_inert_values_or_one_error(content: bytes, data) -> None:
     changed = bytearray(content)
@@ -206,6 +209,7 @@ def test_a_damaged_pickle_gives_inert_values_or_one_error(content: bytes, data) 
 
 
 @pytest.mark.fuzz
+@MORE
 @given(st.lists(st.sampled_from(PIECES), max_size=40).map(b"".join))
 def test_any_opcodes_give_inert_values_or_one_error(opcodes: bytes) -> None:
     check(b"\x80\x02" + opcodes + b".")
@@ -213,6 +217,7 @@ def test_any_opcodes_give_inert_values_or_one_error(opcodes: bytes) -> None:
 
 
 @pytest.mark.fuzz
+@MORE
 @given(st.binary(max_size=200))
 def test_any_bytes_give_inert_values_or_one_error(content: bytes) -> None:
     check(content)
