@@ -80,6 +80,6 @@ def _rgb(image: Image.Image) -> tuple[Image.Image, bool]:
     if not has_alpha:
         return image.convert("RGB"), False
     image = image.convert("RGBA")
-    opaque = image.getextrema()[3] == (255, 255)
+    opaque = image.getchannel("A").getextrema() == (255, 255)
     white = Image.new("RGBA", image.size, "white")
     return Image.alpha_composite(white, image).convert("RGB"), not opaque

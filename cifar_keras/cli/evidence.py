@@ -26,7 +26,7 @@ def verify(options: argparse.Namespace) -> int:
 
     @cache
     def dataset(name: str) -> Dataset:
-        return load(name, options.data_dir)
+        return load(name, options.data_dir, mirrors=options.mirror)
 
     import_tensorflow()
     failed = [folder for folder in folders if not _verify_one(folder, dataset)]
@@ -88,7 +88,7 @@ def export(options: argparse.Namespace) -> None:
     from cifar_keras.data import load
 
     run = runs.read_run(options.run)
-    dataset = load(run.recipe.dataset, options.data_dir)
+    dataset = load(run.recipe.dataset, options.data_dir, mirrors=options.mirror)
 
     import_tensorflow()
     from cifar_keras.export import ENDINGS
@@ -109,7 +109,7 @@ def predict(options: argparse.Namespace) -> None:
 
     run = runs.read_run(options.run)
     images, notes = read_images(options.images)
-    dataset = load(run.recipe.dataset, options.data_dir)
+    dataset = load(run.recipe.dataset, options.data_dir, mirrors=options.mirror)
 
     import_tensorflow()
     from cifar_keras.export import predict as likeliest

@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -109,17 +109,16 @@ def _folder_files(folder: Path, layout: Layout) -> Iterator[tuple[str, bytes]]:
             ) from error
 
 
-class _Bounded:
-    """The content of a stream as far as `LARGEST_FILE`: a little gzip can hold terabytes."""
+class _Bounded(gzip.GzipFile):
+    """Unpacks as far as `LARGEST_FILE`: a little gzip can hold terabytes."""
 
-    def __init__(self, stream: gzip.GzipFile) -> None:
-        self.stream = stream
+    def __init__(self, file: BinaryIO) -> None:
+        super().__init__(fileobj=file)
         self.left = LARGEST_FILE
-
         self.ended = False
 
-    def read(self, size: int) -> bytes:
-        block = self.stream.read(size)
+    def read(self, size: int | None = -1) -> bytes:
+        block = super().read(size)
         if not block and self.ended:
             # On its way past a member of exabytes, tarfile would go on reading nothing.
             raise EOFError("it ends too early")
@@ -132,8 +131,8 @@ class _Bounded:
 
 def _tar_files(archive: Path, layout: Layout) -> Iterator[tuple[str, bytes]]:
     try:
-        with open_regular(archive) as file, gzip.open(file) as stream:
-            yield from _members(_Bounded(stream), archive, layout)
+        with open_regular(archive) as file, _Bounded(file) as content:
+            yield from _members(content, archive, layout)
     # tarfile reads names, sizes and nesting as the archive has them.
     except (tarfile.TarError, EOFError, OSError, zlib.error, ValueError, RecursionError) as error:
         raise DataError(f"{archive}: truncated or damaged ({error}); {REFETCH}") from error

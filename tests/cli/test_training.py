@@ -176,7 +176,7 @@ def test_a_stopped_run_says_how_to_go_on(trained, refused, number, code):
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_run_stopped_before_its_first_step_says_how_to_go_on(monkeypatch, refused, number, code):
     before = signal.getsignal(signal.SIGTERM)
-    monkeypatch.setattr("cifar_keras.data.load", lambda *_: os.kill(os.getpid(), number))
+    monkeypatch.setattr("cifar_keras.data.load", lambda *_, **__: os.kill(os.getpid(), number))
 
     assert refused(*TRAIN) == (
         code,
