@@ -129,7 +129,8 @@ def _fill(partial: FileIO, archive: str, sources: Sequence[str]) -> None:
             reasons[url] = _reason(error)
             if _length(partial) > before and again:
                 waiting.append((url, patient))
-        _say(f"{url}: {reasons[url]}" + (f"; trying {waiting[0][0]}" if waiting else ""))
+        if waiting:
+            _say(f"{url}: {reasons[url]}; trying {waiting[0][0]}")
 
 
 def _fetch(url: str, archive: str, partial: FileIO, patient: bool) -> None:
