@@ -99,7 +99,7 @@ def _recognise(name: str, source: Path) -> tuple[Dataset, list[FileReport], Path
         found = _find_in(source, name)
         if found is None:
             expected = " or ".join(layout.archive for layout in LAYOUTS[name])
-            raise DataError(f"{source} holds neither {expected} nor what is in them")
+            raise DataError(f"{source} holds no {name}: expected {expected}, or their folders")
         return *archives.read(*found), *found
     errors = []
     for layout in LAYOUTS[name]:

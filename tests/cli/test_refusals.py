@@ -96,6 +96,32 @@ def test_missing_data_are_not_downloaded_to_be_verified(refused):
     assert "run `cifar-keras data fetch cifar10`, or put cifar-10-python.tar.gz in one" in line
 
 
+@pytest.mark.parametrize(
+    ("given", "code", "told"),
+    [
+        (("--from", "nowhere"), 1, "error: nowhere: cannot be read (No such file or directory)"),
+        (("--from", "."), 1, "error: . holds no cifar10: expected cifar-10-python.tar.gz or"),
+        (("--from", "a", "--mirror", "b"), 2, "error: --from downloads nothing; leave --mirror "),
+        (("--mirror", "b"), 1, "error: mirror 'b' is no address; write https://HOST/FOLDER"),
+    ],
+)
+def test_a_place_without_data_is_told(refused, here, given, code, told):
+    found, line = refused("data", "fetch", "cifar10", *given)
+
+    assert found == code
+    assert told in line
+    assert not any(here.iterdir())
+
+
+def test_workers_and_an_empty_tf_config_contradict_each_other(refused, monkeypatch):
+    monkeypatch.setenv("TF_CONFIG", "")
+
+    assert refused("train", "--recipe", "demo", "--workers", "a:1,b:1", "--worker-index", "0") == (
+        1,
+        "cifar-keras: error: TF_CONFIG is set, and --workers is given; unset one of them",
+    )
+
+
 def test_a_data_folder_that_is_not_there_is_told(refused, here):
     code, line = refused("train", "--recipe", "resnet20", "--data-dir", "nowhere")
 
