@@ -11,6 +11,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from cifar_keras.data.dataset import IMAGE_SHAPE
 from cifar_keras.errors import DataError
 from cifar_keras.files import open_regular
+from cifar_keras.quiet import stderr_held_back
 
 SIDE = IMAGE_SHAPE[0]
 # Pillow knows more, among them EPS, for which it starts Ghostscript.
@@ -42,24 +43,27 @@ def read_images(paths: Sequence[Path]) -> tuple[NDArray[np.uint8], list[str]]:
 
 def _read(path: Path) -> tuple[Image.Image, bool]:
     """The image in RGB, and whether parts of it are transparent."""
-    try:
-        with open_regular(path) as file, warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            # A small file can hold gigabytes of pixels.
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(file, formats=FORMATS) as image:
-                return _rgb(image)
-    except DataError as error:
-        raise DataError(f"image '{path}' {error}") from None
-    except FileNotFoundError:
-        raise DataError(f"image '{path}' is not there; correct the path") from None
-    except UnidentifiedImageError:
-        reason = "it is in none of the formats " + ", ".join(FORMATS)
-    except Exception as error:
-        # Of a damaged file Pillow's readers raise whatever comes first.
-        told = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        reason = " ".join(told.split())[:200]
-    raise DataError(f"cannot read '{path}' as an image: {reason}; give a PNG, JPEG or the like")
+    # libtiff writes lines of its own to stderr.
+    with stderr_held_back():
+        try:
+            with open_regular(path) as file, warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                # A small file can hold gigabytes of pixels.
+                warnings.simplefilter("error", Image.DecompressionBombWarning)
+                with Image.open(file, formats=FORMATS) as image:
+                    return _rgb(image)
+        except DataError as error:
+            told = f"image '{path}' {error}"
+        except FileNotFoundError:
+            told = f"image '{path}' is not there; correct the path"
+        except Exception as error:
+            # Of a damaged file Pillow's readers raise whatever comes first.
+            reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+            if isinstance(error, UnidentifiedImageError):
+                reason = f"it is in none of the formats {', '.join(FORMATS)}"
+            reason = " ".join(reason.split())[:200]
+            told = f"cannot read '{path}' as an image: {reason}; give a PNG, JPEG or the like"
+    raise DataError(told)
 
 
 def _rgb(image: Image.Image) -> tuple[Image.Image, bool]:

@@ -175,6 +175,15 @@ def test_what_is_no_regular_file_of_plausible_size_is_refused_at_once(tmp_path):
         assert answer(lambda path=path: read_images([path])) == refusal.format(path, told)
 
 
+def test_a_damaged_tiff_is_one_line_without_those_of_libtiff(tmp_path, capfd):
+    content = bytearray(encoded("RGB", "TIFF", compression="tiff_deflate"))
+    content[200:300] = bytes(100)
+    (tmp_path / "a.tif").write_bytes(content)
+
+    assert "cannot read" in answer(lambda: read_images([tmp_path / "a.tif"]))
+    assert capfd.readouterr().err == ""
+
+
 def test_an_image_of_gigabytes_is_refused(tmp_path):
     path = tmp_path / "a.png"
     Image.new("1", (20_000, 20_000)).save(path)
