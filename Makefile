@@ -19,7 +19,7 @@ PIP := $(BIN)/python -m pip install --quiet $(if $(CONSTRAINTS),--constraint $(C
 PROJECT_FILES := setup.cfg pyproject.toml $(CONSTRAINTS)
 
 .PHONY: help install demo test check lint types imports reproduce-cifar10 reproduce-cifar100 report \
-	kills bench profiles trials parity clean
+	kills fuzz bench profiles trials parity clean
 
 help: ## list the commands
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | \
@@ -84,6 +84,13 @@ report: $(VENV)/.installed ## write reports/ from the runs
 
 trials: $(VENV)/.installed ## the first steps of every recipe on real CIFAR, into reports/trials.md
 	$(BIN)/python -m benchmarks.trials
+
+# A test draws 2,000 new cases in each round; the first failure ends it, with the case.
+FUZZ_SECONDS ?= 600
+fuzz: $(VENV)/.installed-test ## give the readers broken input for FUZZ_SECONDS (default 600), new each time
+	@end=$$((SECONDS + $(FUZZ_SECONDS))); while [ $$SECONDS -lt $$end ]; do \
+		$(BIN)/python -m pytest -q -m fuzz --hypothesis-profile many || exit 1; \
+	done
 
 kills: $(VENV)/.installed-test ## kill a run KILLS times (default 50) and compare with an unbroken one
 	CIFAR_KERAS_KILLS=$(KILLS) $(BIN)/python -m pytest -m slow -s tests/run/test_kills.py

@@ -1,14 +1,39 @@
-"""Files written whole or not at all."""
+"""Files written whole or not at all, and read only if they are plausible."""
 
 import errno
 import hashlib
 import os
+import stat
 import tempfile
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
+from typing import BinaryIO
 
 from cifar_keras.errors import RunError
+
+# The largest published file has 170 MB, and no photograph more; a larger file fills the memory.
+LARGEST_FILE = 2**28
+
+
+def open_regular(path: Path, largest: int = LARGEST_FILE) -> BinaryIO:
+    """Open a regular file of at most `largest` bytes for reading.
+
+    Raises:
+        OSError: it cannot be opened, is a folder, pipe or device, or is larger; its `strerror`
+            says which.
+    """
+    # Without O_NONBLOCK, opening a pipe waits until somebody writes into it.
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    status = os.fstat(handle)
+    if stat.S_ISREG(status.st_mode) and status.st_size <= largest:
+        return os.fdopen(handle, "rb")
+    os.close(handle)
+    if stat.S_ISREG(status.st_mode):
+        raise OSError(errno.EFBIG, f"{status.st_size:,} bytes, more than {largest:,}")
+    if stat.S_ISDIR(status.st_mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    raise OSError(errno.EINVAL, "not a regular file")
 
 
 def write_bytes(path: Path, content: bytes) -> None:

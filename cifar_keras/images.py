@@ -1,29 +1,39 @@
 """Image files of any size, as the networks take them."""
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from cifar_keras.data.dataset import IMAGE_SHAPE
 from cifar_keras.errors import DataError
+from cifar_keras.files import open_regular
+from cifar_keras.quiet import stderr_held_back
 
 SIDE = IMAGE_SHAPE[0]
+# Pillow knows more, among them EPS, for which it starts Ghostscript.
+FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM")
+_SIXTEEN_BITS = ("I;16", "I;16L", "I;16B", "I;16N")
 
 
 def read_images(paths: Sequence[Path]) -> tuple[NDArray[np.uint8], list[str]]:
-    """The images, uint8 (N, 32, 32, 3), and a line on each that had another size.
+    """Return the images, uint8 (N, 32, 32, 3), and a line on each thing done to one of them.
 
-    Those are resized as a whole, antialiased and without regard to their proportions.
+    An image of another size is resized as a whole, antialiased and without regard to its
+    proportions; transparent parts are shown on white; of 16 bits the upper eight are taken.
 
     Raises:
-        DataError: a file is missing or is no image; it is named.
+        DataError: a file is missing, is no image, holds several, or has pixels whose range is
+            unknown; it is named.
     """
     images, notes = [], []
     for path in paths:
-        image = _read(path)
+        image, transparent = _read(path)
+        if transparent:
+            notes.append(f"'{path}' has transparent parts, shown on white")
         if image.size != (SIDE, SIDE):
             notes.append(f"'{path}' is resized from {image.width}x{image.height} to {SIDE}x{SIDE}")
             image = image.resize((SIDE, SIDE), Image.Resampling.BICUBIC)
@@ -31,16 +41,49 @@ def read_images(paths: Sequence[Path]) -> tuple[NDArray[np.uint8], list[str]]:
     return np.stack(images), notes
 
 
-def _read(path: Path) -> Image.Image:
-    try:
-        with Image.open(path) as file:
-            # Cameras note which side is up instead of turning the image.
-            return ImageOps.exif_transpose(file).convert("RGB")
-    except FileNotFoundError:
-        raise DataError(f"image '{path}' is not there; correct the path") from None
-    except Exception as error:
-        # Of a damaged file Pillow's readers raise whatever comes first.
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise DataError(
-            f"cannot read '{path}' as an image: {reason}; give a PNG, JPEG or the like"
-        ) from None
+def _read(path: Path) -> tuple[Image.Image, bool]:
+    """The image in RGB, and whether parts of it are transparent."""
+    # libtiff writes lines of its own to stderr.
+    with stderr_held_back():
+        try:
+            with open_regular(path) as file, warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                # A small file can hold gigabytes of pixels.
+                warnings.simplefilter("error", Image.DecompressionBombWarning)
+                with Image.open(file, formats=FORMATS) as image:
+                    return _rgb(image)
+        except DataError as error:
+            told = f"image '{path}' {error}"
+        except FileNotFoundError:
+            told = f"image '{path}' is not there; correct the path"
+        except Exception as error:
+            # Of a damaged file Pillow's readers raise whatever comes first.
+            reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+            if isinstance(error, UnidentifiedImageError):
+                reason = f"it is in none of the formats {', '.join(FORMATS)}"
+            reason = " ".join(reason.split())[:200]
+            told = f"cannot read '{path}' as an image: {reason}; give a PNG, JPEG or the like"
+    raise DataError(told)
+
+
+def _rgb(image: Image.Image) -> tuple[Image.Image, bool]:
+    # What cameras make of JPEG is their picture, then previews of it: Pillow's MPO.
+    if getattr(image, "is_animated", False) and image.format != "MPO":
+        raise DataError("holds several pictures; save the one that is meant by itself")
+    # Pillow's "I" has 32 bits, of which PNG and PPM use 16.
+    sixteen = image.mode in _SIXTEEN_BITS or (image.mode == "I" and image.format in ("PNG", "PPM"))
+    has_alpha = image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info
+    if image.mode in ("I", "F") and not sixteen:
+        raise DataError("has pixels of 32 bits, whose range is unknown; save it with 8 bits")
+    if sixteen and has_alpha:
+        raise DataError("has 16 bits and a transparent colour; save it with 8 bits")
+    # Cameras note which side is up instead of turning the image.
+    image = ImageOps.exif_transpose(image)
+    if sixteen:
+        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    if not has_alpha:
+        return image.convert("RGB"), False
+    image = image.convert("RGBA")
+    opaque = image.getchannel("A").getextrema() == (255, 255)
+    white = Image.new("RGBA", image.size, "white")
+    return Image.alpha_composite(white, image).convert("RGB"), not opaque

@@ -1,6 +1,24 @@
+from datetime import timedelta
+
 import pytest
+from hypothesis import HealthCheck, settings
 
 from cifar_keras import runs
+
+# What every test drawn by hypothesis shares: nothing may take longer than this, and no example is
+# kept in a folder. `few` draws the same cases each time; `make fuzz` draws ever new ones.
+settings.register_profile(
+    "few",
+    derandomize=True,
+    database=None,
+    deadline=timedelta(seconds=10),
+    max_examples=100,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+settings.register_profile(
+    "many", settings.get_profile("few"), derandomize=False, max_examples=1000, print_blob=True
+)
+settings.load_profile("few")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -14,7 +14,7 @@ def evaluate(options: argparse.Namespace) -> None:
     from cifar_keras.data import load
 
     run = runs.read_run(options.run)
-    dataset = load(run.recipe.dataset, options.data_dir)
+    dataset = load(run.recipe.dataset, options.data_dir, mirrors=options.mirror)
 
     import_tensorflow()
     from cifar_keras.evaluate import evaluate, evaluate_views
@@ -101,10 +101,15 @@ def show_recipe(options: argparse.Namespace) -> None:
 
 
 def fetch_data(options: argparse.Namespace) -> None:
-    """Print where the data set lies, downloading it if need be."""
-    from cifar_keras.data.sources import fetch
+    """Print where the data set is, having copied it, or downloaded it if it was not there."""
+    from cifar_keras.data import sources
 
-    print(fetch(options.dataset, options.data_dir))
+    if options.source and options.mirror:
+        options.parser.error("--from downloads nothing; leave --mirror out")
+    if options.source:
+        print(sources.copy(options.dataset, options.source, options.data_dir))
+    else:
+        print(sources.fetch(options.dataset, options.data_dir, options.mirror))
 
 
 def verify_data(options: argparse.Namespace) -> None:
@@ -122,7 +127,7 @@ def show_data(options: argparse.Namespace) -> None:
     from cifar_keras.recipe import load_recipe, recipe_path
 
     recipe = load_recipe(recipe_path(options.recipe))
-    dataset = load(options.dataset, options.data_dir)
+    dataset = load(options.dataset, options.data_dir, mirrors=options.mirror)
 
     import_tensorflow()
     from cifar_keras.data.samples import write_samples

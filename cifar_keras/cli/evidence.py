@@ -35,7 +35,7 @@ def verify(options: argparse.Namespace) -> int:
 
     @cache
     def dataset(name: str) -> Dataset:
-        return load(name, options.data_dir)
+        return load(name, options.data_dir, mirrors=options.mirror)
 
     _import_tensorflow(options)
     outcomes = {folder: _verify_one(folder, dataset) for folder in folders}
@@ -101,7 +101,7 @@ def export(options: argparse.Namespace) -> None:
     from cifar_keras.data import load
 
     run = runs.read_run(options.run)
-    dataset = load(run.recipe.dataset, options.data_dir)
+    dataset = load(run.recipe.dataset, options.data_dir, mirrors=options.mirror)
 
     _import_tensorflow(options)
     from cifar_keras.export import ENDINGS
@@ -122,7 +122,7 @@ def predict(options: argparse.Namespace) -> None:
 
     run = runs.read_run(options.run)
     images, notes = read_images(options.images)
-    dataset = load(run.recipe.dataset, options.data_dir)
+    dataset = load(run.recipe.dataset, options.data_dir, mirrors=options.mirror)
 
     _import_tensorflow(options)
     from cifar_keras.export import predict as likeliest

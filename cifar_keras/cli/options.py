@@ -27,14 +27,23 @@ def add(actions: Commands[Parser], name: str, text: str, function: Any) -> Parse
     return parser
 
 
-def add_data_dir(parser: Parser) -> None:
-    """Where the data lie."""
+def add_data_dir(parser: Parser, downloads: bool = True) -> None:
+    """Where the data are, and where they are downloaded from."""
     parser.add_argument(
         "--data-dir",
         type=Path,
         metavar="DIR",
-        help="where CIFAR lies; else $CIFAR_KERAS_DATA, the caches, then a download",
+        help="CIFAR directory (default: $CIFAR_KERAS_DATA, then caches, then download)",
     )
+    if downloads:
+        parser.add_argument(
+            "--mirror",
+            action="append",
+            default=[],
+            metavar="URL",
+            help="download from here first, the archive or its folder; may be repeated "
+            "(default: $CIFAR_KERAS_MIRROR, then the publisher and known mirrors)",
+        )
 
 
 def add_trust(parser: Parser) -> None:

@@ -206,7 +206,8 @@ def _add_recipes(actions: Commands[Parser]) -> None:
 def _add_data(actions: Commands[Parser]) -> None:
     parser = actions.add_parser("data", help="fetch, verify or show a data set")
     below = parser.add_subparsers(title="actions", required=True, metavar="ACTION")
-    fetch = add(below, "fetch", "download from the publisher, hash-checked", commands.fetch_data)
+    text = "download a data set, or copy it from a file or folder; its hash is checked"
+    fetch = add(below, "fetch", text, commands.fetch_data)
     text = "say of each file whether it is the official one"
     verify = add(below, "verify", text, commands.verify_data)
     text = "write a sheet of sample images, plain and augmented"
@@ -214,7 +215,14 @@ def _add_data(actions: Commands[Parser]) -> None:
     for action in (fetch, verify, show):
         choices = DATASETS if action is show else PUBLISHED
         action.add_argument("dataset", choices=choices, help="which")
-        add_data_dir(action)
+        add_data_dir(action, downloads=action is not verify)
+    fetch.add_argument(
+        "--from",
+        dest="source",
+        type=Path,
+        metavar="FILE|FOLDER",
+        help="copy from here instead: the archive, or a folder that holds it or its files",
+    )
     show.add_argument(
         "--recipe", default="resnet20", metavar="NAME|FILE", help="whose augmentation"
     )

@@ -23,6 +23,8 @@ _SLOW_BFLOAT16 = (
     "this processor has no bfloat16 instructions (avx512_bf16, amx_bf16): mixed_bfloat16 will be "
     "several times slower than float32"
 )
+# Where the files are or come from decides nothing, and is nobody else's business.
+_PLACES = ("--run-dir", "--data-dir", "--mirror", "--weights")
 
 
 def train(options: argparse.Namespace) -> int:
@@ -69,7 +71,7 @@ def _train_one(options: argparse.Namespace) -> None:
     overrides = altering(options.set)
     name = runs.run_name(path.stem, seed, options.budget, overrides, recipe.precision)
     folder = options.run_dir / name
-    dataset = load(recipe.dataset, options.data_dir)
+    dataset = load(recipe.dataset, options.data_dir, mirrors=options.mirror)
 
     import_tensorflow()
     from cifar_keras.distribute.devices import make_strategy, multiplies_bfloat16
@@ -84,8 +86,7 @@ def _train_one(options: argparse.Namespace) -> None:
         budget=options.budget,
         overrides=tuple(overrides),
         folder=folder,
-        # Where the files lie decides nothing, and is nobody else's business.
-        command=("cifar-keras", *_without(options.argv, "--run-dir", "--data-dir", "--weights")),
+        command=("cifar-keras", *_without(options.argv, *_PLACES)),
         weights=options.weights,
         trackers=trackers,
         jit=options.jit,
@@ -120,7 +121,7 @@ def _cluster(options: argparse.Namespace) -> Cluster | None:
         raise DeviceError("--workers and --worker-index: give both, or neither")
     if options.workers is None:
         return from_environment(os.environ)
-    if os.environ.get(VARIABLE):
+    if VARIABLE in os.environ:
         raise DeviceError(f"{VARIABLE} is set, and --workers is given; unset one of them")
     return named(options.workers, options.worker_index)
 

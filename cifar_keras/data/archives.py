@@ -3,13 +3,14 @@
 Nothing is extracted and nothing in a file is executed; every count, size and label is checked.
 """
 
+import gzip
 import hashlib
 import tarfile
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,9 +21,8 @@ from cifar_keras.data.layouts import IMAGE_BYTES, Layout
 from cifar_keras.data.official import FileReport
 from cifar_keras.data.pickles import REFETCH, as_text, load_dictionary
 from cifar_keras.errors import DataError
+from cifar_keras.files import LARGEST_FILE, open_regular
 
-# The largest published member has 155 MB; a larger one is no CIFAR file but would fill the memory.
-LARGEST_MEMBER = 256 * 2**20
 # Names are printed: a long one would flood a terminal, and control characters command it.
 LONGEST_NAME = 100
 
@@ -50,9 +50,11 @@ def read(path: Path, layout: Layout) -> tuple[Dataset, list[FileReport]]:
     parts: dict[str, _Part] = {}
     names: dict[tuple[str, str], tuple[str, ...]] = {}
     sums: dict[str, str] = {}
-    packed = path.is_file()
+    packed = not path.is_dir()
     if packed:
-        sums[path.name] = _md5_of_file(path)
+        # A copy may have any name, but not one of the files in it.
+        name = layout.archive if path.name in layout.files else path.name
+        sums[name] = _md5_of_file(path)
     for file, content in _tar_files(path, layout) if packed else _folder_files(path, layout):
         sums[file] = hashlib.md5(content, usedforsecurity=False).hexdigest()
         try:
@@ -98,7 +100,8 @@ def _provenance(
 def _folder_files(folder: Path, layout: Layout) -> Iterator[tuple[str, bytes]]:
     for file in layout.files:
         try:
-            yield file, (folder / file).read_bytes()
+            with open_regular(folder / file) as stream:
+                yield file, stream.read(LARGEST_FILE)
         except OSError as error:
             raise DataError(
                 f"{folder / file}: cannot be read ({error.strerror}); {folder.name} needs "
@@ -106,24 +109,51 @@ def _folder_files(folder: Path, layout: Layout) -> Iterator[tuple[str, bytes]]:
             ) from error
 
 
+class _Bounded(gzip.GzipFile):
+    """Unpacks as far as `LARGEST_FILE`: a little gzip can hold terabytes."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        super().__init__(fileobj=file)
+        self.left = LARGEST_FILE
+        self.ended = False
+
+    def read(self, size: int | None = -1) -> bytes:
+        block = super().read(size)
+        if not block and self.ended:
+            # On its way past a member of exabytes, tarfile would go on reading nothing.
+            raise EOFError("it ends too early")
+        self.ended = not block
+        self.left -= len(block)
+        if self.left < 0:
+            raise tarfile.ReadError(f"it unpacks to more than {LARGEST_FILE:,} bytes")
+        return block
+
+
 def _tar_files(archive: Path, layout: Layout) -> Iterator[tuple[str, bytes]]:
+    try:
+        with open_regular(archive) as file, _Bounded(file) as content:
+            yield from _members(content, archive, layout)
+    # tarfile reads names, sizes and nesting as the archive has them.
+    except (tarfile.TarError, EOFError, OSError, zlib.error, ValueError, RecursionError) as error:
+        raise DataError(f"{archive}: truncated or damaged ({error}); {REFETCH}") from error
+
+
+def _members(content: _Bounded, archive: Path, layout: Layout) -> Iterator[tuple[str, bytes]]:
     # A member's path is compared, never followed: only the layout's own files are read, each once.
     wanted = {f"{layout.name}/{file}": file for file in layout.files}
-    try:
-        with tarfile.open(archive, "r:gz") as tar:
-            for member in tar:
-                file = wanted.pop(str(PurePosixPath(member.name)), None)
-                if file is None:
-                    continue
-                content = tar.extractfile(member) if member.isreg() else None
-                if content is None or member.size > LARGEST_MEMBER:
-                    raise DataError(
-                        f"{archive}: {file} must be a plain file of at most {LARGEST_MEMBER} "
-                        f"bytes. Received: {member.size} bytes, type {member.type!r}; {REFETCH}"
-                    )
-                yield file, content.read()
-    except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
-        raise DataError(f"{archive}: truncated or damaged ({error}); {REFETCH}") from error
+    with tarfile.open(fileobj=content, mode="r|", bufsize=2**20) as tar:
+        for member in tar:
+            file = wanted.pop(str(PurePosixPath(member.name)), None)
+            if file is None:
+                continue
+            plain = member.isreg() and not member.issparse() and member.size <= LARGEST_FILE
+            stream = tar.extractfile(member) if plain else None
+            if stream is None:
+                raise DataError(
+                    f"{archive}: {file} must be a plain file of at most {LARGEST_FILE:,} bytes. "
+                    f"Received: {member.size:,} bytes, type {member.type!r}; {REFETCH}"
+                )
+            yield file, stream.read()
     if wanted:
         raise DataError(f"{archive}: lacks {', '.join(sorted(wanted))}; {REFETCH}")
 
@@ -131,7 +161,7 @@ def _tar_files(archive: Path, layout: Layout) -> Iterator[tuple[str, bytes]]:
 def _md5_of_file(path: Path) -> str:
     digest = hashlib.md5(usedforsecurity=False)
     try:
-        with path.open("rb") as stream:
+        with open_regular(path) as stream:
             while block := stream.read(2**20):
                 digest.update(block)
     except OSError as error:

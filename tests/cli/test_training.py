@@ -61,6 +61,12 @@ def test_overrides_in_another_order_meet_the_same_folder(trained):
     assert len({job.folder for job, _, _ in trained}) == 1
 
 
+def test_where_files_are_or_come_from_is_not_recorded(trained, here):
+    main([*TRAIN, "--run-dir", "mine", "--mirror", "https://me:secret@host", "--mirror=http://b"])
+
+    assert trained[0][0].command == ("cifar-keras", *TRAIN)
+
+
 def test_precision_is_declared_and_alters_nothing(trained):
     for more in (
         ["--precision", "mixed_float16"],
@@ -175,7 +181,7 @@ def test_a_stopped_run_says_how_to_go_on(trained, refused, number, code):
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_run_stopped_before_its_first_step_says_how_to_go_on(monkeypatch, refused, number, code):
     before = signal.getsignal(signal.SIGTERM)
-    monkeypatch.setattr("cifar_keras.data.load", lambda *_: os.kill(os.getpid(), number))
+    monkeypatch.setattr("cifar_keras.data.load", lambda *_, **__: os.kill(os.getpid(), number))
 
     assert refused(*TRAIN) == (
         code,

@@ -180,8 +180,8 @@ def check(content: bytes) -> None:
     assert all(type(key) is str and is_inert(value) for key, value in found.items())
 
 
-# The same cases each time, and none kept in a folder.
-FUZZ = settings(derandomize=True, database=None, deadline=None, max_examples=400)
+# They are quick.
+MORE = settings(max_examples=4 * settings.default.max_examples)
 VALID = [PYTHON_2, *(pickle.dumps(load_dictionary(PYTHON_2), protocol) for protocol in range(2, 6))]
 PIECES = [
     *(bytes([code]) for code in range(256)),
@@ -193,7 +193,8 @@ PIECES = [
 ]
 
 
-@FUZZ
+@pytest.mark.fuzz
+@MORE
 @given(st.sampled_from(VALID), st.data())
 def test_a_damaged_pickle_gives_inert_values_or_one_error(content: bytes, data) -> None:
     changed = bytearray(content)
@@ -207,14 +208,16 @@ def test_a_damaged_pickle_gives_inert_values_or_one_error(content: bytes, data) 
     check(bytes(changed))
 
 
-@FUZZ
+@pytest.mark.fuzz
+@MORE
 @given(st.lists(st.sampled_from(PIECES), max_size=40).map(b"".join))
 def test_any_opcodes_give_inert_values_or_one_error(opcodes: bytes) -> None:
     check(b"\x80\x02" + opcodes + b".")
     check(b"\x80\x02}U\x01a" + opcodes + b"s.")
 
 
-@FUZZ
+@pytest.mark.fuzz
+@MORE
 @given(st.binary(max_size=200))
 def test_any_bytes_give_inert_values_or_one_error(content: bytes) -> None:
     check(content)

@@ -1,19 +1,18 @@
-import functools
 import hashlib
-import http.server
 import logging
-import threading
-from collections.abc import Iterator
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from cifar_keras.data import load, official, sources
+from cifar_keras.data import archives, load, official, sources
 from cifar_keras.data.layouts import (
     CIFAR10_BINARY,
     CIFAR10_PYTHON,
     CIFAR100_BINARY,
     CIFAR100_PYTHON,
+    Layout,
 )
 from cifar_keras.errors import DataError
 
@@ -26,26 +25,10 @@ def publisher(fake, pack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
     archive = pack(fake(tmp_path / "made", CIFAR10_PYTHON), tmp_path / "site" / ARCHIVE)
     digest = hashlib.sha256(archive.read_bytes()).hexdigest()
     monkeypatch.setitem(official.SHA256, ARCHIVE, digest)
+    monkeypatch.setitem(official.SIZE, ARCHIVE, archive.stat().st_size)
     monkeypatch.setattr(official, "BASE_URL", f"{archive.parent.as_uri()}/")
+    monkeypatch.setattr(official, "MIRRORS", {})
     return archive.parent
-
-
-@pytest.fixture
-def server(publisher: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The same over HTTP."""
-
-    class Quiet(http.server.SimpleHTTPRequestHandler):
-        def log_message(self, *_: object) -> None:
-            pass
-
-    handler = functools.partial(Quiet, directory=publisher)
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as running:
-        thread = threading.Thread(target=running.serve_forever)
-        thread.start()
-        monkeypatch.setattr(official, "BASE_URL", f"http://127.0.0.1:{running.server_port}/")
-        yield
-        running.shutdown()
-        thread.join()
 
 
 def test_the_data_dir_may_be_the_layouts_own_folder(fake, tmp_path: Path) -> None:
@@ -179,15 +162,12 @@ def test_verify_downloads_nothing(publisher: Path, tmp_path: Path) -> None:
 
 
 def test_what_is_not_found_is_downloaded_to_the_cache_and_read(
-    server: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    publisher: Path, tmp_path: Path
 ) -> None:
     dataset = load("cifar10")
 
     assert dataset.provenance["source"] == ARCHIVE
     assert [path.name for path in (tmp_path / "cache" / "cifar_keras").iterdir()] == [ARCHIVE]
-    first, last = capsys.readouterr().err.splitlines()
-    assert first.startswith("downloading http://127.0.0.1:")
-    assert last.startswith(f"downloaded {ARCHIVE}: ")
 
 
 def test_a_download_goes_to_the_data_dir_if_there_is_one(publisher: Path, tmp_path: Path) -> None:
@@ -196,59 +176,106 @@ def test_a_download_goes_to_the_data_dir_if_there_is_one(publisher: Path, tmp_pa
     assert sources.fetch("cifar10", tmp_path / "mine") == tmp_path / "mine" / ARCHIVE
 
 
-def test_a_terminal_sees_the_progress_of_a_download(
-    publisher: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
-
-    sources.fetch("cifar10")
-
-    assert "(100 %)\n" in capsys.readouterr().err
-
-
-def test_a_download_with_another_hash_leaves_nothing_behind(
-    publisher: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(official.SHA256, ARCHIVE, "00")
-
-    with pytest.raises(DataError, match="not the official file, or cut short"):
-        sources.fetch("cifar10")
-
-    assert list((tmp_path / "cache" / "cifar_keras").iterdir()) == []
-
-
-@pytest.mark.parametrize("base", ["http://127.0.0.1:9/", "file:///nowhere/"])
-def test_an_unreachable_publisher_is_an_error_with_the_remedy(
-    base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(official, "BASE_URL", base)
-
-    with pytest.raises(DataError, match=r"get it on another machine and put it there") as caught:
-        load("cifar10")
-
-    assert "\n" not in str(caught.value)
-    assert list((tmp_path / "cache" / "cifar_keras").iterdir()) == []
-
-
-def test_an_interrupted_download_leaves_nothing_behind(
-    publisher: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def interrupt(_: int) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr("os.fsync", interrupt)
-
-    with pytest.raises(KeyboardInterrupt):
-        sources.fetch("cifar10")
-
-    assert list((tmp_path / "cache" / "cifar_keras").iterdir()) == []
-
-
 def test_a_folder_that_cannot_be_made_is_an_error(
     publisher: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("CIFAR_KERAS_DATA", str(tmp_path / "file" / "below"))
 
-    with pytest.raises(DataError, match="cannot download"):
+    with pytest.raises(DataError, match=r"cannot write .* \(Not a directory\); name a writable"):
         sources.fetch("cifar10")
+
+
+@pytest.fixture
+def known(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path, Layout], None]:
+    """Makes the contents of a fake count as the official ones."""
+
+    def know(folder: Path, layout: Layout) -> None:
+        dataset, _ = archives.read(folder, layout)
+        contents = dataset.provenance["content_sha256"]
+        monkeypatch.setitem(official.CONTENT_SHA256, layout.dataset, contents)
+
+    return know
+
+
+@pytest.mark.parametrize("layout", [CIFAR10_PYTHON, CIFAR100_BINARY], ids=lambda each: each.name)
+@pytest.mark.parametrize("given", ["itself", "parent", "renamed"])
+def test_a_folder_is_copied_from_anywhere(
+    given: str, layout: Layout, fake, known, tmp_path: Path
+) -> None:
+    folder = fake(tmp_path / "given", layout)
+    (folder / "other").write_text("")
+    known(folder, layout)
+
+    source = {"itself": folder, "parent": folder.parent}.get(given)
+    source = source or folder.rename(tmp_path / given)
+
+    copied = sources.copy(layout.dataset, source)
+
+    assert copied == tmp_path / "cache" / "cifar_keras" / layout.name
+    assert sources.fetch(layout.dataset) == copied
+    assert sorted(path.name for path in copied.iterdir()) == sorted(layout.files)
+    assert [path.name for path in copied.parent.iterdir()] == [layout.name]
+
+
+@pytest.mark.parametrize("layout", [CIFAR10_PYTHON, CIFAR10_BINARY], ids=lambda each: each.name)
+@pytest.mark.parametrize("name", ["download(1)", "cifar-10-python.tar.gz", "test_batch"])
+def test_an_archive_of_any_name_is_copied_under_its_own(
+    name: str, layout: Layout, fake, pack, known, tmp_path: Path
+) -> None:
+    folder = fake(tmp_path / "made", layout)
+    known(folder, layout)
+    archive = pack(folder, tmp_path / "given" / name)
+    (tmp_path / "to").mkdir()
+
+    copied = sources.copy("cifar10", archive, tmp_path / "to")
+
+    assert copied == tmp_path / "to" / layout.archive
+    assert copied.read_bytes() == archive.read_bytes()
+    assert sources.fetch("cifar10", tmp_path / "to") == copied
+
+
+def test_what_does_not_hold_the_official_contents_is_not_copied(fake, tmp_path: Path) -> None:
+    folder = fake(tmp_path, CIFAR10_PYTHON)
+
+    with pytest.raises(DataError, match="does not hold the official images and labels of cifar10"):
+        sources.copy("cifar10", folder)
+
+    assert not (tmp_path / "cache").exists()
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, Path.touch, Path.mkdir])
+def test_what_is_no_data_set_at_all_is_not_copied(make, tmp_path: Path) -> None:
+    make(tmp_path / "given")
+
+    with pytest.raises(DataError):
+        sources.copy("cifar10", tmp_path / "given")
+
+    assert not (tmp_path / "cache").exists()
+
+
+def test_a_copy_replaces_nothing(fake, known, tmp_path: Path) -> None:
+    folder = fake(tmp_path / "given", CIFAR10_PYTHON)
+    known(folder, CIFAR10_PYTHON)
+    there = fake(tmp_path / "cache" / "cifar_keras", CIFAR10_BINARY)
+
+    with pytest.raises(DataError, match=f"{there} is there already; remove it"):
+        sources.copy("cifar10", folder)
+
+
+def test_a_copy_that_fails_leaves_nothing_behind(
+    fake, known, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = fake(tmp_path / "given", CIFAR10_PYTHON)
+    known(folder, CIFAR10_PYTHON)
+    (tmp_path / "to").mkdir()
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+
+    with pytest.raises(DataError, match=r"cannot copy to .* \(No space left on device\)"):
+        sources.copy("cifar10", folder, tmp_path / "to")
+
+    assert list((tmp_path / "to").iterdir()) == []
