@@ -10,11 +10,9 @@ from xml.etree import ElementTree
 import pytest
 
 from cifar_keras.recipe import upgrade
-from cifar_keras.report import write_report
+from cifar_keras.report import pictures, write_report
 from cifar_keras.report.cards import model_cards
-from cifar_keras.report.curves import curve_charts
 from cifar_keras.report.page import index_html
-from cifar_keras.report.plot import draw
 from cifar_keras.report.readme import BEGIN, END, with_results
 from cifar_keras.report.results import collect
 from cifar_keras.report.system_page import system_page
@@ -201,9 +199,9 @@ def test_the_data_of_the_page_begin_no_element_and_no_line(page):
 
 
 def test_a_picture_shows_a_title_as_it_is(hostile):
-    [chart, scaled] = curve_charts(collect([], [hostile]).rows).values()
+    made = pictures(collect([], [hostile]).rows)
 
-    [(svg, _), (other, _)] = draw([(chart, "source"), (scaled, "source")])
+    [svg, other] = [content for name, content in made.items() if name.endswith(".svg")]
 
     texts = ["".join(each.itertext()) for each in ElementTree.fromstring(svg).iter()]
     assert "own: a|b`c`<img src=q> ## d[2J [e](f) %data% $\\frac$ ~~~, on CIFAR-10" in texts
