@@ -25,25 +25,18 @@ def model_cards(rows: Sequence[Row], runs: Path) -> dict[str, str]:
 def _card(row: Row, sample: FinishedRun, weights: Path) -> str:
     recipe, digest = sample.run.recipe, sha256_of(weights)
     same = digest == sample.result.weights_sha256
-    versions = {name: text.escaped(version) for name, version in sample.versions.items()}
     return text.template("card.md").format(
         sample=sample,
         run=sample.run,
         result=sample.result,
         recipe=recipe,
-        **versions,
+        **{name: text.escaped(version) for name, version in sample.versions.items()},
         title=text.escaped(text.title(row)),
         weights=text.code(f"runs/{sample.folder}/{WEIGHTS}"),
         size=weights.stat().st_size,
         sha256=digest,
         same="as its run recorded it" if same else "NOT the file that its run recorded",
         name=text.escaped(recipe.model.name),
-        parameters=sample.result.parameters,
-        macs=sample.result.macs,
-        side=recipe.data.crop,
-        classes=recipe.num_classes,
-        data=recipe.dataset,
-        copy=sample.data_copy,
         recipe_title=text.escaped(recipe.title),
         system=text.escaped(recipe.system if len(recipe.system) > 1 else f"system {recipe.system}"),
         augmented=text.number(sample.augmented),

@@ -35,7 +35,7 @@ class Row:
     @property
     def each(self) -> Iterable[FinishedRun]:
         """The runs, one by one."""
-        return (FinishedRun(*run) for run in self.runs.itertuples(index=False))
+        return map(FinishedRun._make, self.runs.to_numpy().tolist())
 
     @property
     def label(self) -> str:
@@ -123,7 +123,8 @@ def collect(recipes: Sequence[tuple[str, Recipe]], roots: Sequence[Path]) -> Res
     rows: list[Row] = []
     for row in sorted((_row(shipped, key, runs) for key, runs in groups.items()), key=order):
         taken = row.slug in {other.slug for other in rows}
-        rows.append(replace(row, slug=_with_version(row)) if taken else row)
+        slug = f"{row.slug}-recipe-{row.recipe_sha256[:8]}" if taken else row.slug
+        rows.append(replace(row, slug=slug))
     return Results(rows, left_out)
 
 
@@ -140,7 +141,8 @@ def _row(recipes: dict[str, Recipe], group: Any, runs: pd.DataFrame) -> Row:
     if shipped is None:
         notes.append("recipe not shipped")
     folder = run_name(name, 0, budget, overrides, precision)
-    row = Row(
+    slug = name + folder.name.removeprefix("seed-0")
+    return Row(
         name=name,
         recipe=recipe.model_copy(update={"precision": precision}),
         full=budget == "1" and not overrides and not other_version,
@@ -149,11 +151,6 @@ def _row(recipes: dict[str, Recipe], group: Any, runs: pd.DataFrame) -> Row:
         overrides=overrides,
         recipe_sha256=recipe_sha256,
         note="; ".join(notes),
-        slug=name + folder.name.removeprefix("seed-0"),
+        slug=f"{slug}-recipe-{recipe_sha256[:8]}" if other_version else slug,
         runs=runs.sort_values("seed"),
     )
-    return replace(row, slug=_with_version(row)) if other_version else row
-
-
-def _with_version(row: Row) -> str:
-    return f"{row.slug}-recipe-{row.recipe_sha256[:8]}"

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from itertools import chain
 
 import pandas as pd
@@ -71,6 +72,7 @@ def mean_of(errors: pd.DataFrame) -> "pd.Series[float]":
     return errors.dropna().mean(axis=1)
 
 
+@cache
 def series(row: Row) -> Series:
     """Return the curves of a row; without runs the published one alone.
 

@@ -13,15 +13,17 @@ from cifar_keras.report.results import Row
 from cifar_keras.report.series import series
 from cifar_keras.report.systems import SYSTEMS, System
 
+
+def _mean(values: "pd.Series[float]") -> str:
+    return text.number(values.mean(), ",.0f")
+
+
 # The quantities of originals.csv besides the accuracy, their headings, and ours.
 _QUANTITIES: dict[str, tuple[str, Callable[[Row], str] | None]] = {
     "train_error": ("train error, %", lambda row: text.spread(row.runs["train_error"])),
-    "memory_mib": (
-        "memory, MiB",
-        lambda row: text.number(row.runs["memory_mib"].mean(), ",.0f"),
-    ),
+    "memory_mib": ("memory, MiB", lambda row: _mean(row.runs["memory_mib"])),
     "seconds_per_epoch": text.column("s/epoch"),
-    "seconds": ("s/run", lambda row: text.number(row.runs["seconds"].mean(), ",.0f")),
+    "seconds": ("s/run", lambda row: _mean(row.runs["seconds"])),
     "petaflop": ("PFLOP", None),
 }
 _SCALED = text.columns("recipe", "what differs", "ours, %", "epochs", "s/epoch", "hardware")
@@ -41,20 +43,18 @@ def system_page(key: str, rows: Sequence[Row], pictures: Collection[str]) -> str
     full.sort(key=lambda row: row.recipe.reference is None)
     facts = originals().query("system == @key")
     parts = [
-        f"# System {key}: {system.title}\n",
-        "Written by `cifar-keras report`. Do not edit. [All systems](comparison.md), and "
-        "`index.html` with curves to look into.\n",
-        f"{system.words}\n",
-        _table(system, full, facts),
-        text.MARKS,
-        "Ours are mean ± sample deviation (number of runs), of the last epoch where nothing else "
-        "is said; the verdict is by the rule of `docs/verdict.md`.\n",
         *([_BETWEEN] if _has_both_curves(full) else []),
         _sources(full, facts),
         *_scaled([row for row in own if not row.full]),
         *_figures(key, own, pictures),
     ]
-    return "\n".join(parts)
+    return text.template("system.md").format(
+        key=key,
+        system=system,
+        table=_table(system, full, facts),
+        marks=text.MARKS,
+        rest="\n".join(parts).rstrip("\n"),
+    )
 
 
 def _columns(system: System, rows: Sequence[Row], facts: pd.DataFrame) -> list[text.Column]:

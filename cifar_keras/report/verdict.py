@@ -1,6 +1,7 @@
 """Whether a published figure was reproduced, by the rule of docs/verdict.md."""
 
 from dataclasses import dataclass
+from functools import cache
 from math import floor, inf, sqrt
 from typing import Literal
 
@@ -36,6 +37,7 @@ class Verdict:
     margin: float | None = None
 
 
+@cache
 def verdict(row: Row) -> Verdict:
     """The verdict on a row: like figures with like, and only on full runs."""
     reference = row.recipe.reference
