@@ -34,7 +34,7 @@ LOCK = ".lock"
 ASIDE = ".old-"
 
 
-Fraction = Annotated[float, Field(ge=0, le=1)]
+Accuracy = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 # Folders, files and pages are named after these, too, as they are after a run's name.
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
@@ -138,9 +138,9 @@ class Epoch(Record):
     step: Annotated[int, Field(gt=0)]
     learning_rate: float
     loss: float
-    accuracy: Fraction
+    accuracy: Accuracy
     test_loss: float
-    test_accuracy: Fraction
+    test_accuracy: Accuracy
     seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)]
     images_per_second: float
 
@@ -148,7 +148,7 @@ class Epoch(Record):
 class BestOnTest(Record):
     """The best epoch, chosen by looking at the test set: never the headline."""
 
-    test_accuracy: Fraction
+    test_accuracy: Accuracy
     epoch: float
     note: str = "chosen on the test set"
 
@@ -156,7 +156,7 @@ class BestOnTest(Record):
 class Result(Record):
     """result.json: what came out; `test_accuracy` is the LAST epoch's, on all test images."""
 
-    test_accuracy: Fraction
+    test_accuracy: Accuracy
     test_correct: int
     test_images: int
     test_loss: Annotated[float, Field(allow_inf_nan=False)] | None
@@ -179,7 +179,7 @@ class Tta(Record):
     `views` is how many views of each image had their logits averaged.
     """
 
-    test_accuracy: Fraction
+    test_accuracy: Accuracy
     test_correct: int
     test_images: int
     views: Annotated[int, Field(ge=2)]

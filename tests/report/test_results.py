@@ -123,6 +123,10 @@ def test_a_run_without_result_is_unfinished_and_not_counted(tmp_path, resnet20, 
     assert (len(results.rows[0].runs), results.left_out) == (0, [])
 
 
+TWICE = "epoch,step,learning_rate,loss,accuracy,test_loss,test_accuracy,seconds,images_per_second\n"
+TWICE += 2 * "1,391,0.1,1,0.5,1,0.5,200,250\n"
+
+
 @pytest.mark.parametrize(
     ("file", "content", "reason"),
     [
@@ -134,6 +138,7 @@ def test_a_run_without_result_is_unfinished_and_not_counted(tmp_path, resnet20, 
             "'resnet20/seed-2/history.csv' is damaged at line 2: ",
         ),
         ("history.csv", "", "'resnet20/seed-2' is damaged: its history has no rows"),
+        ("history.csv", TWICE, "'resnet20/seed-2' is damaged: its history has an epoch twice"),
     ],
 )
 def test_a_damaged_folder_is_skipped_with_one_warning(
