@@ -78,6 +78,6 @@ def _reached(kind: str, row: Row, applies: bool) -> dict[str, Any]:
     cells = {f"{kind}_n": len(figures) if applies else None}
     for figure, name in _FIGURES.items():
         for short, statistic in _STATISTICS.items():
-            cells[f"{kind}_{name}_{short}_percent"] = figures[figure].agg(statistic)
+            cells[f"{kind}_{name}_{short}_percent"] = getattr(figures[figure], statistic)()
     cells[f"{kind}_augmented_at_test_n"] = figures["augmented"].count() if applies else None
     return cells

@@ -1,9 +1,7 @@
 """Curves as figures: ours, each run and their mean, and the published one behind them."""
 
 from collections.abc import Iterator, Sequence
-from functools import partial
 from itertools import chain
-from typing import Any
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -18,8 +16,9 @@ from cifar_keras.report.figure import (
     QUIET,
     VERMILION,
     Line,
-    Panel,
+    Style,
     draw,
+    show,
 )
 from cifar_keras.report.results import Row
 from cifar_keras.report.series import Series, lines_of, mean_of, series
@@ -31,10 +30,9 @@ _EACH = (BLUE, VERMILION, GREEN, PURPLE)
 _DASHED, _DOTTED = (0, (4, 3)), (0, (1, 1.8))
 _FEW = 30
 
-_Style = dict[str, Any]
 _DROP = ("step of the rate", {"color": QUIET, "linewidth": 0.8})
 _EACH_RUN = ("each run", {"color": BLUE, "linewidth": 0.8, "alpha": 0.4})
-_PUBLISHED: _Style = {"color": INK, "linewidth": 1.2, "linestyle": _DASHED}
+_PUBLISHED: Style = {"color": INK, "linewidth": 1.2, "linestyle": _DASHED}
 
 
 def curve_figures(rows: Sequence[Row]) -> dict[str, Figure]:
@@ -64,9 +62,8 @@ def curve_figure(row: Row, lines: Series, accuracy: bool = False) -> Figure:
     tested = list(_runs(lines.test, BLUE, 1.6, points))
     trained = list(_runs(lines.train, ORANGE, 1, points))
     quantity = "accuracy" if accuracy else "error"
-    panels = _panels([lines], [published, *trained, *tested], [published, *tested], accuracy)
     mean = " (mean)" if len(row.runs) > 1 else ""
-    legend: list[tuple[str, _Style]] = [
+    legend: list[tuple[str, Style]] = [
         (f"test {quantity}{mean}", {"color": BLUE, "linewidth": 1.6}),
         *([_EACH_RUN] if mean else []),
         (f"train {quantity}{mean}", {"color": ORANGE, "linewidth": 1}),
@@ -78,7 +75,9 @@ def curve_figure(row: Row, lines: Series, accuracy: bool = False) -> Figure:
         legend.append((f"published test {quantity} of the {epoch} epoch", _PUBLISHED))
     if lines.steps:
         legend.append(_DROP)
-    return draw(heading(row), subheading(row), panels, legend)
+    figure = draw(heading(row), subheading(row), legend)
+    whole, zoomed = [published, *trained, *tested], [published, *tested]
+    return _show_both(figure, [lines], whole, zoomed, accuracy)
 
 
 def _published(row: Row, lines: Series) -> Line:
@@ -110,11 +109,11 @@ def figure_together(title: str, rows: Sequence[tuple[Row, Series]]) -> Figure:
         legend.append(("published test", _PUBLISHED))
     if any(lines.steps for lines in each):
         legend.append(_DROP)
-    panels = _panels(each, [*published, *trained, *tested], [*published, *tested])
     first, _ = rows[0]
     data = DATASETS.get(first.recipe.dataset, first.dataset)
     what = "the mean of each recipe's runs" if ran else "as published; not run yet"
-    return draw(f"{title}, on {data}", what, panels, legend)
+    figure = draw(f"{title}, on {data}", what, legend)
+    return _show_both(figure, each, [*published, *trained, *tested], [*published, *tested])
 
 
 def heading(row: Row) -> str:
@@ -147,9 +146,14 @@ def _runs(errors: pd.DataFrame, color: str, width: float, points: bool) -> Itera
     yield mean_of(errors), {"color": color, "linewidth": width, "marker": "." if points else None}
 
 
-def _panels(
-    each: Sequence[Series], whole: Sequence[Line], zoomed: Sequence[Line], accuracy: bool = False
-) -> list[Panel]:
+def _show_both(
+    figure: Figure,
+    each: Sequence[Series],
+    whole: Sequence[Line],
+    zoomed: Sequence[Line],
+    accuracy: bool = False,
+) -> Figure:
+    """Show the errors, or what they leave of 100 %: all, and behind the first drop of the rate."""
     last, zoom = max(lines.last for lines in each), min(lines.zoom for lines in each)
     # A hair to the right, for the point of the last epoch to be seen whole.
     hair = 0.01 * (last - zoom)
@@ -158,8 +162,11 @@ def _panels(
     top = 1.03 * max(line.max() for line, _ in whole if len(line))
     near = (max(0.0, min(errors) - margin), max(errors) + margin)
     steps = sorted({step for lines in each for step in lines.steps})
-    panel = partial(Panel, rules=steps, share=each[0].share, accuracy=accuracy)
-    return [
-        panel(whole, x=(0, last + hair), y=(0, top), quantity="error, %"),
-        panel(zoomed, x=(zoom, last + hair), y=near, quantity="test error, %"),
-    ]
+    panels = ((whole, 0, (0, top), "error, %"), (zoomed, zoom, near, "test error, %"))
+    for axes, (lines, first, (low, high), label) in zip(figure.axes, panels, strict=True):
+        if accuracy:
+            lines = [(100 - line, style) for line, style in lines]
+            low, high, label = max(0.0, 100 - high), 100 - low, label.replace("error", "accuracy")
+        show(axes, lines, steps, each[0].share)
+        axes.set(xlim=(first, last + hair), ylim=(low, high), ylabel=label)
+    return figure

@@ -6,7 +6,6 @@ Margins are fixed and the legend is drawn here: Matplotlib's own layout takes lo
 import io
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from itertools import accumulate
 from textwrap import shorten, wrap
 from typing import Any
@@ -25,8 +24,9 @@ CREATOR = "cifar-keras report"
 BLUE, VERMILION, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
 ORANGE, INK, QUIET = "#E69F00", "#000000", "#999999"
 
-# Errors in percent over x, and the properties of a Line2D.
-Line = tuple["pd.Series[float]", dict[str, Any]]
+# The properties of a Line2D; and percent over x, shown with them.
+Style = dict[str, Any]
+Line = tuple["pd.Series[float]", Style]
 
 _STYLE: Any = {
     "font.size": 9,
@@ -51,23 +51,6 @@ _CHARACTER, _SAMPLE, _GAP, _APART, _BELOW = 0.07, 0.25, 0.1, 0.25, 0.05
 _TITLE_LENGTH = 94
 
 
-@dataclass(frozen=True, eq=False)
-class Panel:
-    """Errors in drawing order, the places of rules across, and what is shown of both axes.
-
-    For `share`, x is a share, shown in percent; otherwise it is whole epochs. For `accuracy`, what
-    is shown is what the errors leave of 100 %.
-    """
-
-    lines: Sequence[Line]
-    rules: Sequence[float]
-    x: tuple[float, float]
-    y: tuple[float, float]
-    quantity: str
-    share: bool
-    accuracy: bool
-
-
 @contextmanager
 def settings() -> Iterator[None]:
     """Set what figures are made and saved with: a user's matplotlibrc must not change them."""
@@ -87,35 +70,50 @@ def picture(figure: Figure, kind: str) -> bytes:
     return content.getvalue()
 
 
-def draw(
-    title: str, subtitle: str, panels: Sequence[Panel], legend: Sequence[tuple[str, dict[str, Any]]]
-) -> Figure:
-    """Return panels side by side below a title, and the legend's entries below them."""
+def draw(title: str, subtitle: str, legend: Sequence[tuple[str, Style]]) -> Figure:
+    """Return two empty panels side by side below a title, and the legend's entries below them."""
     words = wrap(subtitle, int((_WIDTH - _LEFT - _RIGHT) / _CHARACTER))
     columns = _columns([label for label, _ in legend])
     top = _TITLE + _LINE * len(words)
     bottom = _AXIS + _ENTRY * -(-len(legend) // columns)
     height = top + _PANEL + bottom
     figure = Figure(figsize=(_WIDTH, height), label=title)
-    panel = (_WIDTH - _LEFT - _RIGHT - _BETWEEN) / 2
     figure.subplots_adjust(
         left=_LEFT / _WIDTH,
         right=1 - _RIGHT / _WIDTH,
         top=1 - top / height,
         bottom=bottom / height,
-        wspace=_BETWEEN / panel,
+        wspace=2 * _BETWEEN / (_WIDTH - _LEFT - _RIGHT - _BETWEEN),
     )
     shown = shorten(title, _TITLE_LENGTH, placeholder="...")
     left = _LEFT / _WIDTH
     figure.text(left, 1 - 0.12 / height, shown, va="top", fontsize=11, fontweight="bold")
     figure.text(left, 1 - 0.35 / height, "\n".join(words), va="top")
-    for axes, content in zip(figure.subplots(1, len(panels)), panels, strict=True):
-        _show(axes, content)
+    for axes in figure.subplots(1, 2):
+        axes.yaxis.set_major_locator(MaxNLocator(_TICKS))
+        axes.xaxis.set_label_coords(0.5, -0.09)
+        axes.yaxis.set_label_coords(-0.115, 0.5)
+        axes.grid(axis="y", color=QUIET, alpha=0.3, linewidth=0.5)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.tick_params(length=0, pad=5)
     _legend(figure, legend, columns)
     return figure
 
 
-def _legend(figure: Figure, entries: Sequence[tuple[str, dict[str, Any]]], columns: int) -> None:
+def show(axes: Axes, lines: Sequence[Line], rules: Sequence[float], share: bool) -> None:
+    """Show lines and, behind them, rules across; x is whole epochs or, for `share`, in percent."""
+    for place in rules:
+        axes.axvline(place, color=QUIET, linewidth=0.8)
+    for line, style in lines:
+        if len(line):
+            axes.add_line(Line2D(line.index, line, **style))
+    axes.set_xlabel("share of the schedule" if share else "epoch")
+    axes.xaxis.set_major_locator(MaxNLocator(_TICKS, integer=not share))
+    if share:
+        axes.xaxis.set_major_formatter(PercentFormatter(xmax=1))
+
+
+def _legend(figure: Figure, entries: Sequence[tuple[str, Style]], columns: int) -> None:
     widths = _widths([label for label, _ in entries], columns)
     lefts = list(accumulate(widths, initial=(_WIDTH - sum(widths)) / 2))
     rows = -(-len(entries) // columns)
@@ -137,26 +135,3 @@ def _columns(labels: Sequence[str]) -> int:
 def _widths(labels: Sequence[str], columns: int) -> list[float]:
     longest = [max(map(len, labels[i::columns]), default=0) for i in range(columns)]
     return [_CHARACTER * length + _SAMPLE + _GAP + _APART for length in longest]
-
-
-def _show(axes: Axes, panel: Panel) -> None:
-    low, high = panel.y
-    for place in panel.rules:
-        axes.axvline(place, color=QUIET, linewidth=0.8)
-    for line, style in panel.lines:
-        if len(line):
-            y = 100 - line if panel.accuracy else line
-            axes.add_line(Line2D(line.index, y, **style))
-    axes.set_xlim(panel.x)
-    axes.set_ylim((max(0.0, 100 - high), 100 - low) if panel.accuracy else panel.y)
-    axes.set_xlabel("share of the schedule" if panel.share else "epoch")
-    axes.set_ylabel(panel.quantity.replace("error", "accuracy" if panel.accuracy else "error"))
-    axes.xaxis.set_major_locator(MaxNLocator(_TICKS, integer=not panel.share))
-    if panel.share:
-        axes.xaxis.set_major_formatter(PercentFormatter(xmax=1))
-    axes.yaxis.set_major_locator(MaxNLocator(_TICKS))
-    axes.xaxis.set_label_coords(0.5, -0.09)
-    axes.yaxis.set_label_coords(-0.115, 0.5)
-    axes.grid(axis="y", color=QUIET, alpha=0.3, linewidth=0.5)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.tick_params(length=0, pad=5)
