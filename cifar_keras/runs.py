@@ -168,7 +168,7 @@ class Result(Record):
     macs: int
     seconds: float
     images_per_second: float
-    peak_memory_mib: int
+    peak_memory_mib: Annotated[int, Field(ge=0, lt=2**63)]
     weights_sha256: str
     finished: str
 

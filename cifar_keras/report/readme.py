@@ -21,14 +21,14 @@ _COLUMNS: list[text.Column] = [
 
 
 def checkout_readme(out: Path) -> Path | None:
-    """The checkout's README where `out` is the checkout's own reports folder, else None."""
+    """Return the checkout's README where `out` is the checkout's own reports folder, else None."""
     readme = out.parent / "README.md"
     ours = out.resolve() == _CHECKOUT / "reports" and readme.is_file()
     return readme if ours else None
 
 
 def with_results(readme: str, rows: Sequence[Row]) -> str:
-    """The README's text with the results of these rows between its markers.
+    """Return the README's text with the results of these rows between its markers.
 
     Raises:
         RunError: it has not got both markers, once and in order.
@@ -60,5 +60,5 @@ def _results(rows: Sequence[Row]) -> str:
 
 def _verdicts(full: Sequence[Row]) -> str:
     texts = [row.recipe.named(verdict(row).text) for row in full]
-    told = [f"{each}: {texts.count(each)}" for each in dict.fromkeys(texts)]
-    return f" ({'; '.join(told)})" if told else ""
+    counts = [f"{each}: {texts.count(each)}" for each in dict.fromkeys(texts)]
+    return f" ({'; '.join(counts)})" if counts else ""

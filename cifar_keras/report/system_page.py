@@ -35,7 +35,7 @@ _BETWEEN = (
 
 
 def system_page(key: str, rows: Sequence[Row], pictures: Collection[str]) -> str:
-    """The page of a system; `rows` are all rows, `pictures` the file names of the curves."""
+    """Return the page of a system; `rows` are all rows, `pictures` the file names of the curves."""
     system = SYSTEMS[key]
     own = [row for row in rows if row.recipe.system == key]
     full = [row for row in own if row.full]
@@ -100,8 +100,8 @@ def _table(system: System, rows: Sequence[Row], facts: pd.DataFrame) -> str:
     columns = _columns(system, rows, facts)
     more = []
     for label, own in facts[facts["label"] != ""].groupby("label", sort=False):
-        told = dict(zip(own["quantity"].map(_heading), own["marked"], strict=True))
-        more.append([str(label), *(told.get(heading, DASH) for heading, _ in columns[1:])])
+        known = dict(zip(own["quantity"].map(_heading), own["marked"], strict=True))
+        more.append([str(label), *(known.get(heading, DASH) for heading, _ in columns[1:])])
     return text.markdown_table(columns, rows, more, ("hardware, ours", *system.arguments))
 
 
@@ -147,13 +147,13 @@ def _sources(rows: Sequence[Row], facts: pd.DataFrame) -> str:
     found = [reference.source for reference in references] + list(facts["source"])
     found += [each.spread.source for each in references if each.spread]
     lines = "".join(f"- {text.escaped(source)}\n" for source in dict.fromkeys(found))
-    bands = {row.name: row.recipe.reference.band for row in rows if row.recipe.reference}
-    told = "".join(
+    known = {row.name: row.recipe.reference.band for row in rows if row.recipe.reference}
+    bands = "".join(
         f"- `{name}`: {band.points:g} points. {text.escaped(band.reason)}\n"
-        for name, band in bands.items()
+        for name, band in known.items()
         if band
     )
-    return f"## Sources\n\n{lines}" + (f"\n## Bands for one or two runs\n\n{told}" if told else "")
+    return f"## Sources\n\n{lines}" + (f"\n## Bands for one or two runs\n\n{bands}" * bool(bands))
 
 
 def _scaled(rows: Sequence[Row]) -> list[str]:

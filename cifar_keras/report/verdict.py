@@ -39,7 +39,7 @@ class Verdict:
 
 @cache
 def verdict(row: Row) -> Verdict:
-    """The verdict on a row: like figures with like, and only on full runs."""
+    """Return the verdict on a row: like figures with like, and only on full runs."""
     reference = row.recipe.reference
     if reference is None:
         return Verdict("none", "no verdict: nothing published")
@@ -60,7 +60,7 @@ def verdict(row: Row) -> Verdict:
 
 
 def margin(reference: Reference, ours: "pd.Series[float]") -> float:
-    """Half of the 95 % interval of our mean less the published one, in points (Welch)."""
+    """Return half of the 95 % interval of our mean less the published one, in points (Welch)."""
     if ours.count() < 2:
         return inf
     variance = ours.var() / ours.count()

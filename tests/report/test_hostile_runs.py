@@ -17,7 +17,7 @@ from cifar_keras.report.readme import BEGIN, END, with_results
 from cifar_keras.report.results import collect
 from cifar_keras.report.system_page import system_page
 from cifar_keras.report.table import comparison_markdown
-from cifar_keras.runs import RUN, WEIGHTS
+from cifar_keras.runs import RESULT, RUN, WEIGHTS
 
 HOSTILE = "a|b`c`<img src=q>\n## d\x1b[2J [e](f) %data% $\\frac$ ~~~"
 # The same as Markdown that shows it, in a table (where `|` is escaped) and elsewhere.
@@ -75,6 +75,15 @@ def test_a_published_curve_lies_in_the_folder_of_published_curves(tmp_path, resn
 
     assert "recipe.reference.curve.file: " in left_out.reason
     assert "'../../../etc/passwd'" in left_out.reason
+
+
+def test_a_number_too_large_to_average_leaves_the_run_out(tmp_path, resnet20, make_run):
+    path = make_run(tmp_path, resnet20, accuracies=[0.9]) / RESULT
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"peak_memory_mib": 10**400}))
+
+    [left_out] = collect([], [tmp_path]).left_out
+
+    assert left_out.reason.startswith("'resnet20/seed-1/result.json' is damaged: peak_memory_mib: ")
 
 
 @pytest.fixture

@@ -57,7 +57,7 @@ _COLUMNS = (
 
 
 def index_html(rows: Sequence[Row]) -> str:
-    """The page; rows with runs come first, and the same rows give the same text."""
+    """Return the page; rows with runs come first, and the same rows give the same text."""
     ordered = sorted(rows, key=lambda row: row.runs.empty)
     parts = {
         "style": _asset("uPlot.min.css") + _asset("page.css"),
