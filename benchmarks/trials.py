@@ -149,7 +149,7 @@ def _table(names: list[str]) -> str:
         f"TensorFlow {t['versions']['tensorflow']}, Keras {t['versions']['keras']}"
         for t in trials.values()
     }
-    theirs = originals().set_index(["recipe", "quantity"])["value"]
+    theirs = {(each.recipe, each.quantity): each.value for each in originals().itertuples()}
     lines = [
         "# The first steps of every recipe",
         "",

@@ -98,7 +98,7 @@ def series(row: Row) -> Series:
 
 def rate_steps(rates: "pd.Series[float]") -> list[float]:
     """Return the epochs finished before each jump of the rate, if it is mostly constant."""
-    jumps = rates.index[:-1][(rates.diff().abs() > 1e-6 * rates.shift())[1:]]
+    jumps = rates.index[:-1][(rates.diff().abs() > 1e-6 * rates.shift()).to_numpy()[1:]]
     return list(jumps) if 2 * len(jumps) < len(rates) else []
 
 

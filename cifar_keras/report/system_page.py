@@ -80,8 +80,9 @@ def _columns(system: System, rows: Sequence[Row], facts: pd.DataFrame) -> list[t
         columns.append(("error, %: original", _published_error))
         columns.append(("ours", lambda row: text.spread(100 - row.runs["accuracy"])))
     for quantity, (_, ours) in _QUANTITIES.items():
-        known = facts[facts["quantity"] == quantity].set_index("recipe")["marked"]
-        if len(known):
+        of_quantity = facts[facts["quantity"] == quantity]
+        known = dict(zip(of_quantity["recipe"], of_quantity["marked"], strict=True))
+        if known:
             columns.append((_heading(quantity), _known(known)))
             columns += [("ours", ours)] if ours else []
     return [*columns, text.column("hardware", "hardware, ours")]
@@ -92,7 +93,7 @@ def _heading(quantity: str) -> str:
     return f"{name}: original"
 
 
-def _known(values: "pd.Series[str]") -> Callable[[Row], str]:
+def _known(values: dict[str, str]) -> Callable[[Row], str]:
     return lambda row: values.get(row.name, DASH)
 
 
