@@ -27,7 +27,7 @@ from cifar_keras.listing import duration
 from cifar_keras.provenance import hardware, onednn, versions
 from cifar_keras.quiet import import_tensorflow
 from cifar_keras.recipe import Recipe, load_recipe, recipe_names, recipe_path
-from cifar_keras.report.originals import originals
+from cifar_keras.report.published import originals
 from cifar_keras.runs import HISTORY, read_history
 
 FEW, MANY = 20, 100
@@ -150,7 +150,7 @@ def _table(names: list[str]) -> str:
         f"TensorFlow {t['versions']['tensorflow']}, Keras {t['versions']['keras']}"
         for t in trials.values()
     }
-    theirs = {(each.recipe, each.quantity): each.value for each in originals()}
+    theirs = {(each.recipe, each.quantity): each.value for each in originals().itertuples()}
     lines = [
         "# The first steps of every recipe",
         "",

@@ -20,7 +20,7 @@ from cifar_keras.errors import RecipeError, RunError
 from cifar_keras.experiment.network import build_network
 from cifar_keras.files import sha256_of
 from cifar_keras.provenance import now
-from cifar_keras.views import WEIGHTS, airbench_views
+from cifar_keras.views import VIEW_WEIGHTS, airbench_views
 
 # Of equal width, over the confidence.
 _BINS = 15
@@ -134,7 +134,7 @@ def evaluate_views(folder: Path, run: runs.Run, dataset: Dataset) -> runs.Tta:
         test_accuracy=correct / len(dataset.test.labels),
         test_correct=correct,
         test_images=len(dataset.test.labels),
-        views=len(WEIGHTS),
+        views=len(VIEW_WEIGHTS),
         weights_sha256=sha256_of(folder / runs.WEIGHTS),
         finished=now(),
     )
@@ -182,7 +182,7 @@ def averaged_logits(model: keras.Model, run: runs.Run, dataset: Dataset) -> NDAr
     batches = []
     for images, _ in _tests(run, dataset):
         logits = [model.predict_on_batch(view) for view in airbench_views(images)]
-        batches.append(np.tensordot(WEIGHTS, logits, axes=1))
+        batches.append(np.tensordot(VIEW_WEIGHTS, logits, axes=1))
     return np.concatenate(batches)
 
 

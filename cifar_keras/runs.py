@@ -36,7 +36,7 @@ LOCK = ".lock"
 ASIDE = ".old-"
 
 
-Fraction = Annotated[float, Field(ge=0, le=1)]
+Accuracy = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 # Folders, files and pages are named after these, too, as they are after a run's name.
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
@@ -159,9 +159,9 @@ class Epoch(Record):
     step: Annotated[int, Field(gt=0)]
     learning_rate: float
     loss: float
-    accuracy: Fraction
+    accuracy: Accuracy
     test_loss: float
-    test_accuracy: Fraction
+    test_accuracy: Accuracy
     seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)]
     images_per_second: float
 
@@ -169,7 +169,7 @@ class Epoch(Record):
 class BestOnTest(Record):
     """The best epoch, chosen by looking at the test set: never the headline."""
 
-    test_accuracy: Fraction
+    test_accuracy: Accuracy
     epoch: float
     note: str = "chosen on the test set"
 
@@ -177,7 +177,7 @@ class BestOnTest(Record):
 class Result(Record):
     """result.json: what came out; `test_accuracy` is the LAST epoch's, on all test images."""
 
-    test_accuracy: Fraction
+    test_accuracy: Accuracy
     test_correct: int
     test_images: int
     test_loss: Annotated[float, Field(allow_inf_nan=False)] | None
@@ -189,7 +189,7 @@ class Result(Record):
     macs: int
     seconds: float
     images_per_second: float
-    peak_memory_mib: int
+    peak_memory_mib: Annotated[int, Field(ge=0, lt=2**63)]
     weights_sha256: str
     finished: str
 
@@ -200,7 +200,7 @@ class Tta(Record):
     `views` is how many views of each image had their logits averaged.
     """
 
-    test_accuracy: Fraction
+    test_accuracy: Accuracy
     test_correct: int
     test_images: int
     views: Annotated[int, Field(ge=2)]

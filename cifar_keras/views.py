@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 # Of each of `airbench_views`, in their order.
-WEIGHTS = (1 / 4, 1 / 4, 1 / 8, 1 / 8, 1 / 8, 1 / 8)
+VIEW_WEIGHTS = (1 / 4, 1 / 4, 1 / 8, 1 / 8, 1 / 8, 1 / 8)
 
 
 def airbench_views(images: tf.Tensor) -> list[tf.Tensor]:
@@ -11,7 +11,7 @@ def airbench_views(images: tf.Tensor) -> list[tf.Tensor]:
 
     The images and their mirror images, then the same of the images moved by one pixel down and
     right, and by one up and left, over a reflected border. Their logits, not their probabilities,
-    are averaged with `WEIGHTS`.
+    are averaged with `VIEW_WEIGHTS`.
 
     Reference:
         KellerJordan/cifar10-airbench, commit f1c599c, legacy/airbench94.py, level 2.

@@ -1,7 +1,7 @@
 import numpy as np
 import tensorflow as tf
 
-from cifar_keras.views import WEIGHTS, airbench_views
+from cifar_keras.views import VIEW_WEIGHTS, airbench_views
 
 
 def views_of(images):
@@ -42,5 +42,5 @@ def test_views_keep_the_shape_of_the_images():
 
 def test_weights_are_the_published_ones():
     # airbench94.py.
-    assert WEIGHTS == (0.25, 0.25, 0.125, 0.125, 0.125, 0.125)
+    assert VIEW_WEIGHTS == (0.25, 0.25, 0.125, 0.125, 0.125, 0.125)
     assert len(views_of(IMAGE)) == 6

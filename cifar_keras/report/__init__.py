@@ -1,24 +1,27 @@
 """What was reproduced, how well, and on what evidence: run folders -> tables, pages and curves."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from pathlib import Path
 
-from cifar_keras.files import write_bytes
+from cifar_keras.files import unwritable, write_bytes
 from cifar_keras.recipe import Recipe
 from cifar_keras.report.cards import model_cards
-from cifar_keras.report.csv_table import comparison_csv
-from cifar_keras.report.curves import curve_charts
-from cifar_keras.report.own import remove_stale
+from cifar_keras.report.comparison import comparison
+from cifar_keras.report.curves import curve_figures
+from cifar_keras.report.figure import CREATOR, picture, settings
+from cifar_keras.report.finished import LeftOut
 from cifar_keras.report.page import index_html
-from cifar_keras.report.pictures import pictures
 from cifar_keras.report.readme import checkout_readme, with_results
 from cifar_keras.report.results import Results, Row, collect
-from cifar_keras.report.samples import LeftOut
 from cifar_keras.report.system_page import system_page
 from cifar_keras.report.systems import SYSTEMS
 from cifar_keras.report.table import comparison_markdown
 
 __all__ = ["LeftOut", "Results", "Row", "checkout_readme", "collect", "write_report"]
+
+# What a report writes where, below its folder; and within how many bytes it says so.
+_KINDS = ("curves/*.svg", "curves/*.png", "system_*.md", "cards/card_*.md")
+_HEAD = 4096
 
 
 def write_report(
@@ -29,17 +32,17 @@ def write_report(
 ) -> list[Path]:
     """Write the whole report below `out`, and the results into `readme`; return their paths.
 
-    `roots` are folders of runs; see `read_samples` for a run that lies below two of them. Pictures,
-    pages and cards of an earlier report that have no runs any more are removed.
+    `roots` are folders of runs; see `finished_runs` for a run that lies below two of them.
+    Pictures, pages and cards of an earlier report that have no runs any more are removed.
 
     Raises:
         RunError: `out` or `readme` cannot be written.
     """
     results = collect(recipes, roots)
-    curves = pictures(curve_charts(results.rows), out / "curves")
+    curves = pictures(results.rows)
     texts = {
         out / "comparison.md": comparison_markdown(results),
-        out / "comparison.csv": comparison_csv(results.rows),
+        out / "comparison.csv": comparison(results.rows).to_csv(index=False, lineterminator="\n"),
         out / "index.html": index_html(results.rows),
     }
     for key in sorted({row.recipe.system for row in results.rows} & SYSTEMS.keys()):
@@ -49,10 +52,30 @@ def write_report(
     if readme:
         texts[readme] = with_results(readme.read_text(encoding="utf-8"), results.rows)
     contents = {path: text.encode() for path, text in texts.items()}
-    contents |= {out / "curves" / name: picture for name, picture in curves.items()}
+    contents |= {out / "curves" / name: content for name, content in curves.items()}
     for path, content in contents.items():
         # Flushing a file to disk takes longer than making it.
         if not path.is_file() or path.read_bytes() != content:
             write_bytes(path, content)
-    remove_stale(out, keep=contents)
+    _remove_stale(out, keep=contents)
     return list(contents)
+
+
+def pictures(rows: Sequence[Row]) -> dict[str, bytes]:
+    """Return file name -> content: an SVG and a PNG of each figure of these rows."""
+    with settings():
+        return {
+            f"{name}.{kind}": picture(figure, kind)
+            for name, figure in curve_figures(rows).items()
+            for kind in ("svg", "png")
+        }
+
+
+def _remove_stale(out: Path, keep: Container[Path]) -> None:
+    """Remove the pictures, pages and cards below `out` that a report wrote, but `keep`."""
+    for path in sorted(path for kind in _KINDS for path in out.glob(kind)):
+        try:
+            if path not in keep and CREATOR.encode() in path.read_bytes()[:_HEAD]:
+                path.unlink()
+        except OSError as error:
+            raise unwritable(path, error) from None

@@ -1,11 +1,13 @@
-"""Curves as charts: ours, each run and their mean, and the published one behind them."""
+"""Curves as figures: ours, each run and their mean, and the published one behind them."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from itertools import chain
 
+import pandas as pd
+from matplotlib.figure import Figure
+
 from cifar_keras.report import text
-from cifar_keras.report.chart import (
+from cifar_keras.report.figure import (
     BLUE,
     GREEN,
     INK,
@@ -13,128 +15,116 @@ from cifar_keras.report.chart import (
     PURPLE,
     QUIET,
     VERMILION,
-    Chart,
-    Panel,
-    Stroke,
+    Line,
+    Style,
+    draw,
+    show,
 )
 from cifar_keras.report.results import Row
-from cifar_keras.report.series import Line, Series, series
+from cifar_keras.report.series import Series, lines_of, mean_of, series
+from cifar_keras.report.systems import SYSTEMS
 
 DATASETS = {"cifar10": "CIFAR-10", "cifar100": "CIFAR-100"}
 
-# What the originals showed in one figure: file name, title, recipes.
-TOGETHER = {
-    "system_b": (
-        "ResNeXt-101 and ResNet-110 in MXNet",
-        (
-            "resnext101_finetune",
-            "resnext101_finetune_step",
-            "resnext101_sgd_pretrained",
-            "resnet110_adadelta",
-        ),
-    ),
-    "system_c": ("ResNets in neon", ("resnet20", "resnet32", "resnet56", "resnet110")),
-    "system_d": (
-        "VGG with and without batch norm and dropout",
-        ("vgg_bn_dropout", "vgg_bn", "vgg_dropout", "vgg_plain"),
-    ),
-}
-# A's log has accuracies.
-ACCURACY = ("A",)
-
 _EACH = (BLUE, VERMILION, GREEN, PURPLE)
-_DASHED, _DOTTED = (4, 3), (1, 1.8)
-_RULE = ("step of the rate", Stroke(QUIET, 0.8))
-_FAINT = 0.4
+_DASHED, _DOTTED = (0, (4, 3)), (0, (1, 1.8))
 _FEW = 30
 
+_DROP = ("step of the rate", {"color": QUIET, "linewidth": 0.8})
+_EACH_RUN = ("each run", {"color": BLUE, "linewidth": 0.8, "alpha": 0.4})
+_PUBLISHED: Style = {"color": INK, "linewidth": 1.2, "linestyle": _DASHED}
 
-def curve_charts(rows: Sequence[Row]) -> dict[str, Chart]:
-    """File name without its end -> chart: a row that has runs, and what belongs into one figure."""
-    charts = {}
+
+def curve_figures(rows: Sequence[Row]) -> dict[str, Figure]:
+    """Return file name without its end -> figure: of each row that has runs, and of systems."""
+    figures = {}
     for row in rows:
-        if row.samples:
-            lines = series(row)
-            charts[row.slug] = curve_chart(row, lines)
-            if row.recipe.system in ACCURACY:
-                charts[f"{row.slug}-accuracy"] = curve_chart(row, lines, accuracy=True)
+        if not row.runs.empty:
+            lines, system = series(row), SYSTEMS.get(row.recipe.system)
+            figures[row.slug] = curve_figure(row, lines)
+            if system and system.accuracies:
+                figures[f"{row.slug}-accuracy"] = curve_figure(row, lines, accuracy=True)
     # The last of a recipe's rows is kept: one that has runs, float32 before another precision.
-    ordered = sorted(reversed(rows), key=lambda row: bool(row.samples))
+    ordered = sorted(reversed(rows), key=lambda row: not row.runs.empty)
     full = {row.name: row for row in ordered if row.full}
-    for name, (title, recipes) in TOGETHER.items():
+    for key, system in SYSTEMS.items():
+        recipes = system.figure.recipes if system.figure else []
         together = [(full[recipe], series(full[recipe])) for recipe in recipes if recipe in full]
-        if any(lines.test or lines.published for _, lines in together):
-            charts[name] = chart_together(title, together)
-    return charts
+        if system.figure and any(lines.last for _, lines in together):
+            figures[f"system_{key.lower()}"] = figure_together(system.figure.title, together)
+    return figures
 
 
-def curve_chart(row: Row, lines: Series, accuracy: bool = False) -> Chart:
-    """Two panels: the whole run, and what follows the first step of the rate; error or accuracy."""
-    points = len(lines.test_mean) <= _FEW
-    published = (lines.published or _level(row, lines), Stroke(INK, 1.2, _DASHED))
-    tested = list(_runs(lines.test, lines.test_mean, BLUE, points))
-    trained = list(_runs(lines.train, lines.train_mean, ORANGE, points, thin=True))
+def curve_figure(row: Row, lines: Series, accuracy: bool = False) -> Figure:
+    """Return two panels: the whole run, and what follows the first step of the rate."""
+    points = len(mean_of(lines.test)) <= _FEW
+    published = _published(row, lines)
+    tested = list(_runs(lines.test, BLUE, 1.6, points))
+    trained = list(_runs(lines.train, ORANGE, 1, points))
     quantity = "accuracy" if accuracy else "error"
-    panels = _panels([lines], [published, *trained, *tested], [published, *tested], quantity)
-    mean = " (mean)" if len(lines.test) > 1 else ""
-    legend = [
-        (f"test {quantity}{mean}", Stroke(BLUE, 1.6)),
-        (f"train {quantity}{mean}", Stroke(ORANGE, 1)),
+    mean = " (mean)" if len(row.runs) > 1 else ""
+    legend: list[tuple[str, Style]] = [
+        (f"test {quantity}{mean}", {"color": BLUE, "linewidth": 1.6}),
+        *([_EACH_RUN] if mean else []),
+        (f"train {quantity}{mean}", {"color": ORANGE, "linewidth": 1}),
     ]
-    if mean:
-        legend.insert(1, ("each run", Stroke(BLUE, 0.8, alpha=_FAINT)))
-    if lines.published:
-        legend.append((f"published test {quantity}", published[1]))
-    elif published[0] and row.recipe.reference:
+    if len(lines.published):
+        legend.append((f"published test {quantity}", _PUBLISHED))
+    elif len(published[0]) and row.recipe.reference:
         epoch = row.recipe.reference.epoch
-        legend.append((f"published test {quantity} of the {epoch} epoch", published[1]))
+        legend.append((f"published test {quantity} of the {epoch} epoch", _PUBLISHED))
     if lines.steps:
-        legend.append(_RULE)
-    return Chart(heading(row), subheading(row), panels, legend)
+        legend.append(_DROP)
+    figure = draw(heading(row), subheading(row), legend)
+    whole, zoomed = [published, *trained, *tested], [published, *tested]
+    return _show_both(figure, [lines], whole, zoomed, accuracy)
 
 
-def _level(row: Row, lines: Series) -> Line:
-    """The published figure across the chart where no curve was published; of one view alone."""
+def _published(row: Row, lines: Series) -> Line:
+    """The published curve, else the published figure across the panel, if it is of one view."""
     reference = row.recipe.reference
-    if not (reference and row.full) or reference.augmented:
-        return []
-    return [(x, 100 - reference.accuracy) for x in (0.0, lines.last)]
+    line = lines.published
+    if line.empty and row.full and reference and not reference.augmented:
+        line = pd.Series(100 - reference.accuracy, index=[0.0, lines.last])
+    return line, _PUBLISHED
 
 
-def chart_together(title: str, rows: Sequence[tuple[Row, Series]]) -> Chart:
-    """Several recipes in one figure, a colour each: full runs, and what was published."""
+def figure_together(title: str, rows: Sequence[tuple[Row, Series]]) -> Figure:
+    """Return several recipes in one figure, a colour each: full runs, and what was published."""
     published, trained, legend = [], [], []
-    tested: list[tuple[Line, Stroke]] = []
+    tested: list[Line] = []
     for (row, lines), color in zip(rows, _EACH, strict=False):
-        published.append((lines.published, Stroke(color, 1.2, _DASHED)))
-        trained.append((lines.train_mean, Stroke(color, 0.9, _DOTTED)))
-        tested += _runs(lines.test, lines.test_mean, color, points=False)
-        runs = text.count(len(row.samples), "run") if row.samples else "not run"
-        legend.append((f"{row.label} ({runs})", Stroke(color, 1.6)))
+        published.append((lines.published, {**_PUBLISHED, "color": color}))
+        dotted = {"color": color, "linewidth": 0.9, "linestyle": _DOTTED}
+        trained.append((mean_of(lines.train), dotted))
+        tested += _runs(lines.test, color, 1.6, points=False)
+        runs = "not run" if row.runs.empty else text.count(len(row.runs), "run")
+        legend.append((f"{row.label} ({runs})", {"color": color, "linewidth": 1.6}))
     each = [lines for _, lines in rows]
-    ran = any(lines.test for lines in each)
+    ran = any(not row.runs.empty for row, _ in rows)
     if ran:
-        legend += [("test", Stroke(INK, 1.6)), ("train", Stroke(INK, 0.9, _DOTTED))]
-    if any(lines.published for lines in each):
-        legend.append(("published test", Stroke(INK, 1.2, _DASHED)))
+        legend.append(("test", {"color": INK, "linewidth": 1.6}))
+        legend.append(("train", {"color": INK, "linewidth": 0.9, "linestyle": _DOTTED}))
+    if any(len(lines.published) for lines in each):
+        legend.append(("published test", _PUBLISHED))
     if any(lines.steps for lines in each):
-        legend.append(_RULE)
-    panels = _panels(each, [*published, *trained, *tested], [*published, *tested], "error")
+        legend.append(_DROP)
     first, _ = rows[0]
     data = DATASETS.get(first.recipe.dataset, first.dataset)
     what = "the mean of each recipe's runs" if ran else "as published; not run yet"
-    return Chart(f"{title}, on {data}", what, panels, legend)
+    figure = draw(f"{title}, on {data}", what, legend)
+    return _show_both(figure, each, [*published, *trained, *tested], [*published, *tested])
 
 
 def heading(row: Row) -> str:
-    """Recipe, precision, title and data set; synthetic data are named as such."""
+    """Return recipe, precision, title and data set; synthetic data are named as such."""
     data = DATASETS.get(row.recipe.dataset, row.dataset)
     return f"{row.label}: {text.line(row.recipe.title)}, on {data}"
 
 
 def subheading(row: Row) -> str:
-    """How many runs, and in what they are not the recipe."""
-    count = len(row.samples)
+    """Return how many runs, and in what they are not the recipe."""
+    count = len(row.runs)
     parts = [text.count(count, "run")]
     if row.budget != "1":
         kind = "scaled run" if count == 1 else f"{count} scaled runs"
@@ -149,40 +139,34 @@ def subheading(row: Row) -> str:
     return ", ".join(parts)
 
 
-def _runs(
-    each: Sequence[Line], mean: Line, color: str, points: bool, thin: bool = False
-) -> Iterator[tuple[Line, Stroke]]:
-    width = 1.0 if thin else 1.6
-    if len(each) > 1:
-        yield from ((line, Stroke(color, width / 2, alpha=_FAINT)) for line in each)
-    yield mean, Stroke(color, width, points=points)
+def _runs(errors: pd.DataFrame, color: str, width: float, points: bool) -> Iterator[Line]:
+    if len(errors.columns) > 1:
+        faint = {"color": color, "linewidth": width / 2, "alpha": 0.4}
+        yield from ((line, faint) for line in lines_of(errors))
+    yield mean_of(errors), {"color": color, "linewidth": width, "marker": "." if points else None}
 
 
-def _panels(
+def _show_both(
+    figure: Figure,
     each: Sequence[Series],
-    whole: Sequence[tuple[Line, Stroke]],
-    zoomed: Sequence[tuple[Line, Stroke]],
-    quantity: str,
-) -> list[Panel]:
+    whole: Sequence[Line],
+    zoomed: Sequence[Line],
+    accuracy: bool = False,
+) -> Figure:
+    """Show the errors, or what they leave of 100 %: all, and behind the first drop of the rate."""
     last, zoom = max(lines.last for lines in each), min(lines.zoom for lines in each)
     # A hair to the right, for the point of the last epoch to be seen whole.
     hair = 0.01 * (last - zoom)
     errors = list(chain.from_iterable(lines.zoomed_errors for lines in each))
     margin = 0.06 * (max(errors) - min(errors)) or 0.5
-    top = 1.03 * max(y for line, _ in whole for _, y in line)
-    steps = sorted({step for lines in each for step in lines.steps})
-    share = each[0].share
-    label = "share of the schedule" if share else "epoch"
+    top = 1.03 * max(line.max() for line, _ in whole if len(line))
     near = (max(0.0, min(errors) - margin), max(errors) + margin)
-    panels = [
-        Panel(whole, steps, (0, last + hair), (0, top), label, "error, %", share),
-        Panel(zoomed, steps, (zoom, last + hair), near, label, "test error, %", share),
-    ]
-    return panels if quantity == "error" else [_of_accuracy(panel) for panel in panels]
-
-
-def _of_accuracy(panel: Panel) -> Panel:
-    lines = [([(x, 100 - y) for x, y in line], stroke) for line, stroke in panel.lines]
-    low, high = panel.y
-    label = panel.y_label.replace("error", "accuracy")
-    return replace(panel, lines=lines, y=(max(0.0, 100 - high), 100 - low), y_label=label)
+    steps = sorted({step for lines in each for step in lines.steps})
+    panels = ((whole, 0, (0, top), "error, %"), (zoomed, zoom, near, "test error, %"))
+    for axes, (lines, first, (low, high), label) in zip(figure.axes, panels, strict=True):
+        if accuracy:
+            lines = [(100 - line, style) for line, style in lines]
+            low, high, label = max(0.0, 100 - high), 100 - low, label.replace("error", "accuracy")
+        show(axes, lines, steps, each[0].share)
+        axes.set(xlim=(first, last + hair), ylim=(low, high), ylabel=label)
+    return figure

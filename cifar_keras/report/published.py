@@ -1,69 +1,68 @@
-"""Published curves: the CSV files of reports/published."""
+"""What was published: the CSV files of reports/published."""
 
-import csv
-from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
+import pandas as pd
+
 from cifar_keras.errors import RecipeError
 from cifar_keras.recipe import Curve
-
-_Record = dict[str, str]
 
 _PACKAGE = Path(__file__).resolve().parent.parent
 
 
 def published_folder() -> Path:
-    """The folder of the published curves: of the checkout, or of the installed package."""
+    """Return the folder of the published curves: of the checkout, or of the installed package."""
     checkout = _PACKAGE.parent / "reports" / "published"
     return checkout if checkout.is_dir() else _PACKAGE / "published"
 
 
-def published_curve(curve: Curve, folder: Path | None = None) -> list[tuple[float, float]]:
-    """(epochs finished, test error in percent), by rising epoch; the files hold fractions.
+def originals() -> pd.DataFrame:
+    """Return what the originals report besides their accuracy, all as text, in the file's order.
+
+    `recipe` is empty where the figure is that of `label`. `quantity` names its unit where it has
+    one; accuracies and errors are in percent. `mark` is as in `text.MARKS`, and `marked` the value
+    with it.
+    """
+    facts = _table(published_folder() / "originals.csv")
+    marks = facts["mark"].map(lambda mark: f" [{mark}]" if mark else "")
+    return facts.assign(marked=facts["value"] + marks)
+
+
+def published_curve(curve: Curve, folder: Path | None = None) -> "pd.Series[float]":
+    """Return test errors in percent over epochs finished, rising; the files hold fractions.
 
     Epochs are counted through all stages, as in our own histories.
 
     Raises:
         RecipeError: the file, a column or the rows that the recipe names are not there.
     """
-    path = (folder or published_folder()) / curve.file
     try:
-        rows = _records(path)
+        errors = _errors(_table((folder or published_folder()) / curve.file), curve)
     except OSError as error:
         raise RecipeError(f"published curve '{curve.file}': {error.strerror}") from None
-    try:
-        chosen = [row for row in rows if all(row[k] == str(v) for k, v in curve.where.items())]
-        points = [(epoch, float(row[curve.value])) for epoch, row in _in_sequence(chosen, curve)]
-    except KeyError as error:
-        known = ", ".join(rows[0])
-        raise RecipeError(
-            f"published curve '{curve.file}': no column {error}; there are: {known}"
-        ) from None
     except ValueError as error:
         raise RecipeError(f"published curve '{curve.file}': {error}") from None
-    if not points:
-        raise RecipeError(f"published curve '{curve.file}': no rows where {curve.where}")
-    return sorted(
-        (epoch, 100 * (value if curve.quantity == "error" else 1 - value))
-        for epoch, value in points
-    )
+    return errors
 
 
 @cache
-def _records(path: Path) -> list[_Record]:
-    with path.open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
+def _table(path: Path) -> pd.DataFrame:
+    return pd.read_csv(path, dtype=str, keep_default_na=False)
 
 
-def _in_sequence(rows: list[_Record], curve: Curve) -> Iterator[tuple[float, _Record]]:
-    """(epochs finished since the first stage began, row) for each row."""
-    stages: dict[float, list[tuple[float, _Record]]] = {}
-    for row in rows:
-        finished = float(row[curve.epoch]) - curve.first_epoch + 1
-        number = float(row[curve.stage]) if curve.stage else 1
-        stages.setdefault(number, []).append((finished, row))
-    before = 0.0
-    for _, stage in sorted(stages.items()):
-        yield from ((before + finished, row) for finished, row in stage)
-        before += max(finished for finished, _ in stage)
+def _errors(table: pd.DataFrame, curve: Curve) -> "pd.Series[float]":
+    for name in (*curve.where, curve.epoch, curve.value, curve.stage or curve.epoch):
+        if name not in table:
+            raise ValueError(f"no column {name!r}; there are: {', '.join(table.columns)}")
+    for name, value in curve.where.items():
+        table = table[table[name] == str(value)]
+    if table.empty:
+        raise ValueError(f"no rows where {curve.where}")
+    finished = table[curve.epoch].astype(float) - curve.first_epoch + 1
+    if curve.stage:
+        stages = table[curve.stage].astype(float)
+        before = finished.groupby(stages).max().cumsum().shift(fill_value=0)
+        finished += stages.map(before)
+    values = table[curve.value].astype(float).set_axis(finished)
+    return 100 * (values if curve.quantity == "error" else 1 - values).sort_index()

@@ -12,16 +12,23 @@ _CHECKOUT = Path(__file__).resolve().parent.parent.parent
 BEGIN = "<!-- results: written by `cifar-keras report` -->"
 END = "<!-- end of results -->"
 
+_COLUMNS: list[text.Column] = [
+    ("recipe", lambda row: row.recipe.named(f"`{row.name}`")),
+    *text.columns("data", "published, %"),
+    text.column("ours, %", "ours, last epoch, %"),
+    *text.columns("augmented at test, %", "epochs", "verdict"),
+]
+
 
 def checkout_readme(out: Path) -> Path | None:
-    """The checkout's README where `out` is the checkout's own reports folder, else None."""
+    """Return the checkout's README where `out` is the checkout's own reports folder, else None."""
     readme = out.parent / "README.md"
     ours = out.resolve() == _CHECKOUT / "reports" and readme.is_file()
     return readme if ours else None
 
 
 def with_results(readme: str, rows: Sequence[Row]) -> str:
-    """The README's text with the results of these rows between its markers.
+    """Return the README's text with the results of these rows between its markers.
 
     Raises:
         RunError: it has not got both markers, once and in order.
@@ -34,7 +41,7 @@ def with_results(readme: str, rows: Sequence[Row]) -> str:
 
 
 def _results(rows: Sequence[Row]) -> str:
-    run = [row for row in rows if row.samples]
+    run = [row for row in rows if not row.runs.empty]
     full = [row for row in run if row.full]
     recipes, whole = (len({row.name for row in each}) for each in (rows, full))
     summary = (
@@ -43,22 +50,9 @@ def _results(rows: Sequence[Row]) -> str:
     )
     if not run:
         return summary
-    head = ["recipe", "data", "published, %", "ours, last epoch, %", "augmented at test, %"]
-    body = [
-        [
-            row.recipe.named(f"`{row.name}`"),
-            row.dataset,
-            text.published(row.recipe.reference),
-            text.spread(row.last),
-            text.spread(row.augmented),
-            text.epochs(row),
-            verdict(row).text,
-        ]
-        for row in run
-    ]
-    table = text.markdown_table([*head, "epochs", "verdict"], body, right=(2, 3, 4, 5))
+    table = text.markdown_table(_COLUMNS, run)
     # The fullest evidence: full runs before others, then a published curve, then the most runs.
-    shown = max(run, key=lambda row: (row.full, row.curve is not None, len(row.samples)))
+    shown = max(run, key=lambda row: (row.full, row.curve is not None, len(row.runs)))
     title = text.escaped(text.title(shown))
     figure = f"![Error curves of {title}](reports/curves/{shown.slug}.svg)\n"
     return f"{summary}\n{table}\n{figure}"
@@ -66,5 +60,5 @@ def _results(rows: Sequence[Row]) -> str:
 
 def _verdicts(full: Sequence[Row]) -> str:
     texts = [row.recipe.named(verdict(row).text) for row in full]
-    told = [f"{each}: {texts.count(each)}" for each in dict.fromkeys(texts)]
-    return f" ({'; '.join(told)})" if told else ""
+    counts = [f"{each}: {texts.count(each)}" for each in dict.fromkeys(texts)]
+    return f" ({'; '.join(counts)})" if counts else ""

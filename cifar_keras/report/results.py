@@ -1,23 +1,24 @@
-"""Recipes and run folders -> rows, one a recipe and one for each other way it was run."""
+"""Recipes and finished runs -> rows, one a recipe and one for each other way it was run."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from cifar_keras.recipe import Curve, Precision, Recipe
-from cifar_keras.report.samples import DASH, LeftOut, Sample, read_samples
-from cifar_keras.report.values import Values
+import pandas as pd
+
+from cifar_keras.recipe import Curve, Recipe
+from cifar_keras.report.finished import DASH, GROUP, FinishedRun, LeftOut, finished_runs
 from cifar_keras.runs import run_name
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Row:
     """The runs of one recipe in one precision, at one budget, with the same overrides.
 
-    Accuracies are in percent. A `full` row holds runs of the whole recipe as it is shipped, in
-    whatever precision; any other is never compared with the published figure. `full_epochs` is the
-    length of the shipped recipe. `slug` names the row's curve files.
+    A `full` row holds runs of the whole recipe as it is shipped, in whatever precision; any other
+    is never compared with the published figure. `full_epochs` is the length of the shipped recipe.
+    `slug` names the row's curve files. `runs` has the columns of `FinishedRun`, ordered by seed.
     """
 
     name: str
@@ -29,7 +30,12 @@ class Row:
     recipe_sha256: str
     note: str
     slug: str
-    samples: tuple[Sample, ...]
+    runs: pd.DataFrame
+
+    @property
+    def each(self) -> Iterable[FinishedRun]:
+        """The runs, one by one."""
+        return map(FinishedRun._make, self.runs.to_numpy().tolist())
 
     @property
     def label(self) -> str:
@@ -37,27 +43,12 @@ class Row:
         return self.recipe.named(self.name)
 
     @property
-    def last(self) -> Values:
-        """Test accuracies after the LAST epoch: the headline."""
-        return Values(tuple(sample.accuracy for sample in self.samples))
-
-    @property
-    def best(self) -> Values:
-        """Test accuracies of the best epochs, chosen by looking at the test set."""
-        return Values(tuple(100 * s.result.best_on_test.test_accuracy for s in self.samples))
-
-    @property
-    def augmented(self) -> Values:
-        """Test accuracies with test-time augmentation, of the runs where it was measured."""
-        return Values(tuple(s.augmented for s in self.samples if s.augmented is not None))
-
-    @property
-    def compared(self) -> Values:
-        """Those of the three which the published figure is one of; the last without a figure."""
+    def compared(self) -> "pd.Series[float]":
+        """The accuracies that the published figure is one of; the last without a figure."""
         reference = self.recipe.reference
         if reference and reference.augmented:
-            return self.augmented
-        return self.best if reference and reference.epoch == "best" else self.last
+            return self.runs["augmented"]
+        return self.runs["best" if reference and reference.epoch == "best" else "accuracy"]
 
     @property
     def curve(self) -> Curve | None:
@@ -75,29 +66,30 @@ class Row:
         if self.budget == "1":
             # A run ends with a whole step: 9.9 epochs may be 9.92 of them, and are the full length.
             return float(self.recipe.epochs)
-        return self.samples[0].result.epochs
+        return float(self.runs["result"].iloc[0].epochs)
 
     @property
     def parameters(self) -> int:
         """Trainable parameters."""
-        return self.samples[0].result.parameters if self.samples else self.recipe.parameters
+        counts = [result.parameters for result in self.runs["result"]]
+        return counts[0] if counts else self.recipe.parameters
 
     @property
-    def seconds(self) -> float | None:
-        """Mean time of a run."""
-        return Values(tuple(sample.result.seconds for sample in self.samples)).mean
+    def seconds_per_epoch(self) -> float:
+        """Mean seconds an epoch, its test included; NaN without runs."""
+        return float(self.runs["seconds"].mean() / self.epochs)
 
     @property
     def hardware(self) -> str:
         """All kinds of hardware that the runs were made on."""
-        return "; ".join(sorted({sample.hardware for sample in self.samples} - {DASH})) or DASH
+        return "; ".join(sorted({*self.runs["hardware"]} - {DASH})) or DASH
 
     @property
     def dataset(self) -> str:
         """The data set, marked where it is synthetic or a copy of unknown origin was used."""
         if self.recipe.synthetic:
             return f"{self.recipe.dataset} (synthetic, not CIFAR)"
-        copies = {s.data_copy for s in self.samples} - {"official", DASH}
+        copies = {*self.runs["data_copy"]} - {"official", DASH}
         note = f" ({'; '.join(sorted(copies))})" if copies else ""
         return self.recipe.dataset + note
 
@@ -109,76 +101,56 @@ class Results(NamedTuple):
     left_out: list[LeftOut]
 
 
-class _Key(NamedTuple):
-    name: str
-    precision: Precision
-    budget: str
-    overrides: tuple[str, ...]
-    recipe_sha256: str
-
-
 def collect(recipes: Sequence[tuple[str, Recipe]], roots: Sequence[Path]) -> Results:
-    """The rows for `recipes` (name, recipe), with or without runs, and for all other runs found.
+    """Return the rows for `recipes` (name, recipe), with or without runs, and for all other runs.
 
     Runs of recipe files that are not among `recipes` get rows of their own. A run of a recipe which
     has since been changed is no full run of it: its row says so.
     """
-    samples, left_out = read_samples(roots)
+    runs, left_out = finished_runs(roots)
     shipped = dict(recipes)
-    groups: dict[_Key, list[Sample]] = {
-        _Key(name, recipe.precision, "1", (), recipe.sha256()): [] for name, recipe in recipes
+    groups: dict[Any, pd.DataFrame] = {
+        (name, recipe.precision, "1", (), recipe.sha256()): runs.iloc[:0]
+        for name, recipe in recipes
     }
-    for sample in samples:
-        run = sample.run
-        overrides = tuple(sorted(run.overrides))
-        key = _Key(run.name, run.precision, run.budget, overrides, run.recipe_sha256)
-        groups.setdefault(key, []).append(sample)
+    groups |= {key: group for key, group in runs.groupby(GROUP)}
     places = {name: place for place, name in enumerate(shipped)}
 
-    def order(key: _Key) -> tuple[object, ...]:
-        return (not _is_full(key, shipped), places.get(key.name, len(places)), *key)
+    def order(row: Row) -> tuple[object, ...]:
+        key = (row.name, row.recipe.precision, row.budget, row.overrides, row.recipe_sha256)
+        return (not row.full, places.get(row.name, len(places)), *key)
 
     rows: list[Row] = []
-    for key in sorted(groups, key=order):
-        rows.append(_row(key, shipped, groups[key], taken={row.slug for row in rows}))
+    for row in sorted((_row(shipped, key, runs) for key, runs in groups.items()), key=order):
+        taken = row.slug in {other.slug for other in rows}
+        slug = f"{row.slug}-recipe-{row.recipe_sha256[:8]}" if taken else row.slug
+        rows.append(replace(row, slug=slug))
     return Results(rows, left_out)
 
 
-def _is_full(key: _Key, shipped: dict[str, Recipe]) -> bool:
-    return key.budget == "1" and not key.overrides and not _is_other_version(key, shipped)
-
-
-def _is_other_version(key: _Key, shipped: dict[str, Recipe]) -> bool:
+def _row(recipes: dict[str, Recipe], group: Any, runs: pd.DataFrame) -> Row:
+    name, precision, budget, overrides, recipe_sha256 = group
+    shipped = recipes.get(name)
+    as_shipped = shipped is not None and shipped.sha256() == recipe_sha256
     # The hash of an overridden recipe is its own: it cannot tell which version it comes from.
-    known = shipped.get(key.name)
-    return known is not None and not key.overrides and known.sha256() != key.recipe_sha256
-
-
-def _row(key: _Key, shipped: dict[str, Recipe], samples: list[Sample], taken: set[str]) -> Row:
-    samples = sorted(samples, key=lambda sample: sample.run.seed)
-    known = shipped.get(key.name)
-    as_shipped = known is not None and known.sha256() == key.recipe_sha256
-    recipe = known if known and as_shipped else samples[0].run.recipe
-    recipe = recipe.model_copy(update={"precision": key.precision})
-    notes = list(key.overrides)
-    other_version = _is_other_version(key, shipped)
+    other_version = shipped is not None and not as_shipped and not overrides
+    recipe = shipped if shipped and as_shipped else runs["run"].iloc[0].recipe
+    notes = list(overrides)
     if other_version:
-        notes.append(f"another version of the recipe, {key.recipe_sha256[:8]}")
-    if known is None:
+        notes.append(f"another version of the recipe, {recipe_sha256[:8]}")
+    if shipped is None:
         notes.append("recipe not shipped")
-    folder = run_name(key.name, 0, key.budget, key.overrides, key.precision)
-    slug = key.name + folder.name.removeprefix("seed-0")
-    if other_version or slug in taken:
-        slug += f"-recipe-{key.recipe_sha256[:8]}"
+    folder = run_name(name, 0, budget, overrides, precision)
+    slug = name + folder.name.removeprefix("seed-0")
     return Row(
-        name=key.name,
-        recipe=recipe,
-        full=_is_full(key, shipped),
-        full_epochs=float((known or recipe).epochs),
-        budget=key.budget,
-        overrides=key.overrides,
-        recipe_sha256=key.recipe_sha256,
+        name=name,
+        recipe=recipe.model_copy(update={"precision": precision}),
+        full=budget == "1" and not overrides and not other_version,
+        full_epochs=float((shipped or recipe).epochs),
+        budget=budget,
+        overrides=overrides,
+        recipe_sha256=recipe_sha256,
         note="; ".join(notes),
-        slug=slug,
-        samples=tuple(samples),
+        slug=f"{slug}-recipe-{recipe_sha256[:8]}" if other_version else slug,
+        runs=runs.sort_values("seed"),
     )

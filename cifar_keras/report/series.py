@@ -1,40 +1,38 @@
 """The numbers of a row's curves, before anything is drawn."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
-from statistics import fmean
+from functools import cache
+from itertools import chain
+
+import pandas as pd
 
 from cifar_keras.errors import RecipeError
 from cifar_keras.report.published import published_curve
 from cifar_keras.report.results import Row
-from cifar_keras.runs import Epoch
-
-Line = list[tuple[float, float]]
 
 _log = logging.getLogger("cifar_keras")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Series:
-    """Lines of (x, error in percent); x is epochs finished, or, for `share`, that over their total.
+    """Errors in percent over x: epochs finished or, for `share`, that over their total.
 
-    `steps` are the x at which the learning rate jumps, none where it changes all the time.
+    `test` and `train` have a column a run, `published` is one line. `steps` are the x at which the
+    learning rate jumps, none where it changes all the time.
     """
 
     share: bool
-    test: list[Line]
-    test_mean: Line
-    train: list[Line]
-    train_mean: Line
-    published: Line
+    test: pd.DataFrame
+    train: pd.DataFrame
+    published: "pd.Series[float]"
     steps: list[float]
 
     @property
     def last(self) -> float:
         """Where the longest line ends."""
-        return max((line[-1][0] for line in [*self.test, self.published] if line), default=0)
+        return max(chain(self.test.index, self.published.index), default=0)
 
     @property
     def zoom(self) -> float:
@@ -48,74 +46,76 @@ class Series:
         return self.zoom + 0.03 * (self.last - self.zoom)
 
     @property
-    def zoomed_errors(self) -> list[float]:
+    def zoomed_errors(self) -> Iterator[float]:
         """The test errors, ours and published, that the zoomed panel must hold."""
         # The fall would take half of the panel's height.
-        lines = [*self.test, self.published]
-        return [error for line in lines for x, error in line if x > self.settled]
+        for line in (*lines_of(self.test), self.published):
+            yield from line[line.index > self.settled]
 
     @property
-    def gap(self) -> float | None:
+    def gap(self) -> float:
         """Mean distance, in points, of our mean test curve from the published one, once settled.
 
-        It is taken at the points that both have; None where there are none.
+        It is taken at the points that both have; NaN where there are none.
         """
-        ours = dict(self.test_mean)
-        gaps = [abs(ours[x] - y) for x, y in self.published if x > self.settled and x in ours]
-        return fmean(gaps) if gaps else None
+        gaps = (mean_of(self.test) - self.published).abs()
+        return float(gaps[gaps.index > self.settled].mean())
 
 
+def lines_of(errors: pd.DataFrame) -> "list[pd.Series[float]]":
+    """Return the line of each run."""
+    return [errors[run].dropna() for run in errors]
+
+
+def mean_of(errors: pd.DataFrame) -> "pd.Series[float]":
+    """Return the mean over runs, where all of them have a point."""
+    return errors.dropna().mean(axis=1)
+
+
+@cache
 def series(row: Row) -> Series:
-    """The curves of a row; without runs the published one alone.
+    """Return the curves of a row; without runs the published one alone.
 
     Ours and the published one share an axis of epochs only where both schedules have the same
     length; otherwise each is drawn against the share of its own.
     """
-    histories = [sample.history for sample in row.samples]
-    share = row.length_differs
-    ours = 1 / histories[0][-1].epoch if share else 1.0
-    theirs = 1 / row.full_epochs if share else 1.0
-    test = [_errors(history, lambda e: e.test_accuracy, ours) for history in histories]
-    train = [_errors(history, lambda e: e.accuracy, ours) for history in histories]
+    histories = [history.set_index("epoch") for history in row.runs["history"]]
+    published = _published(row)
+    steps = [rate_steps(history["learning_rate"]) for history in histories[:1]]
+    if row.length_differs:
+        scale = 1 / histories[0].index[-1] if histories else 1.0
+        histories = [history.set_axis(scale * history.index) for history in histories]
+        steps = [[scale * step for step in each] for each in steps]
+        published = published.set_axis((1 / row.full_epochs) * published.index)
     return Series(
-        share=share,
-        test=test,
-        test_mean=_mean(test),
-        train=train,
-        train_mean=_mean(train),
-        published=[(theirs * epoch, error) for epoch, error in _published(row)],
-        steps=[ours * epoch for epoch in rate_steps(histories[0])] if histories else [],
+        share=row.length_differs,
+        test=_errors([history["test_accuracy"] for history in histories]),
+        train=_errors([history["accuracy"] for history in histories]),
+        published=published,
+        steps=list(chain(*steps)),
     )
 
 
-def rate_steps(history: Sequence[Epoch]) -> list[float]:
-    """The epochs finished before each jump of the rate, if it is mostly constant."""
-    pairs = list(pairwise(history))
-    jumps = [
-        before.epoch
-        for before, after in pairs
-        if abs(after.learning_rate - before.learning_rate) > 1e-6 * before.learning_rate
-    ]
-    return jumps if 2 * len(jumps) <= len(pairs) else []
+def rate_steps(rates: "pd.Series[float]") -> list[float]:
+    """Return the epochs finished before each jump of the rate, if it is mostly constant."""
+    jumps = rates.index[:-1][(rates.diff().abs() > 1e-6 * rates.shift()).to_numpy()[1:]]
+    return list(jumps) if 2 * len(jumps) < len(rates) else []
 
 
-def _errors(history: Sequence[Epoch], accuracy: Callable[[Epoch], float], scale: float) -> Line:
-    return [(scale * epoch.epoch, 100 * (1 - accuracy(epoch))) for epoch in history]
+def _errors(accuracies: "list[pd.Series[float]]") -> pd.DataFrame:
+    if not accuracies:
+        return pd.DataFrame(dtype=float)
+    columns = pd.concat(accuracies, axis=1, keys=range(len(accuracies)))
+    return 100 * (1 - columns.sort_index())
 
 
-def _mean(lines: Sequence[Line]) -> Line:
-    """The mean over lines, where all of them have a point."""
-    tables = [dict(line) for line in lines]
-    shared = [x for x, _ in lines[0] if all(x in table for table in tables)] if lines else []
-    return [(x, fmean(table[x] for table in tables)) for x in shared]
-
-
-def _published(row: Row) -> Line:
+def _published(row: Row) -> "pd.Series[float]":
+    nothing = pd.Series(dtype=float, index=pd.Index([], dtype=float))
     if row.curve is None:
-        return []
+        return nothing
     try:
         return published_curve(row.curve)
     except RecipeError as error:
         # The recipe is that of a run made before; nothing there can be mended, the rest is sound.
         _log.warning("the curves of '%s' are drawn alone: %s", row.slug, error)
-        return []
+        return nothing

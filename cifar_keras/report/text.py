@@ -1,22 +1,39 @@
 """Figures and tables as text: the same words in every file of the report."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from importlib.resources import files
+from typing import Any
+
+import pandas as pd
 
 from cifar_keras.recipe import Reference
+from cifar_keras.report.finished import DASH
 from cifar_keras.report.results import Row
-from cifar_keras.report.samples import DASH
-from cifar_keras.report.values import Values
+from cifar_keras.report.verdict import verdict
 
 MARKS = (
     "[mem]: from memory of the source, not seen in it. [inf]: inferred, no source states it. "
     "[dig]: read off a plot. [calc]: calculated here.\n"
 )
 
-
 # What Markdown or HTML could begin with inside a line. Not `_`: it is part of names, and inside of
 # words it means nothing. Not `|`: it means something in tables alone, and is escaped there.
 _MARKUP = re.compile(r"[\\`*<>&~#$\[\]]")
+
+# The headings of columns that hold no figures.
+WORDS = (
+    *("recipe", "title", "system", "source of the published", "what differs", "data", "verdict"),
+    *("hardware", "folder", "revision", "TensorFlow", "Keras", "started"),
+)
+
+# A heading, and the cell of a row of the comparison or of a run.
+Column = tuple[str, Callable[[Any], str]]
+
+
+def template(name: str) -> str:
+    """Return the text of a file of templates/, with its fields in braces."""
+    return (files("cifar_keras.report") / "templates" / name).read_text(encoding="utf-8")
 
 
 def line(words: object) -> str:
@@ -34,52 +51,63 @@ def code(words: object) -> str:
     return f"`{line(words).replace('`', chr(39))}`"
 
 
-def markdown_table(head: list[str], body: list[list[str]], right: Sequence[int]) -> str:
-    """An aligned table; the columns in `right` are flush right."""
-    rows = [[cell.replace("|", "\\|") for cell in row] for row in [head, *body]]
-    widths = [max(len(row[i]) for row in rows) for i in range(len(head))]
-    rule = ["-" * (w - 1) + ":" if i in right else "-" * w for i, w in enumerate(widths)]
-    places = [">" if i in right else "<" for i in range(len(head))]
+def markdown_table(
+    columns: Sequence[Column],
+    rows: Iterable[Any],
+    more: Iterable[Sequence[str]] = (),
+    words: Iterable[str] = (),
+) -> str:
+    """Return an aligned table of `rows` and below them `more`, which are cells already.
+
+    The columns that hold no figures, headed as in `WORDS` or `words`, are flush left.
+    """
+    head = [heading for heading, _ in columns]
+    body = [[cell(row) for _, cell in columns] for row in rows]
+    cells = [[cell.replace("|", "\\|") for cell in row] for row in [head, *body, *more]]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    places = ["<" if heading in {*WORDS, *words} else ">" for heading in head]
+    rule = [
+        "-" * (w - (at == ">")) + ":" * (at == ">") for w, at in zip(widths, places, strict=True)
+    ]
     lines = [
-        [f"{cell:{place}{width}}" for cell, place, width in zip(row, places, widths, strict=True)]
-        for row in rows
+        [f"{cell:{at}{width}}" for cell, at, width in zip(row, places, widths, strict=True)]
+        for row in cells
     ]
     return "".join(f"| {' | '.join(line)} |\n" for line in [lines[0], rule, *lines[1:]])
 
 
 def count(number: int, thing: str) -> str:
-    """1 run, 2 runs."""
+    """Return "1 run", "2 runs"."""
     return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
 
 
 def number(value: float | None, form: str = ".2f") -> str:
-    """The number, or a dash where there is none."""
-    return DASH if value is None else format(value, form)
+    """Return the number, or a dash for None or NaN."""
+    return DASH if value is None or pd.isna(value) else format(value, form)
 
 
 def signed(points: float | None) -> str:
-    """Points with their sign; nothing is +0.00."""
+    """Return points with their sign; nothing is +0.00."""
     # Adding 0 turns a rounded -0.0 into 0.0.
-    return DASH if points is None else f"{round(points, 2) + 0:+.2f}"
+    return number(None if points is None else round(points, 2) + 0, "+.2f")
 
 
-def spread(values: Values) -> str:
-    """Mean ± sample deviation (number of runs); one run has no deviation."""
-    if values.mean is None:
+def spread(values: "pd.Series[float]") -> str:
+    """Return mean ± sample deviation (number of runs); one run has no deviation."""
+    count = values.count()
+    if not count:
         return DASH
-    deviation = "" if values.deviation is None else f" ± {values.deviation:.2f}"
-    return f"{values.mean:.2f}{deviation} ({values.count})"
+    deviation = f" ± {values.std():.2f}" if count > 1 else ""
+    return f"{values.mean():.2f}{deviation} ({count})"
 
 
-def extent(values: Values) -> str:
-    """The smallest and the largest; one figure alone is a dash: it is the mean."""
-    if values.count < 2:
-        return DASH
-    return f"{values.smallest:.2f} to {values.largest:.2f}"
+def extent(values: "pd.Series[float]") -> str:
+    """Return the smallest and the largest; one figure alone is a dash: it is the mean."""
+    return f"{values.min():.2f} to {values.max():.2f}" if values.count() > 1 else DASH
 
 
 def published(reference: Reference | None) -> str:
-    """The published figure in percent, and what it is, with its marks."""
+    """Return the published figure in percent, and what it is, with its marks."""
     if reference is None:
         return DASH
     marks = {key: " [inf]" for key in reference.inferred}
@@ -94,19 +122,42 @@ def published(reference: Reference | None) -> str:
 
 
 def epochs(row: Row) -> str:
-    """The epochs trained, of how many, and the budget where it is not the whole."""
+    """Return the epochs trained, of how many, and the budget where it is not the whole."""
     text = f"{row.epochs:.4g}"
     if row.length_differs:
         text += f" of {row.full_epochs:.4g}"
     return text if row.budget == "1" else f"{text} (budget {row.budget})"
 
 
-def seconds_per_epoch(row: Row) -> str:
-    """Mean seconds an epoch, its test included."""
-    return DASH if row.seconds is None else f"{row.seconds / row.epochs:.3g}"
-
-
 def title(row: Row) -> str:
-    """The recipe's name, its precision, and in what its runs are not the recipe."""
+    """Return the recipe's name, its precision, and in what its runs are not the recipe."""
     budget = f", budget {row.budget}" if row.budget != "1" else ""
     return f"{row.label}{budget}{f', {row.note}' if row.note else ''}"
+
+
+# The columns of a row of the comparison that several tables have, by their headings.
+_COLUMNS: dict[str, Callable[[Row], str]] = {
+    "recipe": lambda row: row.label,
+    "what differs": lambda row: escaped(row.note or "length"),
+    "data": lambda row: row.dataset,
+    "published, %": lambda row: published(row.recipe.reference),
+    "ours, %": lambda row: spread(row.runs["accuracy"]),
+    "smallest to largest": lambda row: extent(row.runs["accuracy"]),
+    "augmented at test, %": lambda row: spread(row.runs["augmented"]),
+    "best epoch, chosen on the test set, %": lambda row: spread(row.runs["best"]),
+    "difference": lambda row: signed(verdict(row).difference),
+    "verdict": lambda row: verdict(row).text,
+    "epochs": epochs,
+    "s/epoch": lambda row: number(row.seconds_per_epoch, ".3g"),
+    "hardware": lambda row: escaped(row.hardware),
+}
+
+
+def column(heading: str, shown_as: str | None = None) -> Column:
+    """Return one of the columns that several tables have, under its own heading or another."""
+    return shown_as or heading, _COLUMNS[heading]
+
+
+def columns(*headings: str) -> list[Column]:
+    """Return some of the columns that several tables have."""
+    return [column(heading) for heading in headings]

@@ -1,12 +1,14 @@
 """Whether a published figure was reproduced, by the rule of docs/verdict.md."""
 
 from dataclasses import dataclass
+from functools import cache
 from math import floor, inf, sqrt
 from typing import Literal
 
+import pandas as pd
+
 from cifar_keras.recipe import Reference
 from cifar_keras.report.results import Row
-from cifar_keras.report.values import Values
 
 Kind = Literal["reproduced", "better", "short", "in band", "out of band", "none"]
 
@@ -35,33 +37,34 @@ class Verdict:
     margin: float | None = None
 
 
+@cache
 def verdict(row: Row) -> Verdict:
-    """The verdict on a row: like figures with like, and only on full runs."""
+    """Return the verdict on a row: like figures with like, and only on full runs."""
     reference = row.recipe.reference
     if reference is None:
         return Verdict("none", "no verdict: nothing published")
     if not row.full:
         return Verdict("none", f"no verdict: {'scaled' if row.budget != '1' else 'altered'}")
-    if not row.samples:
+    if row.runs.empty:
         return Verdict("none", "no verdict: not run")
     ours = row.compared
-    if ours.mean is None:
+    if not ours.count():
         return Verdict("none", "no verdict: not augmented at test")
     # Rounded, for a difference of just the margin to lie within it.
-    difference = round(ours.mean - reference.expected, 6)
-    judge = _by_band if ours.count < _ENOUGH else _by_interval
+    difference = round(ours.mean() - reference.expected, 6)
+    judge = _by_band if ours.count() < _ENOUGH else _by_interval
     found = judge(reference, ours, difference)
     if reference.epoch == "best" and found.kind != "none":
         return Verdict(found.kind, f"{found.text} (best epochs)", found.difference, found.margin)
     return found
 
 
-def margin(reference: Reference, ours: Values) -> float:
-    """Half of the 95 % interval of our mean less the published one, in points (Welch)."""
-    if ours.deviation is None:
+def margin(reference: Reference, ours: "pd.Series[float]") -> float:
+    """Return half of the 95 % interval of our mean less the published one, in points (Welch)."""
+    if ours.count() < 2:
         return inf
-    variance = ours.deviation**2 / ours.count
-    weight = variance**2 / (ours.count - 1)
+    variance = ours.var() / ours.count()
+    weight = variance**2 / (ours.count() - 1)
     if reference.spread:
         theirs = reference.spread.deviation**2 / reference.runs
         variance += theirs
@@ -72,7 +75,7 @@ def margin(reference: Reference, ours: Values) -> float:
     return _T[min(freedom, len(_T)) - 1] * sqrt(variance)
 
 
-def _by_interval(reference: Reference, ours: Values, difference: float) -> Verdict:
+def _by_interval(reference: Reference, ours: "pd.Series[float]", difference: float) -> Verdict:
     half = margin(reference, ours)
     if abs(difference) <= half:
         return Verdict("reproduced", "reproduced", difference, half)
@@ -81,8 +84,8 @@ def _by_interval(reference: Reference, ours: Values, difference: float) -> Verdi
     return Verdict("short", f"short by {-difference:.2f}", difference, half)
 
 
-def _by_band(reference: Reference, ours: Values, difference: float) -> Verdict:
-    count = _COUNTS[ours.count]
+def _by_band(reference: Reference, ours: "pd.Series[float]", difference: float) -> Verdict:
+    count = _COUNTS[ours.count()]
     if reference.band is None:
         return Verdict("none", f"no verdict: {count}, no band", difference)
     half = reference.band.points

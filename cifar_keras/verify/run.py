@@ -18,7 +18,7 @@ from cifar_keras.verify.network import (
     size_checks,
 )
 from cifar_keras.verify.records import data_check, file_checks, recipe_checks
-from cifar_keras.views import WEIGHTS
+from cifar_keras.views import VIEW_WEIGHTS
 
 
 def verify_run(folder: Path, run: runs.Run, dataset: Dataset) -> Iterator[Check]:
@@ -53,7 +53,7 @@ def _network_checks(
     tta = runs.read_tta(folder)
     if tta:
         yield equal("tta.json weights_sha256", tta.weights_sha256, result.weights_sha256)
-        yield equal("tta.json views", tta.views, len(WEIGHTS))
+        yield equal("tta.json views", tta.views, len(VIEW_WEIGHTS))
         yield equal("tta.json test_images", tta.test_images, len(dataset.test.labels))
         share = tta.test_correct / len(dataset.test.labels)
         yield close("tta.json test_accuracy", tta.test_accuracy, share, DIGITS)

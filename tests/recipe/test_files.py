@@ -221,10 +221,15 @@ def test_recipes_are_found_in_a_wheel(tmp_path):
     pip = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--target"]
     subprocess.run([*pip, str(tmp_path / "wheel"), str(root)], check=True)
     code = (
+        "import pathlib;"
         "from cifar_keras.recipe import recipe_path, recipe_names;"
         "from cifar_keras.report.published import published_folder;"
         "print(recipe_path('resnet20'), len(recipe_names()));"
-        "print(len(list(published_folder().glob('*.csv'))))"
+        "print(len(list(published_folder().glob('*.csv'))));"
+        "from cifar_keras.recipe import load_recipe;"
+        "from cifar_keras.report import write_report;"
+        "recipes = [(name, load_recipe(recipe_path(name))) for name in recipe_names()];"
+        "print(len(write_report(recipes, [], pathlib.Path('reports'))))"
     )
 
     done = subprocess.run(
@@ -240,3 +245,5 @@ def test_recipes_are_found_in_a_wheel(tmp_path):
     assert place == str(tmp_path / "wheel" / "cifar_keras" / "recipes" / "resnet20.yaml")
     assert int(count) == len(recipe_names())
     assert done.stdout.splitlines()[1] == "4"
+    # The comparison twice, the page, a page per system, and two figures of published curves.
+    assert done.stdout.splitlines()[2] == str(3 + 8 + 2 * 2)

@@ -9,16 +9,14 @@ from xml.etree import ElementTree
 
 import pytest
 
-from cifar_keras.report import write_report
+from cifar_keras.report import pictures, write_report
 from cifar_keras.report.cards import model_cards
-from cifar_keras.report.curves import curve_charts
 from cifar_keras.report.page import index_html
-from cifar_keras.report.plot import draw
 from cifar_keras.report.readme import BEGIN, END, with_results
 from cifar_keras.report.results import collect
 from cifar_keras.report.system_page import system_page
 from cifar_keras.report.table import comparison_markdown
-from cifar_keras.runs import RUN, WEIGHTS
+from cifar_keras.runs import RESULT, RUN, WEIGHTS
 
 HOSTILE = "a|b`c`<img src=q>\n## d\x1b[2J [e](f) %data% $\\frac$ ~~~"
 # The same as Markdown that shows it, in a table (where `|` is escaped) and elsewhere.
@@ -76,6 +74,15 @@ def test_a_published_curve_lies_in_the_folder_of_published_curves(tmp_path, resn
 
     assert "recipe.reference.curve.file: " in left_out.reason
     assert "'../../../etc/passwd'" in left_out.reason
+
+
+def test_a_number_too_large_to_average_leaves_the_run_out(tmp_path, resnet20, make_run):
+    path = make_run(tmp_path, resnet20, accuracies=[0.9]) / RESULT
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"peak_memory_mib": 10**400}))
+
+    [left_out] = collect([], [tmp_path]).left_out
+
+    assert left_out.reason.startswith("'resnet20/seed-1/result.json' is damaged: peak_memory_mib: ")
 
 
 @pytest.fixture
@@ -200,9 +207,9 @@ def test_the_data_of_the_page_begin_no_element_and_no_line(page):
 
 
 def test_a_picture_shows_a_title_as_it_is(hostile):
-    [chart, scaled] = curve_charts(collect([], [hostile]).rows).values()
+    made = pictures(collect([], [hostile]).rows)
 
-    [(svg, _), (other, _)] = draw([(chart, "source"), (scaled, "source")])
+    [svg, other] = [content for name, content in made.items() if name.endswith(".svg")]
 
     texts = ["".join(each.itertext()) for each in ElementTree.fromstring(svg).iter()]
     assert "own: a|b`c`<img src=q> ## d[2J [e](f) %data% $\\frac$ ~~~, on CIFAR-10" in texts

@@ -1,7 +1,5 @@
 """Runs of one recipe in two precisions: what the report keeps apart, and what it counts once."""
 
-import csv
-import io
 import json
 import re
 
@@ -9,8 +7,8 @@ import pytest
 
 from cifar_keras.recipe import load_recipe, recipe_path
 from cifar_keras.report.cards import model_cards
-from cifar_keras.report.csv_table import comparison_csv
-from cifar_keras.report.curves import curve_charts
+from cifar_keras.report.comparison import comparison
+from cifar_keras.report.curves import curve_figures
 from cifar_keras.report.page import index_html
 from cifar_keras.report.readme import BEGIN, END, with_results
 from cifar_keras.report.results import collect
@@ -42,11 +40,14 @@ def test_runs_of_two_precisions_are_two_full_rows_with_a_verdict_each(both):
         ("resnet20", True, "resnet20"),
         ("resnet20 (bfloat16)", True, "resnet20-mixed_bfloat16"),
     ]
-    assert [(row.last.count, verdict(row).text) for row in both.rows] == [
+    assert [(len(row.runs), verdict(row).text) for row in both.rows] == [
         (3, "reproduced"),
         (3, "short by 0.69"),
     ]
-    assert [row.last.mean for row in both.rows] == [pytest.approx(91.7), pytest.approx(91.02)]
+    assert [row.runs["accuracy"].mean() for row in both.rows] == [
+        pytest.approx(91.7),
+        pytest.approx(91.02),
+    ]
 
 
 def test_a_run_that_recorded_its_precision_as_an_override_counts_with_the_others(
@@ -61,7 +62,7 @@ def test_a_run_that_recorded_its_precision_as_an_override_counts_with_the_others
 
     float32, row = collect([("resnet20", resnet20)], [tmp_path]).rows
 
-    assert (float32.last.count, row.last.count, row.full) == (3, 4, True)
+    assert (len(float32.runs), len(row.runs), row.full) == (3, 4, True)
 
 
 def test_without_runs_in_float32_its_row_is_there_and_empty(tmp_path, resnet20, bfloat16, make_run):
@@ -69,7 +70,7 @@ def test_without_runs_in_float32_its_row_is_there_and_empty(tmp_path, resnet20, 
 
     rows = collect([("resnet20", resnet20)], [tmp_path]).rows
 
-    assert [(row.label, len(row.samples)) for row in rows] == [
+    assert [(row.label, len(row.runs)) for row in rows] == [
         ("resnet20", 0),
         ("resnet20 (bfloat16)", 1),
     ]
@@ -82,7 +83,7 @@ def test_the_row_of_a_recipe_that_says_bfloat16_itself_is_that_of_its_runs(
 
     [row] = collect([("resnet20", bfloat16)], [tmp_path]).rows
 
-    assert (row.label, row.full, len(row.samples)) == ("resnet20 (bfloat16)", True, 1)
+    assert (row.label, row.full, len(row.runs)) == ("resnet20 (bfloat16)", True, 1)
 
 
 def test_a_scaled_run_in_bfloat16_is_a_scaled_run(tmp_path, resnet20, bfloat16, make_run):
@@ -96,16 +97,18 @@ def test_a_scaled_run_in_bfloat16_is_a_scaled_run(tmp_path, resnet20, bfloat16, 
 
 
 def test_each_precision_has_a_curve_that_names_it(both):
-    charts = curve_charts(both.rows)
+    figures = curve_figures(both.rows)
 
-    assert {name: chart.title for name, chart in charts.items() if name != "system_c"} == {
+    assert {
+        name: figure.texts[0].get_text() for name, figure in figures.items() if name != "system_c"
+    } == {
         "resnet20": "resnet20: ResNet-20, neon, on CIFAR-10",
         "resnet20-mixed_bfloat16": "resnet20 (bfloat16): ResNet-20, neon, on CIFAR-10",
     }
 
 
 def test_a_figure_of_several_recipes_has_one_precision_of_each(both):
-    labels = [label for label, _ in curve_charts(both.rows)["system_c"].legend]
+    labels = [text.get_text() for text in curve_figures(both.rows)["system_c"].texts]
 
     assert [label for label in labels if label.startswith("resnet20")] == ["resnet20 (3 runs)"]
 
@@ -115,9 +118,9 @@ def test_a_figure_of_several_recipes_has_the_precision_that_was_run(
 ):
     make_run(tmp_path, bfloat16, accuracies=[0.917])
 
-    charts = curve_charts(collect([("resnet20", resnet20)], [tmp_path]).rows)
+    figures = curve_figures(collect([("resnet20", resnet20)], [tmp_path]).rows)
 
-    assert charts["system_c"].legend[0][0] == "resnet20 (bfloat16) (1 run)"
+    assert figures["system_c"].texts[2].get_text() == "resnet20 (bfloat16) (1 run)"
 
 
 def test_the_table_names_the_precision_and_lists_each_recipe_once(both):
@@ -131,11 +134,11 @@ def test_the_table_names_the_precision_and_lists_each_recipe_once(both):
 
 
 def test_the_csv_has_a_column_for_the_precision(both):
-    rows = csv.DictReader(io.StringIO(comparison_csv(both.rows)))
+    table = comparison(both.rows)
 
-    assert [(row["recipe"], row["precision"], row["kind"], row["full_n"]) for row in rows] == [
-        ("resnet20", "float32", "full", "3"),
-        ("resnet20", "bfloat16", "full", "3"),
+    assert table[["recipe", "precision", "kind", "full_n"]].values.tolist() == [
+        ["resnet20", "float32", "full", 3],
+        ["resnet20", "bfloat16", "full", 3],
     ]
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from cifar_keras.recipe import load_recipe, recipes_folder
+from cifar_keras.report.finished import LeftOut
 from cifar_keras.report.results import collect
-from cifar_keras.report.samples import LeftOut
 
 
 def test_the_last_epoch_and_not_the_best_is_the_headline(tmp_path, resnet20, make_run):
@@ -14,14 +14,14 @@ def test_the_last_epoch_and_not_the_best_is_the_headline(tmp_path, resnet20, mak
 
     [row] = collect([("resnet20", resnet20)], [tmp_path]).rows
 
-    assert row.last.mean == pytest.approx(91.0)
-    assert row.best.each == (pytest.approx(93.0),)
+    assert row.runs["accuracy"].mean() == pytest.approx(91.0)
+    assert list(row.runs["best"]) == [pytest.approx(93.0)]
 
 
 def test_a_recipe_without_runs_is_a_row(tmp_path, resnet20):
     [row] = collect([("resnet20", resnet20)], [tmp_path / "absent"]).rows
 
-    assert (row.full, row.last.mean, row.last.deviation) == (True, None, None)
+    assert (row.full, row.runs.empty) == (True, True)
     assert (row.epochs, row.parameters, row.hardware) == (180, 272292, "—")
 
 
@@ -31,17 +31,10 @@ def test_three_runs_give_mean_and_sample_deviation(tmp_path, resnet20, make_run)
 
     [row] = collect([("resnet20", resnet20)], [tmp_path]).rows
 
-    assert row.last.mean == pytest.approx(91.7)
-    assert row.last.deviation == pytest.approx(0.2)
-    assert (row.last.smallest, row.last.largest) == (pytest.approx(91.5), pytest.approx(91.9))
-
-
-def test_one_run_has_no_deviation(tmp_path, resnet20, make_run):
-    make_run(tmp_path, resnet20, accuracies=[0.91])
-
-    [row] = collect([("resnet20", resnet20)], [tmp_path]).rows
-
-    assert row.last.deviation is None
+    accuracies = row.runs["accuracy"]
+    assert accuracies.mean() == pytest.approx(91.7)
+    assert accuracies.std() == pytest.approx(0.2)
+    assert (accuracies.min(), accuracies.max()) == (pytest.approx(91.5), pytest.approx(91.9))
 
 
 def test_a_scaled_run_is_a_row_of_its_own(tmp_path, resnet20, make_run):
@@ -49,8 +42,8 @@ def test_a_scaled_run_is_a_row_of_its_own(tmp_path, resnet20, make_run):
 
     full, scaled = collect([("resnet20", resnet20)], [tmp_path]).rows
 
-    assert (full.full, full.samples) == (True, ())
-    assert (scaled.full, scaled.last.mean) == (False, pytest.approx(86.0))
+    assert (full.full, len(full.runs)) == (True, 0)
+    assert (scaled.full, scaled.runs["accuracy"].mean()) == (False, pytest.approx(86.0))
     assert (scaled.epochs, scaled.full_epochs) == (18, 180)
     assert scaled.slug == "resnet20-budget-0.1"
 
@@ -62,7 +55,7 @@ def test_an_overridden_run_is_a_row_of_its_own(tmp_path, resnet20, make_run):
 
     full, other = collect([("resnet20", resnet20)], [tmp_path]).rows
 
-    assert full.samples == ()
+    assert full.runs.empty
     assert not other.full
     assert other.note == "optimizer.momentum=0.8"
     assert other.slug == "resnet20-set-4e91d62d"
@@ -74,7 +67,7 @@ def test_a_run_of_a_recipe_changed_since_is_no_full_run_of_it(tmp_path, resnet20
 
     full, other = collect([("resnet20", resnet20)], [tmp_path]).rows
 
-    assert full.samples == ()
+    assert full.runs.empty
     assert not other.full
     assert other.note == f"another version of the recipe, {before.sha256()[:8]}"
     assert other.slug == f"resnet20-recipe-{before.sha256()[:8]}"
@@ -85,7 +78,7 @@ def test_a_recipe_file_that_is_not_shipped_gets_a_row(tmp_path, resnet20, make_r
 
     shipped, mine = collect([("resnet20", resnet20)], [tmp_path]).rows
 
-    assert shipped.samples == ()
+    assert shipped.runs.empty
     assert (mine.name, mine.full, mine.note) == ("mine", True, "recipe not shipped")
 
 
@@ -104,7 +97,7 @@ def test_the_same_run_under_two_roots_counts_once(tmp_path, resnet20, make_run):
 
     results = collect([("resnet20", resnet20)], [tmp_path / "runs", tmp_path / "committed"])
 
-    assert len(results.rows[0].samples) == 1
+    assert len(results.rows[0].runs) == 1
     assert results.left_out == []
 
 
@@ -116,7 +109,7 @@ def test_of_two_runs_of_one_seed_the_newer_counts(tmp_path, resnet20, make_run, 
 
     results = collect([("resnet20", resnet20)], [tmp_path / root for root in roots])
 
-    assert results.rows[0].last.mean == pytest.approx(91.0)
+    assert results.rows[0].runs["accuracy"].mean() == pytest.approx(91.0)
     reason = "started 2026-01-01T00:00:00+00:00; the same seed was run again later"
     assert results.left_out == [LeftOut("resnet20/seed-1", reason)]
 
@@ -127,7 +120,11 @@ def test_a_run_without_result_is_unfinished_and_not_counted(tmp_path, resnet20, 
 
     results = collect([("resnet20", resnet20)], [tmp_path])
 
-    assert (results.rows[0].samples, results.left_out) == ((), [])
+    assert (len(results.rows[0].runs), results.left_out) == (0, [])
+
+
+TWICE = "epoch,step,learning_rate,loss,accuracy,test_loss,test_accuracy,seconds,images_per_second\n"
+TWICE += 2 * "1,391,0.1,1,0.5,1,0.5,200,250\n"
 
 
 @pytest.mark.parametrize(
@@ -141,6 +138,7 @@ def test_a_run_without_result_is_unfinished_and_not_counted(tmp_path, resnet20, 
             "'resnet20/seed-2/history.csv' is damaged at line 2: ",
         ),
         ("history.csv", "", "'resnet20/seed-2' is damaged: its history has no rows"),
+        ("history.csv", TWICE, "'resnet20/seed-2' is damaged: its history has an epoch twice"),
     ],
 )
 def test_a_damaged_folder_is_skipped_with_one_warning(
@@ -153,7 +151,7 @@ def test_a_damaged_folder_is_skipped_with_one_warning(
     with caplog.at_level(logging.WARNING, "cifar_keras"):
         results = collect([("resnet20", resnet20)], [tmp_path])
 
-    assert [sample.run.seed for sample in results.rows[0].samples] == [1]
+    assert list(results.rows[0].runs["seed"]) == [1]
     [left_out] = results.left_out
     assert left_out.name == "resnet20/seed-2"
     assert left_out.reason.startswith(reason)
@@ -167,9 +165,9 @@ def test_missing_provenance_is_a_dash(tmp_path, resnet20, make_run):
 
     [row] = collect([("resnet20", resnet20)], [tmp_path]).rows
 
-    [sample] = row.samples
+    [run] = row.runs.itertuples()
     assert (row.hardware, row.dataset) == ("—", "cifar10")
-    assert (sample.revision, sample.data_copy) == ("—", "—")
+    assert (run.revision, run.data_copy) == ("—", "—")
 
 
 @pytest.mark.parametrize(
@@ -197,7 +195,7 @@ def test_a_revision_of_another_type_is_shown_as_text(tmp_path, resnet20, make_ru
 
     [row] = collect([("resnet20", resnet20)], [tmp_path]).rows
 
-    assert row.samples[0].revision == "12345678"
+    assert row.runs["revision"].iloc[0] == "12345678"
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,9 @@
 import csv
-import io
 
 import pytest
 
 from cifar_keras.recipe import load_recipe, recipes_folder
 from cifar_keras.report import write_report
-from cifar_keras.report.csv_table import comparison_csv
 from cifar_keras.report.results import collect
 from cifar_keras.report.table import comparison_markdown
 from cifar_keras.runs import TTA, Tta, write_record
@@ -179,14 +177,20 @@ def test_a_difference_that_rounds_to_nothing_has_no_minus(tmp_path, resnet20, ma
     assert cells(markdown, FULL, "resnet20")[5] == "+0.00"
 
 
+def comparison_csv(runs, recipe):
+    """The lines of comparison.csv, a dict each."""
+    write_report([("resnet20", recipe)], [runs], runs)
+    with (runs / "comparison.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
 def test_csv_keeps_full_and_scaled_figures_in_columns_of_their_own(tmp_path, resnet20, make_run):
     make_run(tmp_path, resnet20, accuracies=[0.915], seed=1)
     make_run(tmp_path, resnet20, accuracies=[0.919], seed=2)
     make_run(tmp_path, resnet20, accuracies=[0.86], budget="0.1")
 
-    text = comparison_csv(collect([("resnet20", resnet20)], [tmp_path]).rows)
+    full, scaled = comparison_csv(tmp_path, resnet20)
 
-    full, scaled = csv.DictReader(io.StringIO(text))
     assert (full["full_n"], full["seeds"]) == ("2", "1 2")
     assert full["full_accuracy_mean_percent"] == "91.7"
     assert full["full_accuracy_sd_percent"] == "0.2828"
@@ -266,9 +270,8 @@ def test_views_of_other_weights_do_not_count(tmp_path, resnet20, make_run):
 def test_csv_keeps_what_is_augmented_apart(tmp_path, resnet20, make_run):
     augment(make_run(tmp_path, resnet20, accuracies=[0.92]), 0.93)
 
-    text = comparison_csv(collect([("resnet20", resnet20)], [tmp_path]).rows)
+    [row] = comparison_csv(tmp_path, resnet20)
 
-    [row] = csv.DictReader(io.StringIO(text))
     assert (row["full_accuracy_mean_percent"], row["published_augmented_at_test"]) == (
         "92.0",
         "False",

@@ -1,8 +1,8 @@
+import pandas as pd
 import pytest
 
 from cifar_keras.recipe import Reference, load_recipe, recipes_folder
 from cifar_keras.report.results import collect
-from cifar_keras.report.values import Values
 from cifar_keras.report.verdict import margin, verdict
 from cifar_keras.runs import TTA, Tta, write_record
 
@@ -21,7 +21,7 @@ def judge(tmp_path, make_run):
             last = accuracies if isinstance(accuracies, list) else [accuracies]
             make_run(tmp_path, recipe, accuracies=last, seed=seed, **options)
         rows = collect([("resnet20", recipe)], [tmp_path]).rows
-        return verdict(next((row for row in rows if row.samples), rows[0]))
+        return verdict(next((row for row in rows if not row.runs.empty), rows[0]))
 
     return of
 
@@ -58,7 +58,7 @@ def test_equal_runs_have_no_margin(judge, exact):
 def test_the_spread_of_a_published_run_widens_the_margin(resnet20):
     reference = resnet20.reference
 
-    half = margin(reference, Values((91.5, 91.7, 91.9)))
+    half = margin(reference, pd.Series([91.5, 91.7, 91.9]))
 
     # Variances 0.04 / 3 and 0.04; 2 x (4/3 + 4)^2 / (4/3)^2 = 32 degrees of freedom, t about 2.04.
     assert reference.spread.deviation == 0.2
@@ -68,7 +68,7 @@ def test_the_spread_of_a_published_run_widens_the_margin(resnet20):
 def test_the_spread_of_several_published_runs_counts_by_their_number():
     reference = load_recipe(recipes_folder() / "highway19.yaml").reference
 
-    half = margin(reference, Values((67.4, 67.6, 67.8)))
+    half = margin(reference, pd.Series([67.4, 67.6, 67.8]))
 
     # 0.04 / 3 and 0.15^2 / 5 of 2 and 4 degrees of freedom: Welch's 3.38, rounded down; t 3.182.
     assert half == pytest.approx(3.182 * (0.04 / 3 + 0.15**2 / 5) ** 0.5)

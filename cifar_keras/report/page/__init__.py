@@ -5,35 +5,60 @@ The charts are uPlot's (version 1.6.32, MIT, `uPlot.LICENSE`), 51 kB, which the 
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from html import escape
 from importlib.resources import files
-from typing import Any
+from math import isnan
+from typing import Any, NamedTuple
+
+import pandas as pd
 
 from cifar_keras.report import text
 from cifar_keras.report.results import Row
-from cifar_keras.report.series import Line, series
+from cifar_keras.report.series import mean_of, series
 from cifar_keras.report.verdict import verdict
 
-# Heading, whether it sorts by number, whether a phone has room for it.
+
+class _Column(NamedTuple):
+    """Its heading, cells, what it sorts by if not by its text, and whether a phone has room."""
+
+    name: str
+    cell: Callable[[Row], str]
+    value: Callable[[Row], float | None] | None = None
+    narrow: bool = False
+
+    @property
+    def kind(self) -> str:
+        """Its classes in the page's style."""
+        return " ".join(["number"] * bool(self.value) + ["wide"] * (not self.narrow))
+
+
+def _accuracy(row: Row) -> float | None:
+    return row.recipe.reference.accuracy if row.recipe.reference else None
+
+
 _COLUMNS = (
-    ("recipe", False, True),
-    ("system", False, False),
-    ("data", False, False),
-    ("published, %", True, True),
-    ("ours, last epoch, %", True, True),
-    ("smallest to largest", True, False),
-    ("augmented at test, %", True, False),
-    ("difference", True, False),
-    ("verdict", False, True),
-    ("epochs", True, False),
-    ("s/epoch", True, False),
+    _Column("recipe", text.title, narrow=True),
+    _Column("system", lambda row: row.recipe.system),
+    _Column(*text.column("data")),
+    _Column(*text.column("published, %"), _accuracy, narrow=True),
+    _Column(
+        *text.column("ours, %", "ours, last epoch, %"),
+        lambda row: row.runs["accuracy"].mean(),
+        narrow=True,
+    ),
+    _Column(*text.column("smallest to largest"), lambda row: row.runs["accuracy"].min()),
+    _Column(*text.column("augmented at test, %"), lambda row: row.runs["augmented"].mean()),
+    _Column(*text.column("difference"), lambda row: verdict(row).difference),
+    _Column(*text.column("verdict"), narrow=True),
+    _Column("epochs", lambda row: text.epochs(row).partition(" (")[0], lambda row: row.epochs),
+    _Column(*text.column("s/epoch"), lambda row: row.seconds_per_epoch),
 )
 
 
 def index_html(rows: Sequence[Row]) -> str:
-    """The page; rows with runs come first, and the same rows give the same text."""
-    ordered = sorted(rows, key=lambda row: not row.samples)
+    """Return the page; rows with runs come first, and the same rows give the same text."""
+    ordered = sorted(rows, key=lambda row: row.runs.empty)
     parts = {
         "style": _asset("uPlot.min.css") + _asset("page.css"),
         "licence": escape(_asset("uPlot.LICENSE")),
@@ -41,8 +66,8 @@ def index_html(rows: Sequence[Row]) -> str:
         "script": _asset("page.js"),
         "summary": escape(_summary(rows)),
         "marks": escape(text.MARKS),
-        "head": "".join(_heading(*column) for column in _COLUMNS),
-        "only": " checked" if any(row.samples for row in rows) else "",
+        "head": "".join(_heading(column) for column in _COLUMNS),
+        "only": " checked" if any(not row.runs.empty for row in rows) else "",
         "body": "\n".join(_line(row) for row in ordered),
         "data": _data(ordered),
     }
@@ -56,50 +81,39 @@ def _asset(name: str) -> str:
 
 def _summary(rows: Sequence[Row]) -> str:
     full = [row for row in rows if row.full]
-    runs = text.count(sum(len(row.samples) for row in full), "full run")
-    other = text.count(sum(len(row.samples) for row in rows if not row.full), "scaled or altered")
+    runs = text.count(sum(len(row.runs) for row in full), "full run")
+    other = text.count(sum(len(row.runs) for row in rows if not row.full), "scaled or altered")
     return f"{text.count(len({row.name for row in full}), 'recipe')}, {runs}, {other}."
 
 
-def _heading(name: str, numeric: bool, narrow: bool) -> str:
-    kind = " ".join(["number"] * numeric + ["wide"] * (not narrow))
-    return f'<th scope="col" class="{kind}"><button type="button">{escape(name)}</button></th>'
+def _heading(column: _Column) -> str:
+    button = f'<button type="button">{escape(column.name)}</button>'
+    return f'<th scope="col" class="{column.kind}">{button}</th>'
 
 
 def _line(row: Row) -> str:
-    reference, found = row.recipe.reference, verdict(row)
-    cells: list[tuple[str, Any]] = [
-        (text.title(row), None),
-        (row.recipe.system, None),
-        (row.dataset, None),
-        (text.published(reference), reference and reference.accuracy),
-        (text.spread(row.last), row.last.mean),
-        (text.extent(row.last), row.last.smallest),
-        (text.spread(row.augmented), row.augmented.mean),
-        (text.signed(found.difference), found.difference),
-        (found.text, None),
-        (text.epochs(row).partition(" (")[0], row.epochs),
-        (text.seconds_per_epoch(row), row.seconds and row.seconds / row.epochs),
-    ]
-    line = []
-    for (name, numeric, narrow), (cell, value) in zip(_COLUMNS, cells, strict=True):
-        kind = " ".join(["number"] * numeric + ["wide"] * (not narrow))
-        key = f' data-value="{value:.6g}"' if value is not None else ""
-        content = escape(cell)
-        if name == "recipe":
-            content = content.replace("_", "_<wbr>")
-        if name.startswith(("published", "ours", "augmented")) and " " in content:
-            # What the figure is, on a line of its own.
-            content = content.replace(" [mem]", "&nbsp;[mem]")
-            figure, _, what = content.partition(" ")
-            content = f"{figure}<small>{what}</small>"
-        if name == "verdict":
-            kind, content = f"{kind} {found.kind.replace(' ', '-')}", f"<span>{content}</span>"
-        tag = 'th scope="row"' if name == "recipe" else "td"
-        line.append(f'<{tag} class="{kind.strip()}"{key}>{content}</{tag[:2]}>')
-    ran = "run" if row.samples else "not-run"
+    cells = "".join(_cell(column, row) for column in _COLUMNS)
+    ran = "not-run" if row.runs.empty else "run"
     slug, title = escape(row.slug), escape(row.recipe.title)
-    return f'<tr class="{ran}" data-chart="{slug}" title="{title}">{"".join(line)}</tr>'
+    return f'<tr class="{ran}" data-chart="{slug}" title="{title}">{cells}</tr>'
+
+
+def _cell(column: _Column, row: Row) -> str:
+    name, kind, content = column.name, column.kind, escape(column.cell(row))
+    value = column.value(row) if column.value else None
+    key = "" if value is None or isnan(value) else f' data-value="{value:.6g}"'
+    if name == "recipe":
+        content = content.replace("_", "_<wbr>")
+    if name.startswith(("published", "ours", "augmented")) and " " in content:
+        # What the figure is, on a line of its own.
+        content = content.replace(" [mem]", "&nbsp;[mem]")
+        figure, _, what = content.partition(" ")
+        content = f"{figure}<small>{what}</small>"
+    if name == "verdict":
+        kind = f"{kind} {verdict(row).kind.replace(' ', '-')}".strip()
+        content = f"<span>{content}</span>"
+    tag = 'th scope="row"' if name == "recipe" else "td"
+    return f'<{tag} class="{kind}"{key}>{content}</{tag[:2]}>'
 
 
 def _data(rows: Sequence[Row]) -> str:
@@ -114,10 +128,13 @@ def _chart(row: Row) -> dict[str, Any]:
     lines = series(row)
     ours, theirs = (row.epochs, row.full_epochs) if lines.share else (1.0, 1.0)
     runs = [
-        {"seed": sample.run.seed, "test": _points(test, ours), "train": _points(train, ours)}
-        for sample, test, train in zip(row.samples, lines.test, lines.train, strict=True)
+        {"seed": seed, "test": _points(lines.test[run], ours), "train": _points(train, ours)}
+        for seed, (run, train) in zip(row.runs["seed"], lines.train.items(), strict=True)
     ]
-    means = {"test": _points(lines.test_mean, ours), "train": _points(lines.train_mean, ours)}
+    means = {
+        "test": _points(mean_of(lines.test), ours),
+        "train": _points(mean_of(lines.train), ours),
+    }
     return {
         "id": row.slug,
         "name": text.title(row),
@@ -130,7 +147,8 @@ def _chart(row: Row) -> dict[str, Any]:
     }
 
 
-def _points(line: Line, scale: float) -> list[list[float]] | None:
-    if not line:
+def _points(line: "pd.Series[float]", scale: float) -> list[list[float]] | None:
+    line = line.dropna()
+    if line.empty:
         return None
-    return [[round(scale * x, 3) for x, _ in line], [round(y, 2) for _, y in line]]
+    return [[round(scale * x, 3) for x in line.index], [round(y, 2) for y in line]]

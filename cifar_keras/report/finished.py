@@ -1,0 +1,170 @@
+"""Finished runs, read from their folders: each counted once, the unusable ones named."""
+
+import logging
+from collections.abc import Sequence
+from math import nan
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from cifar_keras.errors import RunError
+from cifar_keras.recipe import Precision
+from cifar_keras.runs import (
+    RESULT,
+    Result,
+    Run,
+    find_runs,
+    of_the_same_weights,
+    read_history,
+    read_result,
+    read_run,
+    read_tta,
+)
+
+DASH = "—"
+
+_log = logging.getLogger("cifar_keras")
+
+
+class FinishedRun(NamedTuple):
+    """A row of the table of runs; accuracies and errors are in percent.
+
+    `folder` is relative to the folder of runs that holds it, `augmented` NaN where `evaluate --tta`
+    was not run on these weights. `history` has the columns of history.csv.
+    """
+
+    name: str
+    precision: Precision
+    budget: str
+    overrides: tuple[str, ...]
+    recipe_sha256: str
+    seed: int
+    started: str
+    folder: str
+    accuracy: float
+    best: float
+    augmented: float
+    train_error: float
+    seconds: float
+    memory_mib: float
+    hardware: str
+    revision: str
+    data_copy: str
+    versions: dict[str, str]
+    history: pd.DataFrame
+    run: Run
+    result: Result
+
+
+# What the runs of one row of the comparison have in common.
+GROUP = ["name", "precision", "budget", "overrides", "recipe_sha256"]
+_FIGURES = ["accuracy", "best", "augmented", "train_error", "seconds", "memory_mib"]
+
+
+class LeftOut(NamedTuple):
+    """A run folder that does not count, and why."""
+
+    name: str
+    reason: str
+
+
+def finished_runs(roots: Sequence[Path]) -> tuple[pd.DataFrame, list[LeftOut]]:
+    """Return the finished runs below `roots`, a row each, and the folders left out.
+
+    The columns are the fields of `FinishedRun`.
+
+    A run without result.json is unfinished and ignored. A damaged folder is left out with one line
+    of warning. A seed is one sample: of two runs alike in recipe, budget, overrides, precision
+    and seed the one started later counts (`started` is ISO 8601 in UTC, so that text compares as
+    time). If they started together they are copies of one run, and the one of the later root is
+    taken: with reports/runs last, the committed evidence gives the same report with and without its
+    originals.
+    """
+    found, left_out = [], []
+    for root in roots:
+        for folder in find_runs([root]):
+            name = folder.relative_to(root).as_posix()
+            try:
+                if (folder / RESULT).is_file():
+                    found.append(_read(folder, name))
+            except RunError as error:
+                reason = " ".join(str(error).split()).replace(str(folder), name)
+                _log.warning("run folder '%s' is left out of the report: %s", folder, reason)
+                left_out.append(LeftOut(name, reason))
+    runs = pd.DataFrame(found, columns=FinishedRun._fields, dtype=object)
+    runs = runs.astype(dict.fromkeys(_FIGURES, float)).sort_values("started", kind="stable")
+    newest = runs.groupby([*GROUP, "seed"])["started"].transform("last")
+    older = runs[runs["started"] != newest]
+    reasons = "started " + older["started"] + "; the same seed was run again later"
+    left_out += map(LeftOut, older["folder"], reasons)
+    return runs.drop_duplicates([*GROUP, "seed"], keep="last"), left_out
+
+
+def _read(folder: Path, name: str) -> FinishedRun:
+    history = pd.DataFrame(map(dict, read_history(folder)))
+    if history.empty:
+        raise RunError(f"'{folder}' is damaged: its history has no rows")
+    if not history["epoch"].is_unique:
+        raise RunError(f"'{folder}' is damaged: its history has an epoch twice")
+    result, tta, run = read_result(folder), read_tta(folder), read_run(folder)
+    # Views of other weights are no figure of this run.
+    augmented = tta.test_accuracy if tta and of_the_same_weights(tta, result) else nan
+    versions = _recorded(run, "versions")
+    return FinishedRun(
+        name=run.name,
+        precision=run.precision,
+        budget=run.budget,
+        overrides=tuple(sorted(run.overrides)),
+        recipe_sha256=run.recipe_sha256,
+        seed=run.seed,
+        started=run.started,
+        folder=name,
+        accuracy=100 * result.test_accuracy,
+        best=100 * result.best_on_test.test_accuracy,
+        augmented=100 * augmented,
+        train_error=100 * (1 - history["accuracy"].iloc[-1]),
+        seconds=result.seconds,
+        memory_mib=result.peak_memory_mib,
+        hardware=_hardware(run),
+        revision=_revision(run),
+        data_copy=_data_copy(run),
+        versions={key: versions.get(key) or DASH for key in ("cifar_keras", "tensorflow", "keras")},
+        history=history,
+        run=run,
+        result=result,
+    )
+
+
+def _recorded(run: Run, section: str) -> dict[str, Any]:
+    part = run.provenance.get(section)
+    return part if isinstance(part, dict) else {}
+
+
+def _hardware(run: Run) -> str:
+    """The GPUs, if any, then processor and cores."""
+    gpus, cpu, cores = (_recorded(run, "hardware").get(key) for key in ("gpus", "cpu", "cores"))
+    parts = [str(gpu) for gpu in gpus] if isinstance(gpus, list) else []
+    if cpu:
+        parts.append(f"{cpu} ({cores} cores)" if cores else str(cpu))
+    return ", ".join(parts) or DASH
+
+
+def _revision(run: Run) -> str:
+    """The short git revision, with "dirty" where the tree had uncommitted changes."""
+    git = _recorded(run, "git")
+    short = str(git.get("revision") or DASH)[:8]
+    return f"{short} dirty" if git.get("dirty") and short != DASH else short
+
+
+def _data_copy(run: Run) -> str:
+    """Whether the data were the published files."""
+    data = _recorded(run, "data")
+    if run.recipe.synthetic or data.get("synthetic"):
+        return "synthetic"
+    if data.get("official") is None:
+        return DASH
+    if data["official"]:
+        return "official"
+    same = data.get("content_official")
+    return "unofficial copy, contents official" if same else "unofficial copy"
