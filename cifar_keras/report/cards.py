@@ -54,9 +54,13 @@ def model_cards(rows: Sequence[Row], runs: Path) -> dict[str, str]:
         for sample in row.samples:
             weights = runs / sample.name / WEIGHTS
             if weights.is_file():
-                name = f"card_{sample.name.replace('/', '_')}.md"
-                cards[name] = _card(row, sample, weights)
+                cards[card_name(sample.name)] = _card(row, sample, weights)
     return cards
+
+
+def card_name(folder: str) -> str:
+    """Return the file name of the card of the run in `folder`, relative to the folder of runs."""
+    return f"card_{folder.replace('/', '_')}.md"
 
 
 def _card(row: Row, sample: Sample, weights: Path) -> str:

@@ -5,49 +5,44 @@ The charts are uPlot's (version 1.6.32, MIT, `uPlot.LICENSE`), 51 kB, which the 
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from html import escape
 from importlib.resources import files
 from typing import Any
+from urllib.parse import quote
 
 from cifar_keras.report import text
+from cifar_keras.report.cards import card_name
+from cifar_keras.report.page.cells import table_head, table_row
+from cifar_keras.report.page.sources import parts
 from cifar_keras.report.results import Row
 from cifar_keras.report.series import Line, series
-from cifar_keras.report.verdict import verdict
-
-# Heading, whether it sorts by number, whether a phone has room for it.
-_COLUMNS = (
-    ("recipe", False, True),
-    ("system", False, False),
-    ("data", False, False),
-    ("published, %", True, True),
-    ("ours, last epoch, %", True, True),
-    ("smallest to largest", True, False),
-    ("augmented at test, %", True, False),
-    ("difference", True, False),
-    ("verdict", False, True),
-    ("epochs", True, False),
-    ("s/epoch", True, False),
-)
+from cifar_keras.report.systems import SYSTEMS
 
 
-def index_html(rows: Sequence[Row]) -> str:
-    """The page; rows with runs come first, and the same rows give the same text."""
+def index_html(rows: Sequence[Row], cards: Collection[str] = (), rule: str | None = None) -> str:
+    """Return the page; rows with runs come first, and the same rows give the same text.
+
+    `cards` are the names of the model cards beside it, `rule` is the address of docs/verdict.md.
+    """
     ordered = sorted(rows, key=lambda row: not row.samples)
-    parts = {
+    whole_rule = f'<a href="{escape(rule)}">docs/verdict.md</a>' if rule else "docs/verdict.md"
+    filled = {
         "style": _asset("uPlot.min.css") + _asset("page.css"),
         "licence": escape(_asset("uPlot.LICENSE")),
         "library": _asset("uPlot.iife.min.js"),
         "script": _asset("page.js"),
         "summary": escape(_summary(rows)),
         "marks": escape(text.MARKS),
-        "head": "".join(_heading(*column) for column in _COLUMNS),
+        "rule": whole_rule,
+        "systems": "\n".join(_systems(rows)),
+        "head": table_head(),
         "only": " checked" if any(row.samples for row in rows) else "",
-        "body": "\n".join(_line(row) for row in ordered),
-        "data": _data(ordered),
+        "body": "\n".join(table_row(row) for row in ordered),
+        "data": _data(ordered, cards),
     }
     # In one pass: what is filled in may hold such a mark itself.
-    return re.sub(r"%(\w+)%", lambda mark: parts[mark[1]], _asset("page.html"))
+    return re.sub(r"%(\w+)%", lambda mark: filled[mark[1]], _asset("page.html"))
 
 
 def _asset(name: str) -> str:
@@ -57,61 +52,46 @@ def _asset(name: str) -> str:
 def _summary(rows: Sequence[Row]) -> str:
     full = [row for row in rows if row.full]
     runs = text.count(sum(len(row.samples) for row in full), "full run")
-    other = text.count(sum(len(row.samples) for row in rows if not row.full), "scaled or altered")
-    return f"{text.count(len({row.name for row in full}), 'recipe')}, {runs}, {other}."
+    other = sum(len(row.samples) for row in rows if not row.full)
+    others = text.count(other, "scaled or modified run")
+    return f"{text.count(len({row.name for row in full}), 'recipe')}, {runs}, {others}."
 
 
-def _heading(name: str, numeric: bool, narrow: bool) -> str:
-    kind = " ".join(["number"] * numeric + ["wide"] * (not narrow))
-    return f'<th scope="col" class="{kind}"><button type="button">{escape(name)}</button></th>'
+def _systems(rows: Sequence[Row]) -> list[str]:
+    lines = []
+    for key in sorted({row.recipe.system for row in rows} & SYSTEMS.keys()):
+        system = SYSTEMS[key]
+        name = f'<a href="system_{key.lower()}.md">{escape(system.name)}</a> (system {key})'
+        lines.append(f"<li>{name}: {escape(system.title)}. {escape(system.words)}</li>")
+    return lines
 
 
-def _line(row: Row) -> str:
-    reference, found = row.recipe.reference, verdict(row)
-    cells: list[tuple[str, Any]] = [
-        (text.title(row), None),
-        (row.recipe.system, None),
-        (row.dataset, None),
-        (text.published(reference), reference and reference.accuracy),
-        (text.spread(row.last), row.last.mean),
-        (text.extent(row.last), row.last.smallest),
-        (text.spread(row.augmented), row.augmented.mean),
-        (text.signed(found.difference), found.difference),
-        (found.text, None),
-        (text.epochs(row).partition(" (")[0], row.epochs),
-        (text.seconds_per_epoch(row), row.seconds and row.seconds / row.epochs),
-    ]
-    line = []
-    for (name, numeric, narrow), (cell, value) in zip(_COLUMNS, cells, strict=True):
-        kind = " ".join(["number"] * numeric + ["wide"] * (not narrow))
-        key = f' data-value="{value:.6g}"' if value is not None else ""
-        content = escape(cell)
-        if name == "recipe":
-            content = content.replace("_", "_<wbr>")
-        if name.startswith(("published", "ours", "augmented")) and " " in content:
-            # What the figure is, on a line of its own.
-            content = content.replace(" [mem]", "&nbsp;[mem]")
-            figure, _, what = content.partition(" ")
-            content = f"{figure}<small>{what}</small>"
-        if name == "verdict":
-            kind, content = f"{kind} {found.kind.replace(' ', '-')}", f"<span>{content}</span>"
-        tag = 'th scope="row"' if name == "recipe" else "td"
-        line.append(f'<{tag} class="{kind.strip()}"{key}>{content}</{tag[:2]}>')
-    ran = "run" if row.samples else "not-run"
-    slug, title = escape(row.slug), escape(row.recipe.title)
-    return f'<tr class="{ran}" data-chart="{slug}" title="{title}">{"".join(line)}</tr>'
-
-
-def _data(rows: Sequence[Row]) -> str:
-    charts = [_chart(row) for row in rows]
-    kept = [chart for chart in charts if chart["runs"] or chart["published"]]
-    data = json.dumps(kept, separators=(",", ":"), ensure_ascii=False)
+def _data(rows: Sequence[Row], cards: Collection[str]) -> str:
+    facts = [_facts(row, cards) | _curves(row) for row in rows]
+    data = json.dumps(facts, separators=(",", ":"), ensure_ascii=False)
     # `<` would end the element that holds it; the others end a line in older JavaScript.
     return re.sub("[<\u2028\u2029]", lambda found: f"\\u{ord(found[0]):04x}", data)
 
 
-def _chart(row: Row) -> dict[str, Any]:
+def _facts(row: Row, cards: Collection[str]) -> dict[str, Any]:
+    """What is shown of a row below the chart and is not in the table: its source and its cards."""
+    reference = row.recipe.reference
+    names = {sample.run.seed: card_name(sample.name) for sample in row.samples}
+    links = [(f"seed {seed}", f"cards/{quote(n)}") for seed, n in names.items() if n in cards]
+    return {
+        "id": row.slug,
+        "name": text.title(row),
+        "title": row.recipe.title,
+        "source": list(parts(reference.source)) if reference else [],
+        "cards": links,
+    }
+
+
+def _curves(row: Row) -> dict[str, Any]:
+    """The curves of a row with runs or a published curve; nothing for any other."""
     lines = series(row)
+    if not row.samples and not lines.published:
+        return {}
     ours, theirs = (row.epochs, row.full_epochs) if lines.share else (1.0, 1.0)
     runs = [
         {"seed": sample.run.seed, "test": _points(test, ours), "train": _points(train, ours)}
@@ -119,11 +99,9 @@ def _chart(row: Row) -> dict[str, Any]:
     ]
     means = {"test": _points(lines.test_mean, ours), "train": _points(lines.train_mean, ours)}
     return {
-        "id": row.slug,
-        "name": text.title(row),
-        "epochs": row.epochs,
-        "full": row.full_epochs,
-        "steps": [round(ours * step, 3) for step in lines.steps],
+        "epochs": _short(row.epochs),
+        "full": _short(row.full_epochs),
+        "steps": [_short(ours * step) for step in lines.steps],
         "runs": runs,
         "mean": means if len(runs) > 1 else None,
         "published": _points(lines.published, theirs),
@@ -133,4 +111,10 @@ def _chart(row: Row) -> dict[str, Any]:
 def _points(line: Line, scale: float) -> list[list[float]] | None:
     if not line:
         return None
-    return [[round(scale * x, 3) for x, _ in line], [round(y, 2) for _, y in line]]
+    return [[_short(scale * x) for x, _ in line], [round(y, 2) for _, y in line]]
+
+
+def _short(number: float) -> float:
+    """Return it with three decimals, and without the `.0` of a whole number."""
+    rounded = round(number, 3)
+    return int(rounded) if rounded == int(rounded) else rounded
