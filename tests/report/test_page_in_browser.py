@@ -186,6 +186,7 @@ def test_a_link_to_a_recipe_shows_it_even_if_the_table_hides_it(page, address):
     assert row(page, "resnet32").is_visible()
     assert curves(page) == ["resnet32 published"]
     page.go_back()
+    assert curves(page) == ["resnet20 test, seed 1", "resnet20 published"]
     page.go_forward()
     assert curves(page) == ["resnet32 published"]
 
@@ -208,6 +209,7 @@ def test_a_recipe_without_curves_says_so_and_how_to_run_it(page):
 
     click(page, "resnet20_cv")
 
+    assert page.get_by_role("heading", name="Curves: resnet20_cv").is_visible()
     assert "not run" in page.locator("#chart").inner_text()
     assert "cifar-keras train --recipe resnet20_cv" in page.locator("#facts").inner_text()
 

@@ -246,11 +246,12 @@ function legendKeys(u) {
   }
 }
 
+const namesOf = (shown) => shown.map((chart) => chart.name).join("; ");
+
 function emptyChart(shown) {
   if (!shown.length) return "Choose a recipe in the table.";
-  const names = shown.map((chart) => chart.name).join(", ");
-  if (find("quantity").value === "train" && shown.some(hasCurve)) return `${names}: no train error, as not run.`;
-  return `${names}: no curve, as not run and no curve was published.`;
+  if (find("quantity").value === "train" && shown.some(hasCurve)) return "No train error: not run.";
+  return "No curve: not run, and no curve was published.";
 }
 
 function draw() {
@@ -259,7 +260,7 @@ function draw() {
   if (plot) plot.destroy();
   plot = null;
   find("chart").textContent = lines.length ? "" : emptyChart(shown);
-  find("chart").setAttribute("aria-label", `error curves of ${shown.map((chart) => chart.name).join(", ")}`);
+  find("shown").textContent = shown.length ? `: ${namesOf(shown)}` : "";
   if (lines.length) plot = new uPlot(optionsOf(lines), uPlot.join(lines.map((line) => line.data)), find("chart"));
 }
 
@@ -301,6 +302,13 @@ function zoomToEnd() {
   plot.setScale("x", { min: Math.min(...from), max: xs[xs.length - 1] });
 }
 
+// The fullest evidence: our runs and a published curve, else runs, else a published curve.
+function showFirst() {
+  const evidence = (chart) => 2 * (chart.runs.length > 0) + (chart.published !== null);
+  const [first] = charts.filter(hasCurve).sort((a, b) => evidence(b) - evidence(a));
+  if (first) show([first.id]);
+}
+
 addChoices();
 for (const row of rows) row.addEventListener("click", (event) => rowClicked(row, event));
 document.querySelectorAll("thead th").forEach((th) => th.addEventListener("click", () => sortBy(th)));
@@ -313,12 +321,9 @@ find("end").addEventListener("click", zoomToEnd);
 find("whole").addEventListener("click", draw);
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
 addEventListener("resize", () => plot && plot.setSize({ width: find("chart").clientWidth, height: plot.height }));
-addEventListener("hashchange", () => fromAddress() && scrollToCurves());
-if (fromAddress()) {
-  scrollToCurves();
-} else {
-  // The fullest evidence: our runs and a published curve, else runs, else a published curve.
-  const evidence = (chart) => 2 * (chart.runs.length > 0) + (chart.published !== null);
-  const [first] = charts.filter(hasCurve).sort((a, b) => evidence(b) - evidence(a));
-  if (first) show([first.id]);
-}
+addEventListener("hashchange", () => {
+  if (fromAddress()) scrollToCurves();
+  else if (!location.hash) showFirst();
+});
+if (fromAddress()) scrollToCurves();
+else showFirst();
