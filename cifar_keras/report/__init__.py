@@ -39,16 +39,18 @@ def write_report(
         RunError: `out` or `readme` cannot be written.
     """
     results = collect(recipes, roots)
+    cards = model_cards(results.rows, out / "runs")
     curves = pictures(results.rows)
     texts = {
         out / "comparison.md": comparison_markdown(results),
         out / "comparison.csv": comparison(results.rows).to_csv(index=False, lineterminator="\n"),
-        out / "index.html": index_html(results.rows),
+        out / "index.html": index_html(
+            results.rows, cards, rule="../docs/verdict.md" if readme else None
+        ),
     }
     for key in sorted({row.recipe.system for row in results.rows} & SYSTEMS.keys()):
         texts[out / f"system_{key.lower()}.md"] = system_page(key, results.rows, curves)
-    for name, card in model_cards(results.rows, out / "runs").items():
-        texts[out / "cards" / name] = card
+    texts |= {out / "cards" / name: card for name, card in cards.items()}
     if readme:
         texts[readme] = with_results(readme.read_text(encoding="utf-8"), results.rows)
     contents = {path: text.encode() for path, text in texts.items()}

@@ -15,11 +15,16 @@ from cifar_keras.runs import WEIGHTS
 def model_cards(rows: Sequence[Row], runs: Path) -> dict[str, str]:
     """Return file name -> card, of every run in the rows whose weights lie in its folder."""
     return {
-        f"card_{run.folder.replace('/', '_')}.md": _card(row, run, runs / run.folder / WEIGHTS)
+        card_name(run.folder): _card(row, run, runs / run.folder / WEIGHTS)
         for row in rows
         for run in row.each
         if (runs / run.folder / WEIGHTS).is_file()
     }
+
+
+def card_name(folder: str) -> str:
+    """Return the file name of the card of the run in `folder`, relative to the folder of runs."""
+    return f"card_{folder.replace('/', '_')}.md"
 
 
 def _card(row: Row, sample: FinishedRun, weights: Path) -> str:

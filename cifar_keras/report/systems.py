@@ -18,6 +18,7 @@ class System(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    name: str
     title: str
     words: str
     beside: list[str] = []

@@ -57,7 +57,7 @@ def history(epochs: int, boundaries: list[int], accuracies: list[float]) -> list
     ]
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_run() -> MakeRun:
     """Write a finished run: `accuracies` are the test accuracies of its last epochs."""
 

@@ -195,7 +195,7 @@ def test_free_text_ends_no_element_or_attribute_of_the_page(page):
 def test_a_mark_of_the_template_in_free_text_is_not_filled_in(page):
     shown = page.partition("<tbody>")[2].partition("</tbody>")[0]
 
-    assert shown.count("%data%") == 7
+    assert shown.count("%data%") == 15
     assert "[{" not in shown
 
 

@@ -1,0 +1,181 @@
+"""The table of index.html: what each column shows, as HTML, and what it sorts by."""
+
+from collections.abc import Callable
+from html import escape
+from math import isnan
+from typing import NamedTuple
+from urllib.parse import quote
+
+import pandas as pd
+
+from cifar_keras.report import text
+from cifar_keras.report.finished import DASH
+from cifar_keras.report.results import Row
+from cifar_keras.report.systems import SYSTEMS
+from cifar_keras.report.verdict import verdict
+
+
+class _Column(NamedTuple):
+    """A column: its cells as HTML, and what it sorts by if not by their text.
+
+    On a phone only the columns that are not `wide` are shown.
+    """
+
+    heading: str
+    cell: Callable[[Row], str]
+    value: Callable[[Row], float | None] | None = None
+    wide: bool = True
+
+    @property
+    def classes(self) -> str:
+        return " ".join(["number"] * (self.value is not None) + ["wide"] * self.wide)
+
+
+def table_head() -> str:
+    """Return the cells of the table's head."""
+    return "".join(
+        f'<th scope="col" class="{column.classes}">'
+        f'<button type="button">{escape(column.heading)}</button></th>'
+        for column in _COLUMNS
+    )
+
+
+def table_row(row: Row) -> str:
+    """Return a row of the table; its recipe is a link, with which the script shows its curves."""
+    head, *columns = _COLUMNS
+    cells = "".join(_cell(column, row) for column in columns)
+    return (
+        f'<tr class="{"not-run" if row.runs.empty else "run"}" data-chart="{escape(row.slug)}" '
+        f'title="{escape(row.recipe.title)}"><th scope="row">{head.cell(row)}</th>{cells}</tr>'
+    )
+
+
+def _cell(column: _Column, row: Row) -> str:
+    value = column.value(row) if column.value else None
+    key = "" if value is None or isnan(value) else f' data-value="{value:.6g}"'
+    kind = f' class="{column.classes}"' if column.classes else ""
+    return f"<td{kind}{key}>{column.cell(row)}</td>"
+
+
+def _recipe(row: Row) -> str:
+    name = escape(text.title(row)).replace("_", "_<wbr>")
+    return f'<a href="#{quote(row.slug)}">{name}</a>'
+
+
+def _system(row: Row) -> str:
+    key = row.recipe.system
+    if key not in SYSTEMS:
+        return escape(key)
+    link = f'<a href="system_{key.lower()}.md">{escape(SYSTEMS[key].name)}</a>'
+    return link + _small(f"system {key}")
+
+
+def _data(row: Row) -> str:
+    name, _, note = row.dataset.partition(" ")
+    return escape(name) + _small(note.strip("()"))
+
+
+def _published(row: Row) -> str:
+    if row.recipe.reference is None:
+        return _quiet("nothing published")
+    figure, _, what = text.published(row.recipe.reference).partition(" (")
+    what = what.removesuffix(")").replace("augmented at test", "with TTA")
+    return escape(_together(figure)) + _small(what)
+
+
+def _compared(row: Row) -> str:
+    """Our figure that the published one is compared with, and what it is."""
+    if row.runs.empty:
+        return _quiet("not run")
+    reference = row.recipe.reference
+    if not row.compared.count():
+        return _figure(row.runs["accuracy"], "last epoch; not yet measured with TTA")
+    if reference and reference.augmented:
+        return _figure(row.compared, "with TTA")
+    return _figure(row.compared, f"{reference.epoch if reference else 'last'} epoch")
+
+
+def _difference(row: Row) -> str:
+    found = verdict(row)
+    if found.difference is None or found.margin is None:
+        return text.signed(found.difference)
+    kind = "band" if "band" in found.kind else "margin"
+    return text.signed(found.difference) + _small(_together(f"{kind} {found.margin:.2f}"))
+
+
+def _verdict(row: Row) -> str:
+    if row.recipe.reference is None or row.runs.empty:
+        # The columns before say which.
+        return DASH
+    found = verdict(row)
+    words = found.text.replace("no verdict", "not judged").replace("altered", "modified")
+    # The difference has a column of its own where there is room for it.
+    difference = f'<small class="narrow">difference {text.signed(found.difference)}</small>'
+    narrow = "" if found.difference is None else difference
+    return f'<span class="{found.kind.replace(" ", "-")}">{escape(words)}</span>{narrow}'
+
+
+def _seconds(row: Row) -> str:
+    """Seconds an epoch, and on what: times of other hardware or versions are not comparable."""
+    if row.runs.empty:
+        return DASH
+    made_by = {
+        f"cifar_keras {versions['cifar_keras']}, TensorFlow {versions['tensorflow']}"
+        for versions in row.runs["versions"]
+    }
+    where = f"{row.hardware}, {'; '.join(sorted(made_by))}"
+    return text.number(row.seconds_per_epoch, ".3g") + _small(text.line(where))
+
+
+def _figure(values: "pd.Series[float]", *what: str) -> str:
+    figure, _, spread = text.spread(values).partition(" ")
+    return figure + _small(_together(spread)) + "".join(map(_small, what))
+
+
+def _measured(values: "pd.Series[float]") -> str:
+    return _figure(values, *([_together(text.extent(values))] if values.count() > 1 else []))
+
+
+def _together(words: str) -> str:
+    """Return words that are never broken into two lines."""
+    return words.replace(" ", "\N{NO-BREAK SPACE}")
+
+
+def _small(words: str) -> str:
+    return f"<small>{escape(words)}</small>" if words else ""
+
+
+def _quiet(words: str) -> str:
+    return f'<span class="quiet">{words}</span>'
+
+
+def _shown(row: Row) -> "pd.Series[float]":
+    return row.compared if row.compared.count() else row.runs["accuracy"]
+
+
+_COLUMNS = (
+    _Column("recipe", _recipe, wide=False),
+    _Column("system", _system),
+    _Column("data", _data),
+    _Column(
+        "published, %",
+        _published,
+        lambda row: row.recipe.reference.accuracy if row.recipe.reference else None,
+        wide=False,
+    ),
+    _Column("ours, as compared, %", _compared, lambda row: _shown(row).mean(), wide=False),
+    _Column("difference", _difference, lambda row: verdict(row).difference),
+    _Column("verdict", _verdict, wide=False),
+    _Column(
+        "ours, last epoch, %",
+        lambda row: _measured(row.runs["accuracy"]),
+        lambda row: row.runs["accuracy"].mean(),
+    ),
+    _Column(
+        "ours, with TTA, %",
+        lambda row: _measured(row.runs["augmented"]),
+        lambda row: row.runs["augmented"].mean(),
+    ),
+    _Column("epochs", lambda row: text.epochs(row).partition(" (")[0], lambda row: row.epochs),
+    _Column("s/epoch", _seconds, lambda row: row.seconds_per_epoch),
+)
