@@ -62,6 +62,9 @@ class Team:
         if self.size == 1:
             return content
         length, *_ = self.total([len(content) if self.chief else 0])
+        if not length:
+            # TensorFlow crashes where it adds up nothing.
+            return b""
         words = np.zeros(-(-length // _WORD.itemsize), _WORD)
         if self.chief:
             words.view(np.uint8)[:length] = np.frombuffer(content, np.uint8)

@@ -22,7 +22,7 @@ from cifar_keras.run.position import Position
 logger = logging.getLogger("cifar_keras")
 
 
-class Place(Protocol):
+class Sink(Protocol):
     """Somewhere that points can be shown."""
 
     def add(self, number: int, points: dict[str, float]) -> None:
@@ -33,42 +33,42 @@ class Place(Protocol):
 
 
 class Tracker(keras.callbacks.Callback):
-    """Passes the history on, row by row; a place that fails is given up, and the run goes on.
+    """Passes the history on, row by row; a sink that fails is given up, and the run goes on.
 
     Args:
-        name: of the place, for the warning.
-        open_place: makes it; all rows there are so far are passed on first.
+        name: of the sink, for the warning.
+        open_sink: makes it; all rows there are so far are passed on first.
         position: the run's.
     """
 
-    def __init__(self, name: str, open_place: Callable[[], Place], position: Position) -> None:
+    def __init__(self, name: str, open_sink: Callable[[], Sink], position: Position) -> None:
         super().__init__()
         self.name, self.position = name, position
-        self.place: Place | None = None
-        self._attempt(lambda: self._open(open_place))
+        self.sink: Sink | None = None
+        self._attempt(lambda: self._open(open_sink))
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         self._attempt(lambda: self._add(len(self.position.rows)))
 
     def finish(self) -> None:
         """The run has come to its end."""
-        if self.place:
-            self._attempt(self.place.finish)
+        if self.sink:
+            self._attempt(self.sink.finish)
 
-    def _open(self, open_place: Callable[[], Place]) -> None:
-        self.place = open_place()
+    def _open(self, open_sink: Callable[[], Sink]) -> None:
+        self.sink = open_sink()
         for number in range(1, len(self.position.rows) + 1):
             self._add(number)
 
     def _add(self, number: int) -> None:
-        if self.place:
-            self.place.add(number, dict(_points(self.position.rows[number - 1])))
+        if self.sink:
+            self.sink.add(number, dict(_points(self.position.rows[number - 1])))
 
     def _attempt(self, action: Callable[[], None]) -> None:
         try:
             action()
         except Exception as error:
-            self.place = None
+            self.sink = None
             reason = " ".join(str(error).split()) or type(error).__name__
             logger.warning("%s: %s; the run goes on without it", self.name, reason)
 
@@ -81,11 +81,11 @@ def _points(row: runs.Epoch) -> Iterator[tuple[str, float]]:
 
 def start_trackers(job: Job, position: Position) -> list[Tracker]:
     """The trackers that the job asks for, up to date with the history."""
-    places: dict[str, Callable[[], Place]] = {
+    sinks: dict[str, Callable[[], Sink]] = {
         "tensorboard": lambda: TensorBoard(job.folder),
         "mlflow": lambda: Mlflow(job),
     }
-    return [Tracker(f"--{name}", places[name], position) for name in job.trackers]
+    return [Tracker(f"--{name}", sinks[name], position) for name in job.trackers]
 
 
 class TensorBoard:
