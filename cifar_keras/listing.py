@@ -1,6 +1,8 @@
 """What is read in a terminal: tables, durations, and a recipe's rate as a picture."""
 
+from bisect import bisect_right
 from collections.abc import Iterable
+from itertools import accumulate
 from math import ceil, log10
 
 from cifar_keras.recipe import Recipe, load_recipe, recipe_names, recipe_path
@@ -50,11 +52,13 @@ def duration(seconds: float) -> str:
 
 def draw_rate(recipe: Recipe, width: int = 60, height: int = 8) -> str:
     """The learning rate over the epochs as a text picture, its axis logarithmic."""
-    rates: list[float] = []
-    for stage in recipe.stages:
-        rate, _ = build(stage.schedule, stage.epochs, _FINE)
-        rates += [rate(step) for step in range(step_of(stage.epochs, _FINE))]
-    columns = [rates[i * len(rates) // width] for i in range(width)]
+    lengths = [step_of(stage.epochs, _FINE) for stage in recipe.stages]
+    rates = [build(stage.schedule, stage.epochs, _FINE)[0] for stage in recipe.stages]
+    ends = list(accumulate(lengths))
+    columns = []
+    for step in (i * ends[-1] // width for i in range(width)):
+        stage = bisect_right(ends, step)
+        columns.append(rates[stage](step - ends[stage] + lengths[stage]))
     logs = [log10(max(rate, 1e-9)) for rate in columns]
     low, high = min(logs), max(logs)
     levels = [round((value - low) / (high - low or 1) * (height - 1)) for value in logs]
