@@ -86,3 +86,12 @@ def test_a_linear_rate_rises_and_falls_on_a_logarithmic_axis():
         "         +------------",
         "          0 0.1 epochs",
     ]
+
+
+def test_the_longest_recipe_is_drawn_at_once():
+    shorter = rate()
+
+    longest = rate("stages.0.epochs=90000", "stages.0.schedule.boundaries=[45000, 67500]")
+
+    assert longest[:-1] == shorter[:-1]
+    assert longest[-1].endswith(" 90000 epochs")

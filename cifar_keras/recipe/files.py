@@ -149,7 +149,7 @@ def resolved(path: str | Path, overrides: Sequence[str] = ()) -> str:
     recipe = load_recipe(path, overrides)
     lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
     opening = "".join(takewhile(lambda line: line.startswith("#"), lines))
-    marks = "".join(f"# --set {override}\n" for override in overrides)
+    marks = "".join(f"# --set {' '.join(override.split())}\n" for override in overrides)
     return opening + marks + dump_yaml(recipe.model_dump(mode="json"))
 
 

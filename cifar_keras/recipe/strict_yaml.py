@@ -5,6 +5,8 @@ no tags, anchors, merges or duplicate keys.
 """
 
 import re
+from collections import Counter
+from collections.abc import Hashable
 from typing import Any, ClassVar
 
 import yaml
@@ -27,19 +29,28 @@ class _Loader(_Safe):
     yaml_implicit_resolvers: ClassVar[dict[str, Any]] = {}
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
+        # Keys that are lists or sections the loader itself refuses.
         keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        for key in keys:
-            if keys.count(key) > 1:
-                line = node.start_mark.line + 1
-                raise RecipeError(
-                    f"key {short(key)} stands twice in the section at line {line}; keep one"
-                )
+        counts = Counter(key for key in keys if isinstance(key, Hashable))
+        for key in [key for key, count in counts.items() if count > 1]:
+            line = node.start_mark.line + 1
+            raise RecipeError(
+                f"key {short(key)} stands twice in the section at line {line}; keep one"
+            )
         return super().construct_mapping(node, deep)
 
 
 class _Dumper(yaml.SafeDumper):
     def ignore_aliases(self, data: Any) -> bool:
         return True
+
+
+def _list(dumper: _Dumper, data: list[Any]) -> yaml.Node:
+    sections = any(isinstance(each, dict) for each in data)
+    return dumper.represent_sequence("tag:yaml.org,2002:seq", data, flow_style=not sections)
+
+
+_Dumper.add_representer(list, _list)
 
 
 for _kind, _pattern, _first in (
@@ -77,7 +88,7 @@ def load_yaml(text: str) -> Any:
 
 def dump_yaml(tree: Any) -> str:
     """Return plain data as a YAML text that `load_yaml` reads again."""
-    return yaml.dump(tree, Dumper=_Dumper, sort_keys=False, default_flow_style=None, width=100)
+    return yaml.dump(tree, Dumper=_Dumper, sort_keys=False, default_flow_style=False, width=98)
 
 
 def parse_value(text: str) -> Any:
