@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.workers import ROOT
-from cifar_keras import runs
+from cifar_keras import records
 
 # A committed run, of which `report` is given so many copies, each with a seed of its own.
 RUN = ROOT / "reports" / "runs" / "resnet20" / "seed-1-budget-0.1"
@@ -48,12 +48,12 @@ def copy_run(source: Path, target: Path, copies: int = COPIES) -> None:
     for seed in range(1, copies + 1):
         folder = target / source.parent.name / source.name.replace("seed-1", f"seed-{seed}")
         shutil.copytree(source, folder)
-        run = json.loads((folder / runs.RUN).read_text())
-        (folder / runs.RUN).write_text(json.dumps(run | {"seed": seed}))
-        weights = folder / runs.WEIGHTS
+        run = json.loads((folder / records.RUN).read_text())
+        (folder / records.RUN).write_text(json.dumps(run | {"seed": seed}))
+        weights = folder / records.WEIGHTS
         if weights.exists():
             weights.write_bytes(weights.read_bytes() + bytes([seed]))
         digest = hashlib.sha256(weights.read_bytes() if weights.exists() else bytes([seed]))
-        result = json.loads((folder / runs.RESULT).read_text())
+        result = json.loads((folder / records.RESULT).read_text())
         result["weights_sha256"] = digest.hexdigest()
-        (folder / runs.RESULT).write_text(json.dumps(result))
+        (folder / records.RESULT).write_text(json.dumps(result))

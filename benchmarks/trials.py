@@ -27,8 +27,8 @@ from cifar_keras.listing import duration
 from cifar_keras.provenance import hardware, onednn, versions
 from cifar_keras.quiet import import_tensorflow
 from cifar_keras.recipe import Recipe, load_recipe, recipe_names, recipe_path
+from cifar_keras.records import HISTORY, read_history
 from cifar_keras.report.published import originals
-from cifar_keras.runs import HISTORY, read_history
 
 FEW, MANY = 20, 100
 # Test images that are shown.

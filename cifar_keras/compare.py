@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from cifar_keras import runs
+from cifar_keras import records
 from cifar_keras.listing import table
 from cifar_keras.recipe import flat
 
@@ -19,7 +19,7 @@ def comparison(folders: Sequence[Path]) -> str:
     Raises:
         RunError: one of them is no run folder or is damaged.
     """
-    every = [runs.read_run(folder) for folder in folders]
+    every = [records.read_run(folder) for folder in folders]
     names = tuple(str(folder) for folder in folders)
     figures = [_figures(folder) for folder in folders]
     tables = [
@@ -30,12 +30,12 @@ def comparison(folders: Sequence[Path]) -> str:
     return "\n\n".join(tables)
 
 
-def _recipe(run: runs.Run) -> dict[str, Any]:
+def _recipe(run: records.Run) -> dict[str, Any]:
     own = {"recipe": run.name, "seed": run.seed, "budget": run.budget, "overrides": run.overrides}
     return own | flat(run.recipe.moving())
 
 
-def _origin(run: runs.Run) -> dict[str, Any]:
+def _origin(run: records.Run) -> dict[str, Any]:
     """Code, versions, machine and data, as they were at the end or are so far."""
     origin: dict[str, Any] = {**run.provenance}
     data = origin.pop("data", {})
@@ -50,9 +50,9 @@ def _origin(run: runs.Run) -> dict[str, Any]:
 
 def _figures(folder: Path) -> dict[str, Any]:
     figures: dict[str, Any] = {}
-    if (folder / runs.RESULT).exists():
-        figures = flat(runs.read_result(folder).model_dump(mode="json"))
-    if tta := runs.read_tta(folder):
+    if (folder / records.RESULT).exists():
+        figures = flat(records.read_result(folder).model_dump(mode="json"))
+    if tta := records.read_tta(folder):
         figures |= {f"tta.{key}": value for key, value in flat(tta.model_dump(mode="json")).items()}
     return {key: value for key, value in figures.items() if not key.endswith((".note", "epoch"))}
 

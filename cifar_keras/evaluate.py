@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from cifar_keras import runs
+from cifar_keras import records
 from cifar_keras.data import Dataset
 from cifar_keras.data.normalise import normalization
 from cifar_keras.data.pipeline import evaluation_batches
@@ -107,7 +107,7 @@ class Evaluation:
         return [pair for pair in named if pair[2]]
 
 
-def evaluate(folder: Path, run: runs.Run, dataset: Dataset) -> Evaluation:
+def evaluate(folder: Path, run: records.Run, dataset: Dataset) -> Evaluation:
     """Build the run's network, load its weights, and show it all test images once.
 
     Raises:
@@ -122,7 +122,7 @@ def evaluate(folder: Path, run: runs.Run, dataset: Dataset) -> Evaluation:
     return Evaluation(confusion, dataset.class_names, Confidence.of(logits, dataset.test.labels))
 
 
-def evaluate_views(folder: Path, run: runs.Run, dataset: Dataset) -> runs.Tta:
+def evaluate_views(folder: Path, run: records.Run, dataset: Dataset) -> records.Tta:
     """Show the run's network six views of each test image, and write tta.json.
 
     Raises:
@@ -130,27 +130,29 @@ def evaluate_views(folder: Path, run: runs.Run, dataset: Dataset) -> runs.Tta:
     """
     logits = averaged_logits(load_network(folder, run), run, dataset)
     correct = int(np.sum(logits.argmax(axis=-1) == dataset.test.labels))
-    tta = runs.Tta(
+    tta = records.Tta(
         test_accuracy=correct / len(dataset.test.labels),
         test_correct=correct,
         test_images=len(dataset.test.labels),
         views=len(VIEW_WEIGHTS),
-        weights_sha256=sha256_of(folder / runs.WEIGHTS),
+        weights_sha256=sha256_of(folder / records.WEIGHTS),
         finished=now(),
     )
-    runs.write_record(folder, runs.TTA, tta)
+    records.write_record(folder, records.TTA, tta)
     return tta
 
 
-def load_network(folder: Path, run: runs.Run) -> keras.Model:
+def load_network(folder: Path, run: records.Run) -> keras.Model:
     """The run's network, from normalised images to logits, with the weights it ended with.
 
     Raises:
         RunError: the network cannot be built, or the weights are missing or do not fit it.
     """
-    weights = folder / runs.WEIGHTS
+    weights = folder / records.WEIGHTS
     if not weights.is_file():
-        raise RunError(f"'{folder}' has no {runs.WEIGHTS}: finish the run with `cifar-keras train`")
+        raise RunError(
+            f"'{folder}' has no {records.WEIGHTS}: finish the run with `cifar-keras train`"
+        )
     try:
         model = build_network(run.recipe)
     except RecipeError as error:
@@ -171,13 +173,13 @@ def load_network(folder: Path, run: runs.Run) -> keras.Model:
     return model
 
 
-def plain_logits(model: keras.Model, run: runs.Run, dataset: Dataset) -> NDArray[np.float32]:
+def plain_logits(model: keras.Model, run: records.Run, dataset: Dataset) -> NDArray[np.float32]:
     """What the network says of each test image, (N, outputs)."""
     logits: NDArray[np.float32] = model.predict(_tests(run, dataset), verbose=0)
     return logits
 
 
-def averaged_logits(model: keras.Model, run: runs.Run, dataset: Dataset) -> NDArray[np.float64]:
+def averaged_logits(model: keras.Model, run: records.Run, dataset: Dataset) -> NDArray[np.float64]:
     """What the network says of six views of each test image, averaged, (N, outputs)."""
     batches = []
     for images, _ in _tests(run, dataset):
@@ -186,7 +188,7 @@ def averaged_logits(model: keras.Model, run: runs.Run, dataset: Dataset) -> NDAr
     return np.concatenate(batches)
 
 
-def _tests(run: runs.Run, dataset: Dataset) -> tf.data.Dataset:
+def _tests(run: records.Run, dataset: Dataset) -> tf.data.Dataset:
     norm = normalization(run.recipe.data, dataset.train.images)
     return evaluation_batches(dataset.test.images, dataset.test.labels, run.recipe.data, norm)
 
@@ -198,12 +200,12 @@ def _numbers_in(weights: Path) -> int:
     return sum(sizes)
 
 
-def _warn_of_differences(folder: Path, run: runs.Run, dataset: Dataset) -> None:
+def _warn_of_differences(folder: Path, run: records.Run, dataset: Dataset) -> None:
     log = logging.getLogger("cifar_keras")
     then = run.provenance.get("data", {}).get("content_sha256")
     if then != dataset.provenance["content_sha256"]:
         log.warning("the data is not what the run was trained on: its content hash differs")
-    if (folder / runs.RESULT).is_file():
-        stated = runs.read_result(folder).weights_sha256
-        if sha256_of(folder / runs.WEIGHTS) != stated:
+    if (folder / records.RESULT).is_file():
+        stated = records.read_result(folder).weights_sha256
+        if sha256_of(folder / records.WEIGHTS) != stated:
             log.warning("the weights are not those the run ended with: their hash differs")

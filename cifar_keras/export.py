@@ -15,7 +15,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from cifar_keras import runs
+from cifar_keras import records
 from cifar_keras.data import Dataset
 from cifar_keras.data.dataset import IMAGE_SHAPE
 from cifar_keras.data.normalise import normalization
@@ -31,7 +31,7 @@ Format = Literal["keras", "savedmodel", "onnx"]
 ENDINGS: dict[Format, str] = {"keras": ".keras", "savedmodel": "", "onnx": ".onnx"}
 
 
-def serving_network(folder: Path, run: runs.Run, dataset: Dataset) -> keras.Model:
+def serving_network(folder: Path, run: records.Run, dataset: Dataset) -> keras.Model:
     """The run's network with what evaluation does before it.
 
     From uint8 images (B, 32, 32, 3) to `probabilities`, (B, classes), in the data set's order, and
@@ -64,7 +64,7 @@ def output_names(class_names: tuple[str, ...], outputs: int) -> list[str]:
 
 
 def predict(
-    folder: Path, run: runs.Run, dataset: Dataset, images: NDArray[np.uint8], count: int = 5
+    folder: Path, run: records.Run, dataset: Dataset, images: NDArray[np.uint8], count: int = 5
 ) -> list[list[tuple[str, float]]]:
     """For each image (32, 32, 3) the likeliest classes with their probabilities.
 
@@ -115,7 +115,7 @@ def _facts_file(output: Path) -> Path:
 
 def export(
     folder: Path,
-    run: runs.Run,
+    run: records.Run,
     dataset: Dataset,
     to: Format,
     output: Path,
@@ -143,7 +143,7 @@ def export(
         "recipe_sha256": run.recipe_sha256,
         "seed": run.seed,
         "dataset": run.recipe.dataset,
-        "weights_sha256": sha256_of(folder / runs.WEIGHTS),
+        "weights_sha256": sha256_of(folder / records.WEIGHTS),
         "class_names": output_names(dataset.class_names, network.output["probabilities"].shape[-1]),
     }
     try:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 
-from cifar_keras import runs
+from cifar_keras import records
 from cifar_keras.errors import RunError
 from cifar_keras.listing import duration, table
 from cifar_keras.schedules import Pace
@@ -22,7 +22,7 @@ def runs_table(folders: Sequence[Path]) -> str:
     rows = []
     for folder in folders:
         try:
-            run = runs.read_run(folder)
+            run = records.read_run(folder)
             rows.append((folder.parent, run.seed, folder.name, _row(folder, run)))
         except RunError as error:
             reason = " ".join(str(error).split())
@@ -30,8 +30,8 @@ def runs_table(folders: Sequence[Path]) -> str:
     return table(HEADER, [row for *_, row in sorted(rows)], right=(2, 3, 4, 5))
 
 
-def _row(folder: Path, run: runs.Run) -> tuple[str, ...]:
-    history = runs.read_history(folder) if (folder / runs.HISTORY).exists() else []
+def _row(folder: Path, run: records.Run) -> tuple[str, ...]:
+    history = records.read_history(folder) if (folder / records.HISTORY).exists() else []
     state = _state(folder, run)
     done, total = _epochs(run, history)
     accuracy = left = "-"
@@ -52,7 +52,7 @@ def _row(folder: Path, run: runs.Run) -> tuple[str, ...]:
     )
 
 
-def _epochs(run: runs.Run, history: Sequence[runs.Epoch]) -> tuple[float, float]:
+def _epochs(run: records.Run, history: Sequence[records.Epoch]) -> tuple[float, float]:
     """The epochs tested, and those of all stages; in whole steps once an epoch's are known."""
     if not history:
         return 0.0, float(run.recipe.epochs * Fraction(run.budget))
@@ -62,11 +62,11 @@ def _epochs(run: runs.Run, history: Sequence[runs.Epoch]) -> tuple[float, float]
     return round(history[-1].epoch * per_epoch) / per_epoch, steps / per_epoch
 
 
-def _state(folder: Path, run: runs.Run) -> str:
+def _state(folder: Path, run: records.Run) -> str:
     if _held(folder):
         return "running"
-    if (folder / runs.RESULT).exists():
-        runs.read_result(folder)
+    if (folder / records.RESULT).exists():
+        records.read_result(folder)
         return "done"
     return "failed" if run.events and run.events[-1].kind == "failed" else "interrupted"
 
@@ -74,7 +74,7 @@ def _state(folder: Path, run: runs.Run) -> str:
 def _held(folder: Path) -> bool:
     """Whether a process holds the folder's lock."""
     try:
-        handle = os.open(folder / runs.LOCK, os.O_RDONLY)
+        handle = os.open(folder / records.LOCK, os.O_RDONLY)
     except OSError:
         return False
     try:

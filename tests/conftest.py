@@ -3,7 +3,7 @@ from datetime import timedelta
 import pytest
 from hypothesis import HealthCheck, settings
 
-from cifar_keras import runs
+from cifar_keras import records
 
 # What every test drawn by hypothesis shares: nothing may take longer than this, and no example is
 # kept in a folder. `few` draws the same cases each time; `make fuzz` draws ever new ones.
@@ -45,7 +45,7 @@ def make_result():
             "test_loss": 1.0,
             "epochs": 1,
             "steps": 391,
-            "best_on_test": runs.BestOnTest(test_accuracy=0.5, epoch=1),
+            "best_on_test": records.BestOnTest(test_accuracy=0.5, epoch=1),
             "parameters": 1,
             "macs": 1,
             "seconds": 1.0,
@@ -54,6 +54,6 @@ def make_result():
             "weights_sha256": "0" * 64,
             "finished": "2026-01-01T00:00:00+00:00",
         }
-        return runs.Result(**(plain | given))
+        return records.Result(**(plain | given))
 
     return make

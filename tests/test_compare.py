@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from cifar_keras import runs
+from cifar_keras import records
 from cifar_keras.compare import comparison
 from cifar_keras.errors import RunError
 from cifar_keras.recipe import load_recipe, recipe_path
@@ -18,7 +18,7 @@ def make(tmp_path, monkeypatch, make_result):
     def make(seed, *overrides, keras="3.15.1", **result):
         recipe = load_recipe(recipe_path("demo"), overrides)
         folder = Path("runs") / "demo" / f"seed-{seed}"
-        run = runs.Run(
+        run = records.Run(
             name="demo",
             recipe=recipe,
             recipe_sha256=recipe.sha256(),
@@ -34,9 +34,9 @@ def make(tmp_path, monkeypatch, make_result):
                 "data": {"name": "synthetic10", "content_sha256": {"train": "1" * 64}},
             },
         )
-        runs.write_record(folder, runs.RUN, run)
+        records.write_record(folder, records.RUN, run)
         if result:
-            runs.write_record(folder, runs.RESULT, make_result(**result))
+            records.write_record(folder, records.RESULT, make_result(**result))
         return folder
 
     return make
@@ -78,7 +78,7 @@ def test_a_run_without_a_result_has_dashes(make):
 
 def test_the_augmented_accuracy_has_a_line_of_its_own(make):
     one, two = make(1, test_accuracy=0.5), make(2, test_accuracy=0.5)
-    tta = runs.Tta(
+    tta = records.Tta(
         test_accuracy=0.75,
         test_correct=7500,
         test_images=10000,
@@ -86,7 +86,7 @@ def test_the_augmented_accuracy_has_a_line_of_its_own(make):
         weights_sha256="0" * 64,
         finished="2026-01-01T00:00:00+00:00",
     )
-    runs.write_record(one, runs.TTA, tta)
+    records.write_record(one, records.TTA, tta)
 
     found = lines(one, two)
 

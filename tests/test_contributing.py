@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cifar_keras import cli, runs
+from cifar_keras import cli, records
 from cifar_keras.data import synthetic
 from cifar_keras.experiment.network import build_network
 from cifar_keras.models import MODELS
@@ -51,8 +51,8 @@ def test_the_network_trains(recipe, tmp_path, monkeypatch):
 
     assert cli.main(["train", "--recipe", str(recipe), *arguments]) == 0
 
-    [history] = tmp_path.rglob(runs.HISTORY)
-    rows = runs.read_history(history.parent)
+    [history] = tmp_path.rglob(records.HISTORY)
+    rows = records.read_history(history.parent)
     assert rows[-1].step > 60
     # The loss of a guess is ln(10).
     assert rows[-1].loss < 2.2 < rows[0].loss

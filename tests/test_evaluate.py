@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from cifar_keras import runs
+from cifar_keras import records
 from cifar_keras.data import Dataset, Split
 from cifar_keras.errors import RunError
 from cifar_keras.evaluate import Confidence, Evaluation, evaluate, evaluate_views
@@ -80,7 +80,7 @@ def model(untrained):
 @pytest.fixture
 def folder(tmp_path, recipe, model, dataset, make_result):
     """A finished run of these weights on these data."""
-    run = runs.Run(
+    run = records.Run(
         name="demo",
         recipe=recipe,
         recipe_sha256=recipe.sha256(),
@@ -91,10 +91,10 @@ def folder(tmp_path, recipe, model, dataset, make_result):
         started="2026-01-01T00:00:00+00:00",
         provenance={"data": dataset.provenance},
     )
-    model.save_weights(tmp_path / runs.WEIGHTS)
-    digest = hashlib.sha256((tmp_path / runs.WEIGHTS).read_bytes()).hexdigest()
-    runs.write_record(tmp_path, runs.RUN, run)
-    runs.write_record(tmp_path, runs.RESULT, make_result(weights_sha256=digest))
+    model.save_weights(tmp_path / records.WEIGHTS)
+    digest = hashlib.sha256((tmp_path / records.WEIGHTS).read_bytes()).hexdigest()
+    records.write_record(tmp_path, records.RUN, run)
+    records.write_record(tmp_path, records.RESULT, make_result(weights_sha256=digest))
     return tmp_path
 
 
@@ -165,7 +165,7 @@ def test_nothing_is_confused_where_all_is_recognised():
 
 
 def test_evaluation_is_what_the_network_says_of_each_test_image(folder, dataset, model, caplog):
-    evaluation = evaluate(folder, runs.read_run(folder), dataset)
+    evaluation = evaluate(folder, records.read_run(folder), dataset)
 
     predicted = model(centred(dataset), training=False).numpy().argmax(axis=1)
     expected = np.zeros((10, 10), int)
@@ -178,10 +178,10 @@ def test_evaluation_is_what_the_network_says_of_each_test_image(folder, dataset,
 
 
 def test_missing_weights_are_told(folder, dataset):
-    (folder / runs.WEIGHTS).unlink()
+    (folder / records.WEIGHTS).unlink()
 
     with pytest.raises(RunError) as caught:
-        evaluate(folder, runs.read_run(folder), dataset)
+        evaluate(folder, records.read_run(folder), dataset)
 
     assert str(caught.value) == (
         f"'{folder}' has no final.weights.h5: finish the run with `cifar-keras train`"
@@ -190,12 +190,12 @@ def test_missing_weights_are_told(folder, dataset):
 
 @pytest.mark.parametrize("depth", [14, 20])
 def test_weights_of_another_network_are_refused(folder, dataset, recipe, depth):
-    network(recipe, depth).save_weights(folder / runs.WEIGHTS)
+    network(recipe, depth).save_weights(folder / records.WEIGHTS)
 
     with pytest.raises(
         RunError, match=r"^'.*/final.weights.h5' does not fit the run's network: A total of"
     ):
-        evaluate(folder, runs.read_run(folder), dataset)
+        evaluate(folder, records.read_run(folder), dataset)
 
 
 def test_weights_of_a_network_that_draws_are_evaluated(folder, dataset, monkeypatch):
@@ -206,24 +206,24 @@ def test_weights_of_a_network_that_draws_are_evaluated(folder, dataset, monkeypa
         return keras.Model(inputs, keras.layers.Dense(num_classes)(x))
 
     monkeypatch.setitem(MODELS, "drawing", drawing)
-    drawing((32, 32, 3), 10).save_weights(folder / runs.WEIGHTS)
-    run = runs.read_run(folder)
+    drawing((32, 32, 3), 10).save_weights(folder / records.WEIGHTS)
+    run = records.read_run(folder)
     recipe = run.recipe.model_copy(update={"model": Model(name="drawing"), "parameters": 0})
 
     assert evaluate(folder, run.model_copy(update={"recipe": recipe}), dataset).images == 30
 
 
 def test_damaged_weights_are_refused(folder, dataset):
-    (folder / runs.WEIGHTS).write_bytes(b"not HDF5")
+    (folder / records.WEIGHTS).write_bytes(b"not HDF5")
 
     with pytest.raises(RunError, match=r"^'.*/final.weights.h5' does not fit the run's network: "):
-        evaluate(folder, runs.read_run(folder), dataset)
+        evaluate(folder, records.read_run(folder), dataset)
 
 
 def test_data_other_than_the_runs_are_warned_of(folder, dataset, caplog):
     dataset.provenance["content_sha256"] = {"train": "a" * 64, "test": "c" * 64}
 
-    evaluate(folder, runs.read_run(folder), dataset)
+    evaluate(folder, records.read_run(folder), dataset)
 
     assert warnings_in(caplog) == [
         "the data is not what the run was trained on: its content hash differs"
@@ -232,9 +232,9 @@ def test_data_other_than_the_runs_are_warned_of(folder, dataset, caplog):
 
 def test_weights_other_than_the_runs_are_warned_of(folder, dataset, model, caplog):
     model.get_layer("logits_bn").beta.assign(np.arange(10))
-    model.save_weights(folder / runs.WEIGHTS)
+    model.save_weights(folder / records.WEIGHTS)
 
-    evaluate(folder, runs.read_run(folder), dataset)
+    evaluate(folder, records.read_run(folder), dataset)
 
     assert warnings_in(caplog) == [
         "the weights are not those the run ended with: their hash differs"
@@ -242,9 +242,9 @@ def test_weights_other_than_the_runs_are_warned_of(folder, dataset, model, caplo
 
 
 def test_weights_without_a_result_are_evaluated_without_a_warning(folder, dataset, caplog):
-    (folder / runs.RESULT).unlink()
+    (folder / records.RESULT).unlink()
 
-    assert evaluate(folder, runs.read_run(folder), dataset).images == 30
+    assert evaluate(folder, records.read_run(folder), dataset).images == 30
     assert not warnings_in(caplog)
 
 
@@ -258,7 +258,7 @@ def views(images):
 
 
 def test_logits_of_six_views_are_averaged(folder, dataset, model):
-    tta = evaluate_views(folder, runs.read_run(folder), dataset)
+    tta = evaluate_views(folder, records.read_run(folder), dataset)
 
     plain = model(centred(dataset)).numpy()
     average = sum(weight * model(view).numpy() for weight, view in views(centred(dataset)))
@@ -285,45 +285,45 @@ def test_logits_are_averaged_with_their_weights_and_not_probabilities(folder, da
     monkeypatch.setattr("cifar_keras.evaluate.load_network", lambda *_: Hasty())
     zeros, ones = (int((dataset.test.labels == label).sum()) for label in (0, 1))
 
-    tta = evaluate_views(folder, runs.read_run(folder), dataset)
+    tta = evaluate_views(folder, records.read_run(folder), dataset)
 
     assert zeros != ones
     assert tta.test_correct == zeros
 
 
 def test_the_augmented_accuracy_is_written_beside_the_result(folder, dataset):
-    before = (folder / runs.RESULT).read_bytes()
-    assert runs.read_tta(folder) is None
+    before = (folder / records.RESULT).read_bytes()
+    assert records.read_tta(folder) is None
 
-    tta = evaluate_views(folder, runs.read_run(folder), dataset)
+    tta = evaluate_views(folder, records.read_run(folder), dataset)
 
-    assert runs.read_tta(folder) == tta
+    assert records.read_tta(folder) == tta
     assert (folder / "tta.json").is_file()
-    assert (folder / runs.RESULT).read_bytes() == before
-    assert runs.of_the_same_weights(tta, runs.read_result(folder))
+    assert (folder / records.RESULT).read_bytes() == before
+    assert records.of_the_same_weights(tta, records.read_result(folder))
 
 
 def test_an_augmented_accuracy_of_other_weights_is_told_by_their_hash(folder, dataset, model):
     model.get_layer("logits_bn").beta.assign(np.arange(10))
-    model.save_weights(folder / runs.WEIGHTS)
+    model.save_weights(folder / records.WEIGHTS)
 
-    tta = evaluate_views(folder, runs.read_run(folder), dataset)
+    tta = evaluate_views(folder, records.read_run(folder), dataset)
 
-    digest = hashlib.sha256((folder / runs.WEIGHTS).read_bytes()).hexdigest()
+    digest = hashlib.sha256((folder / records.WEIGHTS).read_bytes()).hexdigest()
     assert tta.weights_sha256 == digest
-    assert not runs.of_the_same_weights(tta, runs.read_result(folder))
+    assert not records.of_the_same_weights(tta, records.read_result(folder))
 
 
 def test_a_damaged_augmented_accuracy_is_told(folder):
-    (folder / runs.TTA).write_text('{"test_accuracy": 2}')
+    (folder / records.TTA).write_text('{"test_accuracy": 2}')
 
     with pytest.raises(RunError, match=r"^'.*/tta.json' is damaged: test_accuracy: "):
-        runs.read_tta(folder)
+        records.read_tta(folder)
 
 
 def test_views_are_not_shown_to_missing_weights(folder, dataset):
-    (folder / runs.WEIGHTS).unlink()
+    (folder / records.WEIGHTS).unlink()
 
     with pytest.raises(RunError, match=r"has no final.weights.h5: finish the run"):
-        evaluate_views(folder, runs.read_run(folder), dataset)
-    assert runs.read_tta(folder) is None
+        evaluate_views(folder, records.read_run(folder), dataset)
+    assert records.read_tta(folder) is None

@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 
 from cifar_keras import export as exporting
-from cifar_keras import runs
+from cifar_keras import records
 from cifar_keras.data import Dataset, Split
 from cifar_keras.errors import MissingPackage, RunError
 from cifar_keras.evaluate import load_network, plain_logits
@@ -56,7 +56,7 @@ def folder(tmp_path, monkeypatch):
     overrides = ["model={name: tiny, filters: 4}", "data.contrast=55.0", "data.mean=pixel"]
     overrides += ["data.padding=none", "data.pad=0", "data.crop=28"]
     recipe = load_recipe(recipe_path("demo"), overrides)
-    run = runs.Run(
+    run = records.Run(
         name="demo",
         recipe=recipe,
         recipe_sha256=recipe.sha256(),
@@ -69,15 +69,15 @@ def folder(tmp_path, monkeypatch):
     )
     keras.utils.set_random_seed(1)
     folder = tmp_path / "run"
-    runs.write_record(folder, runs.RUN, run)
-    tiny((28, 28, 3), 10, 4).save_weights(folder / runs.WEIGHTS)
+    records.write_record(folder, records.RUN, run)
+    tiny((28, 28, 3), 10, 4).save_weights(folder / records.WEIGHTS)
     return folder
 
 
 @pytest.fixture
 def expected(folder, dataset):
     """The probabilities by the path that `evaluate` takes."""
-    run = runs.read_run(folder)
+    run = records.read_run(folder)
     logits = plain_logits(load_network(folder, run), run, dataset)
     powers = np.exp(logits - logits.max(axis=1, keepdims=True))
     probabilities = powers / powers.sum(axis=1, keepdims=True)
@@ -102,7 +102,7 @@ def test_raw_images_in_and_what_evaluation_finds_out(folder, dataset, expected, 
     if to == "onnx":
         pytest.importorskip("tf2onnx")
     ending = exporting.ENDINGS[to]
-    run = runs.read_run(folder)
+    run = records.read_run(folder)
 
     written = export(folder, run, dataset, to, tmp_path / f"out{ending}")
 
@@ -118,7 +118,7 @@ def test_raw_images_in_and_what_evaluation_finds_out(folder, dataset, expected, 
 
 def in_precision(folder, precision):
     """The run, as if it had computed so."""
-    run = runs.read_run(folder)
+    run = records.read_run(folder)
     recipe = run.recipe.model_copy(update={"precision": precision})
     return run.model_copy(update={"recipe": recipe})
 
@@ -151,7 +151,7 @@ def test_bfloat16_is_not_exported_to_onnx(folder, dataset, tmp_path):
 
 
 def test_the_class_names_and_the_run_stand_beside_it(folder, dataset, tmp_path):
-    run = runs.read_run(folder)
+    run = records.read_run(folder)
 
     _, beside = export(folder, run, dataset, "keras", tmp_path / "out.keras")
 
@@ -177,7 +177,7 @@ def contents(folder):
 def test_an_earlier_export_is_replaced_only_where_asked_to(folder, dataset, tmp_path, to, ending):
     if to == "onnx":
         pytest.importorskip("tf2onnx")
-    run, output = runs.read_run(folder), tmp_path / f"out{ending}"
+    run, output = records.read_run(folder), tmp_path / f"out{ending}"
     export(folder, run, dataset, to, output)
     before = contents(tmp_path)
     other = run.model_copy(update={"seed": 2})
@@ -232,7 +232,7 @@ def test_what_is_of_another_kind_is_never_replaced(tmp_path, to, name):
 def test_a_folder_with_a_file_of_the_users_is_kept_and_the_file_named(
     folder, dataset, tmp_path, mine
 ):
-    run = runs.read_run(folder)
+    run = records.read_run(folder)
     export(folder, run, dataset, "savedmodel", tmp_path / "out")
     (tmp_path / "out" / mine).write_text("mine")
     before = contents(tmp_path)
@@ -248,7 +248,7 @@ def test_a_folder_with_a_file_of_the_users_is_kept_and_the_file_named(
 def test_an_export_that_fails_leaves_the_earlier_one(
     folder, dataset, tmp_path, monkeypatch, to, ending, last
 ):
-    run, output = runs.read_run(folder), tmp_path / f"out{ending}"
+    run, output = records.read_run(folder), tmp_path / f"out{ending}"
     export(folder, run, dataset, to, output)
     before = contents(tmp_path)
     place, works, full = tmp_path / last.format(ending), os.replace, [True]
@@ -275,7 +275,7 @@ def test_what_appears_while_an_export_is_written_is_kept(folder, dataset, tmp_pa
     monkeypatch.setattr(keras.Model, "save", save)
 
     with pytest.raises(RunError, match=r"out\.keras' is there already"):
-        export(folder, runs.read_run(folder), dataset, "keras", tmp_path / "out.keras")
+        export(folder, records.read_run(folder), dataset, "keras", tmp_path / "out.keras")
 
     assert (tmp_path / "out.keras").read_bytes() == b"mine"
 
@@ -300,11 +300,11 @@ def test_a_place_that_cannot_be_written_is_told(folder, dataset, tmp_path):
     (tmp_path / "file").touch()
 
     with pytest.raises(RunError, match=r"^cannot write '.*/file/out.keras': "):
-        export(folder, runs.read_run(folder), dataset, "keras", tmp_path / "file" / "out.keras")
+        export(folder, records.read_run(folder), dataset, "keras", tmp_path / "file" / "out.keras")
 
 
 def test_the_five_likeliest_classes_come_with_the_likeliest_first(folder, dataset, expected):
-    found = predict(folder, runs.read_run(folder), dataset, dataset.test.images[:3])
+    found = predict(folder, records.read_run(folder), dataset, dataset.test.images[:3])
 
     assert [len(each) for each in found] == [5, 5, 5]
     for classes, probabilities in zip(found, expected, strict=False):
@@ -317,6 +317,6 @@ def test_an_output_that_is_no_class_has_a_name(folder, dataset):
     assert output_names(("cat", "dog"), 4) == ["cat", "dog", "output 2", "output 3"]
     two = replace(dataset, class_names=NAMES[:2])
 
-    [classes] = predict(folder, runs.read_run(folder), two, dataset.test.images[:1], count=10)
+    [classes] = predict(folder, records.read_run(folder), two, dataset.test.images[:1], count=10)
 
     assert {"cat", "dog", "output 2", "output 9"} < {name for name, _ in classes}

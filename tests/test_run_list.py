@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cifar_keras import runs
+from cifar_keras import records
 from cifar_keras.cli import main
 from cifar_keras.recipe import load_recipe, recipe_path
 from cifar_keras.run.folder import locked, put_aside
@@ -49,9 +49,9 @@ def make(tmp_path):
         """A run folder with `epochs` rows; epoch n has a test accuracy of 0.5 + n / 1000."""
         made_of = load_recipe(recipe_path(recipe), overrides)
         folder = (
-            tmp_path / "runs" / runs.run_name(recipe, seed, budget, overrides, made_of.precision)
+            tmp_path / "runs" / records.run_name(recipe, seed, budget, overrides, made_of.precision)
         )
-        run = runs.Run(
+        run = records.Run(
             name=recipe,
             recipe=made_of,
             recipe_sha256=made_of.sha256(),
@@ -61,19 +61,19 @@ def make(tmp_path):
             command=["cifar-keras", "train"],
             started="2026-01-01T00:00:00+00:00",
             provenance={},
-            events=[runs.Event(kind=kind, **EVENT) for kind in events],
+            events=[records.Event(kind=kind, **EVENT) for kind in events],
         )
-        runs.write_record(folder, runs.RUN, run)
+        records.write_record(folder, records.RUN, run)
         if epochs:
             rows = [row(n, seconds, per_epoch) for n in range(1, epochs + 1)]
-            runs.write_history(folder, rows)
+            records.write_history(folder, rows)
         return folder
 
     return make
 
 
 def row(epoch, seconds, per_epoch):
-    return runs.Epoch(
+    return records.Epoch(
         epoch=epoch,
         step=epoch * per_epoch,
         learning_rate=0.1,
@@ -88,7 +88,7 @@ def row(epoch, seconds, per_epoch):
 
 @pytest.fixture
 def finish(make_result):
-    return lambda folder: runs.write_record(folder, runs.RESULT, make_result())
+    return lambda folder: records.write_record(folder, records.RESULT, make_result())
 
 
 def cells(table):
@@ -148,7 +148,7 @@ def test_time_left_is_the_mean_pace_times_the_epochs_left(make, seconds, left):
 
 def test_a_first_slow_epoch_counts_in_the_pace(make):
     folder = make(budget="0.1")
-    runs.write_history(folder, [row(1, 250.0, 391), row(2, 50.0, 391)])
+    records.write_history(folder, [row(1, 250.0, 391), row(2, 50.0, 391)])
 
     # 16 epochs of 150 s on average.
     assert listed(folder)[0][5] == "40 min"
@@ -164,7 +164,7 @@ def test_epochs_are_counted_in_whole_steps(make):
     # 0.001 of 10 epochs of 79 steps is 0.79 of a step, hence one: 0.01266 epochs.
     folder = make("demo", budget="0.001")
     step = {"epoch": 1 / 79, "step": 1}
-    runs.write_history(folder, [row(1, 9.0, 79).model_copy(update=step)])
+    records.write_history(folder, [row(1, 9.0, 79).model_copy(update=step)])
 
     assert listed(folder)[0][3:6] == ["0.01266 of 0.01266", "50.10 %", "0 s"]
 
@@ -203,7 +203,7 @@ def test_a_run_is_running_while_a_process_holds_its_lock(make, event):
 
 def test_listing_changes_nothing_and_hinders_nobody(make, tmp_path):
     free, never_locked = make(seed=1, epochs=3), make(seed=2)
-    (free / runs.LOCK).touch()
+    (free / records.LOCK).touch()
 
     def state():
         paths = sorted(tmp_path.rglob("*"))
@@ -219,9 +219,9 @@ def test_listing_changes_nothing_and_hinders_nobody(make, tmp_path):
 
 def test_another_listing_is_not_taken_for_a_training(make):
     folder = make()
-    (folder / runs.LOCK).touch()
+    (folder / records.LOCK).touch()
 
-    with (folder / runs.LOCK).open() as other:
+    with (folder / records.LOCK).open() as other:
         fcntl.flock(other, fcntl.LOCK_SH)
 
         assert listed(folder)[0][6] == "interrupted"
@@ -232,7 +232,7 @@ def test_recipes_stand_together_and_seeds_in_their_order(make):
         make("resnet20", seed)
     make("demo", 3)
 
-    folders = runs.find_runs([Path("runs")])
+    folders = records.find_runs([Path("runs")])
 
     assert [found[0] for found in listed(*folders)] == [
         "runs/demo/seed-3",
@@ -251,17 +251,21 @@ def test_a_run_that_was_put_aside_is_not_listed(make, capsys):
 
 
 DAMAGE = {
-    "cut": (runs.RUN, '{"name": "resnet20", ', "/run.json' is damaged: Invalid JSON: EOF"),
-    "empty": (runs.RUN, "", "is damaged"),
-    "no text": (runs.RUN, b"\xff\xfe", "cannot read"),
-    "another budget": (runs.RUN, ('"budget": "1"', '"budget": "all"'), "is damaged: budget"),
-    "another event": (runs.RUN, ('"kind": "started"', '"kind": "began"'), "is damaged: events.0"),
-    "a row cut": (runs.HISTORY, ("\n2,", "\n2\n2,"), "is damaged at line 3"),
-    "a row of text": (runs.HISTORY, ("\n2,", "\ntwo,"), "is damaged at line 3: epoch"),
-    "no time": (runs.HISTORY, (",100,", ",nan,"), "is damaged at line 2: seconds"),
-    "epoch 0": (runs.HISTORY, ("\n1,", "\n0,"), "is damaged at line 2: epoch"),
-    "a long field": (runs.HISTORY, "epoch\n" + "1" * 200_000, "is damaged: field larger"),
-    "a result cut": (runs.RESULT, "{", "is damaged"),
+    "cut": (records.RUN, '{"name": "resnet20", ', "/run.json' is damaged: Invalid JSON: EOF"),
+    "empty": (records.RUN, "", "is damaged"),
+    "no text": (records.RUN, b"\xff\xfe", "cannot read"),
+    "another budget": (records.RUN, ('"budget": "1"', '"budget": "all"'), "is damaged: budget"),
+    "another event": (
+        records.RUN,
+        ('"kind": "started"', '"kind": "began"'),
+        "is damaged: events.0",
+    ),
+    "a row cut": (records.HISTORY, ("\n2,", "\n2\n2,"), "is damaged at line 3"),
+    "a row of text": (records.HISTORY, ("\n2,", "\ntwo,"), "is damaged at line 3: epoch"),
+    "no time": (records.HISTORY, (",100,", ",nan,"), "is damaged at line 2: seconds"),
+    "epoch 0": (records.HISTORY, ("\n1,", "\n0,"), "is damaged at line 2: epoch"),
+    "a long field": (records.HISTORY, "epoch\n" + "1" * 200_000, "is damaged: field larger"),
+    "a result cut": (records.RESULT, "{", "is damaged"),
 }
 
 
@@ -288,7 +292,7 @@ def test_a_damaged_folder_is_one_line_of_warning_and_the_others_are_listed(make,
 
 def test_a_folder_that_vanishes_meanwhile_is_a_warning(make, caplog):
     folder = make()
-    (folder / runs.RUN).unlink()
+    (folder / records.RUN).unlink()
 
     assert listed(folder) == []
     assert "has no run.json" in caplog.text

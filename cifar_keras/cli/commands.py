@@ -10,10 +10,10 @@ from cifar_keras.quiet import import_tensorflow
 
 def evaluate(options: argparse.Namespace) -> None:
     """Print what a run's saved network says of all test images."""
-    from cifar_keras import runs
+    from cifar_keras import records
     from cifar_keras.data import load
 
-    run = runs.read_run(options.run)
+    run = records.read_run(options.run)
     dataset = load(run.recipe.dataset, options.data_dir, mirrors=options.mirror)
 
     import_tensorflow()
@@ -61,8 +61,8 @@ def report(options: argparse.Namespace) -> None:
 
 def list_runs(options: argparse.Namespace) -> None:
     """Print the run folders, or that there are none."""
+    from cifar_keras.records import find_runs
     from cifar_keras.run_list import runs_table
-    from cifar_keras.runs import find_runs
 
     roots = options.run_dir or [Path("runs")]
     if folders := find_runs(roots):

@@ -49,7 +49,7 @@ def verify(options: argparse.Namespace) -> int:
 
 
 def _chosen(options: argparse.Namespace) -> list[Path]:
-    from cifar_keras.runs import find_runs
+    from cifar_keras.records import find_runs
 
     if bool(options.runs) == options.all:
         options.parser.error("name run folders, or --all for every one of --run-dir")
@@ -65,7 +65,7 @@ def _chosen(options: argparse.Namespace) -> list[Path]:
 
 
 def _verify_one(folder: Path, dataset: Callable[[str], Dataset]) -> Outcome:
-    from cifar_keras import runs
+    from cifar_keras import records
     from cifar_keras.verify import Check, outcome, verify_run
 
     print(folder)
@@ -76,7 +76,7 @@ def _verify_one(folder: Path, dataset: Callable[[str], Dataset]) -> Outcome:
         print(f"  {check.state:<13}  {check.name:<38}  {check.note}".rstrip(), flush=True)
 
     try:
-        run = runs.read_run(folder)
+        run = records.read_run(folder)
         for check in verify_run(folder, run, dataset(run.recipe.dataset)):
             tell(check)
     except RunError as error:
@@ -97,10 +97,10 @@ def compare(options: argparse.Namespace) -> None:
 
 def export(options: argparse.Namespace) -> None:
     """Write a run's network with its preprocessing; print the paths."""
-    from cifar_keras import runs
+    from cifar_keras import records
     from cifar_keras.data import load
 
-    run = runs.read_run(options.run)
+    run = records.read_run(options.run)
     dataset = load(run.recipe.dataset, options.data_dir, mirrors=options.mirror)
 
     _import_tensorflow(options)
@@ -108,7 +108,7 @@ def export(options: argparse.Namespace) -> None:
     from cifar_keras.export import export as write
 
     ending = ENDINGS[options.to] or "-savedmodel"
-    named = runs.run_name(run.name, run.seed, run.budget, run.overrides, run.precision)
+    named = records.run_name(run.name, run.seed, run.budget, run.overrides, run.precision)
     output = options.output or Path(f"{run.name}-{named.name}{ending}")
     for path in write(options.run, run, dataset, options.to, output, options.overwrite):
         print(path)
@@ -116,11 +116,11 @@ def export(options: argparse.Namespace) -> None:
 
 def predict(options: argparse.Namespace) -> None:
     """Print the five likeliest classes of each image."""
-    from cifar_keras import runs
+    from cifar_keras import records
     from cifar_keras.data import load
     from cifar_keras.images import read_images
 
-    run = runs.read_run(options.run)
+    run = records.read_run(options.run)
     images, notes = read_images(options.images)
     dataset = load(run.recipe.dataset, options.data_dir, mirrors=options.mirror)
 

@@ -17,7 +17,7 @@ from cifar_keras.quiet import import_tensorflow
 from cifar_keras.run.signals import listed, number_of, run_child, terminated_as_interrupted
 
 if TYPE_CHECKING:
-    from cifar_keras.runs import Result
+    from cifar_keras.records import Result
 
 _SLOW_BFLOAT16 = (
     "this processor has no bfloat16 instructions (avx512_bf16, amx_bf16): mixed_bfloat16 will be "
@@ -55,7 +55,7 @@ def _take_precision(options: argparse.Namespace) -> None:
 
 
 def _train_one(options: argparse.Namespace) -> None:
-    from cifar_keras import runs
+    from cifar_keras import records
     from cifar_keras.data import load
     from cifar_keras.recipe import altering, load_recipe, recipe_path
 
@@ -69,7 +69,7 @@ def _train_one(options: argparse.Namespace) -> None:
     if options.weights and recipe.initial_weights == "none":
         raise RecipeError(f"--weights: recipe '{path.stem}' begins with random weights")
     overrides = altering(options.set)
-    name = runs.run_name(path.stem, seed, options.budget, overrides, recipe.precision)
+    name = records.run_name(path.stem, seed, options.budget, overrides, recipe.precision)
     folder = options.run_dir / name
     dataset = load(recipe.dataset, options.data_dir, mirrors=options.mirror)
 
@@ -101,7 +101,7 @@ def _train_one(options: argparse.Namespace) -> None:
     chief = cluster is None or cluster.index == 0
     if chief and options.fresh and (aside := put_aside(folder)):
         say(f"the earlier run is now '{aside}'")
-    done = chief and (folder / runs.RESULT).exists()
+    done = chief and (folder / records.RESULT).exists()
     result = train(job, dataset, strategy, Every(**options.checkpoint_every))
     say(_outcome(result, done))
     if chief:

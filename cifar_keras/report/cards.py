@@ -5,11 +5,11 @@ from pathlib import Path
 
 from cifar_keras.files import sha256_of
 from cifar_keras.recipe import Recipe
+from cifar_keras.records import WEIGHTS
 from cifar_keras.report import text
 from cifar_keras.report.finished import FinishedRun
 from cifar_keras.report.results import Row
 from cifar_keras.report.verdict import verdict
-from cifar_keras.runs import WEIGHTS
 
 
 def model_cards(rows: Sequence[Row], runs: Path) -> dict[str, str]:

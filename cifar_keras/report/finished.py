@@ -10,7 +10,7 @@ import pandas as pd
 
 from cifar_keras.errors import RunError
 from cifar_keras.recipe import Precision
-from cifar_keras.runs import (
+from cifar_keras.records import (
     RESULT,
     Result,
     Run,

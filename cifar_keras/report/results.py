@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from cifar_keras.recipe import Curve, Recipe
+from cifar_keras.records import run_name
 from cifar_keras.report.finished import DASH, GROUP, FinishedRun, LeftOut, finished_runs
-from cifar_keras.runs import run_name
 
 
 @dataclass(frozen=True, eq=False)

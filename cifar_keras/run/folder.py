@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cifar_keras import runs
+from cifar_keras import records
 from cifar_keras.errors import RunError
 from cifar_keras.files import unwritable
 from cifar_keras.provenance import git_state, now, provenance, versions
@@ -50,9 +50,9 @@ def locked(folder: Path) -> Iterator[None]:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        handle = os.open(folder / runs.LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+        handle = os.open(folder / records.LOCK, os.O_RDWR | os.O_CREAT, 0o644)
     except OSError as error:
-        raise unwritable(folder / runs.LOCK, error) from None
+        raise unwritable(folder / records.LOCK, error) from None
     # `cifar-keras runs` holds a lock for a moment, to see whether it is free.
     if not (_take(handle) or _take(handle, after=0.1)):
         os.close(handle)
@@ -60,9 +60,9 @@ def locked(folder: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        if folder.is_dir() and [path.name for path in folder.iterdir()] == [runs.LOCK]:
+        if folder.is_dir() and [path.name for path in folder.iterdir()] == [records.LOCK]:
             # Nothing came of it: leave no trace.
-            (folder / runs.LOCK).unlink()
+            (folder / records.LOCK).unlink()
             folder.rmdir()
         os.close(handle)
 
@@ -78,10 +78,10 @@ def _take(handle: int, after: float = 0.0) -> bool:
 
 def put_aside(folder: Path) -> Path | None:
     """Rename a run folder so that a fresh one can take its place; None where there is none."""
-    if not (folder / runs.RUN).exists():
+    if not (folder / records.RUN).exists():
         return None
     number = 1
-    while (aside := folder.with_name(f"{folder.name}{runs.ASIDE}{number}")).exists():
+    while (aside := folder.with_name(f"{folder.name}{records.ASIDE}{number}")).exists():
         number += 1
     with locked(folder):
         folder.rename(aside)
@@ -94,9 +94,9 @@ def check_folder(job: Job, data: dict[str, Any]) -> None:
     Raises:
         RunError: it holds a run that is not this job's; the differing keys are named.
     """
-    if not (job.folder / runs.RUN).exists():
+    if not (job.folder / records.RUN).exists():
         return
-    differing = _differences(runs.read_run(job.folder), job, data)
+    differing = _differences(records.read_run(job.folder), job, data)
     if differing:
         raise RunError(
             f"'{job.folder}' holds another run: {'; '.join(differing)}; "
@@ -110,9 +110,9 @@ def open_run(job: Job, data: dict[str, Any], devices: list[str]) -> None:
     Raises:
         RunError: the folder cannot be written.
     """
-    if (job.folder / runs.RUN).exists():
+    if (job.folder / records.RUN).exists():
         return
-    run = runs.Run(
+    run = records.Run(
         name=job.name,
         recipe=job.recipe,
         recipe_sha256=job.recipe.sha256(),
@@ -123,10 +123,10 @@ def open_run(job: Job, data: dict[str, Any], devices: list[str]) -> None:
         started=now(),
         provenance=provenance(data, devices),
     )
-    runs.write_record(job.folder, runs.RUN, run)
+    records.write_record(job.folder, records.RUN, run)
 
 
-def _differences(run: runs.Run, job: Job, data: dict[str, Any]) -> list[str]:
+def _differences(run: records.Run, job: Job, data: dict[str, Any]) -> list[str]:
     there = {
         **flat(run.recipe.moving()),
         "seed": run.seed,
@@ -156,8 +156,8 @@ def record(
     note: str | None = None,
 ) -> None:
     """Add an event to run.json; `machine` is what `provenance.machine` says."""
-    run = runs.read_run(folder)
-    event = runs.Event(
+    run = records.read_run(folder)
+    event = records.Event(
         kind=kind,
         time=now(),
         stage=position.stage + 1,
@@ -166,14 +166,16 @@ def record(
         versions=versions(),
         machine=machine,
         note=note,
-        files=runs.file_hashes(folder) if kind == "finished" else {},
+        files=records.file_hashes(folder) if kind == "finished" else {},
     )
     if kind == "resumed" and run.events:
         _warn_of_rounding(run.events[-1], event)
-    runs.write_record(folder, runs.RUN, run.model_copy(update={"events": [*run.events, event]}))
+    records.write_record(
+        folder, records.RUN, run.model_copy(update={"events": [*run.events, event]})
+    )
 
 
-def _warn_of_rounding(before: runs.Event, now: runs.Event) -> None:
+def _warn_of_rounding(before: records.Event, now: records.Event) -> None:
     then, here = before.versions | before.machine, now.versions | now.machine
     # What an earlier version did not write down is not known to have changed.
     both = [key for key in here if key in then]

@@ -8,8 +8,8 @@ import numpy as np
 
 from cifar_keras.experiment.stages import Plan
 from cifar_keras.experiment.steps import Logs
+from cifar_keras.records import Epoch, write_history
 from cifar_keras.run.position import Position
-from cifar_keras.runs import Epoch, write_history
 
 
 class Clock(keras.callbacks.Callback):

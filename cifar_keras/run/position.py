@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cifar_keras.experiment.stages import Place
-from cifar_keras.runs import Epoch
+from cifar_keras.records import Epoch
 
 
 @dataclass

@@ -4,7 +4,7 @@ from functools import partial
 
 import keras
 
-from cifar_keras import runs
+from cifar_keras import records
 from cifar_keras.distribute.team import Team
 from cifar_keras.experiment import Experiment
 from cifar_keras.experiment.steps import Logs
@@ -42,7 +42,7 @@ def restore(
         put_back(experiment.model, state.arrays, ["model", "seeds", "optimizer"])
         position.go_to(state.position)
     if restored and team.chief:
-        runs.write_history(job.folder, position.rows)
+        records.write_history(job.folder, position.rows)
     return restored
 
 

@@ -12,7 +12,7 @@ from typing import Protocol
 import keras
 import tensorflow as tf
 
-from cifar_keras import runs
+from cifar_keras import records
 from cifar_keras.experiment.steps import Logs
 from cifar_keras.files import write_bytes
 from cifar_keras.recipe import flat
@@ -73,7 +73,7 @@ class Tracker(keras.callbacks.Callback):
             logger.warning("%s: %s; the run goes on without it", self.name, reason)
 
 
-def _points(row: runs.Epoch) -> Iterator[tuple[str, float]]:
+def _points(row: records.Epoch) -> Iterator[tuple[str, float]]:
     for key, value in row.model_dump().items():
         if key not in ("stage", "step"):
             yield key, float(value)
@@ -96,8 +96,8 @@ class TensorBoard:
     """
 
     def __init__(self, folder: Path) -> None:
-        shutil.rmtree(folder / runs.TENSORBOARD, ignore_errors=True)
-        self.writer = tf.summary.create_file_writer(str(folder / runs.TENSORBOARD))
+        shutil.rmtree(folder / records.TENSORBOARD, ignore_errors=True)
+        self.writer = tf.summary.create_file_writer(str(folder / records.TENSORBOARD))
 
     def add(self, number: int, points: dict[str, float]) -> None:
         """Write the row's points, each at the row's number."""
@@ -119,7 +119,7 @@ class Mlflow:
         from mlflow.tracking import MlflowClient
 
         self.client = MlflowClient()
-        self.id = self._found(job.folder / runs.MLFLOW) or self._created(job)
+        self.id = self._found(job.folder / records.MLFLOW) or self._created(job)
         known = self.client.get_metric_history(self.id, "test_accuracy")
         self.known = {point.step for point in known}
 
@@ -163,5 +163,5 @@ class Mlflow:
         params = [Param(key, str(value)) for key, value in settings.items()]
         self.client.log_batch(run.info.run_id, params=params)
         content = json.dumps({"run_id": run.info.run_id}) + "\n"
-        write_bytes(job.folder / runs.MLFLOW, content.encode())
+        write_bytes(job.folder / records.MLFLOW, content.encode())
         return str(run.info.run_id)

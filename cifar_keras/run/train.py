@@ -7,7 +7,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from cifar_keras import runs
+from cifar_keras import records
 from cifar_keras.data import Dataset
 from cifar_keras.distribute.devices import device_names, steps_between_looks
 from cifar_keras.distribute.team import Team, team_of
@@ -39,7 +39,7 @@ class Every:
 
 def train(
     job: Job, dataset: Dataset, strategy: tf.distribute.Strategy, every: Every
-) -> runs.Result:
+) -> records.Result:
     """Train to the end, from wherever the folder's run stands; a finished run is only read.
 
     Under a strategy of several workers all must call it, for the same job. The folder is the
@@ -59,7 +59,7 @@ def train(
         if result is None:
             experiment = Experiment(job.recipe, dataset, job.seed, strategy, job.budget, job.jit)
             result = _train(job, dataset, experiment, every, team)
-        return runs.Result.model_validate(result)
+        return records.Result.model_validate(result)
 
 
 def _train(
@@ -67,7 +67,7 @@ def _train(
 ) -> dict[str, Any] | None:
     experiment.place = position = Position()
     plan, signals = experiment.plan, Signals()
-    store = Store(job.folder / runs.CHECKPOINTS, [s.start for s in plan.stages if s.start])
+    store = Store(job.folder / records.CHECKPOINTS, [s.start for s in plan.stages if s.start])
     with _recorded(job, dataset, experiment, position, signals, team) as event:
         restored = restore(job, experiment, position, store, team)
         event("resumed" if restored else "started")
@@ -118,9 +118,9 @@ def _open(job: Job, dataset: Dataset, held: ExitStack) -> dict[str, Any] | None:
     """Lock the folder for as long as `held` is; return the result of a run that is finished."""
     held.enter_context(locked(job.folder))
     check_folder(job, dataset.provenance)
-    if not (job.folder / runs.RESULT).exists():
+    if not (job.folder / records.RESULT).exists():
         return None
-    return runs.read_result(job.folder).model_dump(mode="json")
+    return records.read_result(job.folder).model_dump(mode="json")
 
 
 @contextmanager

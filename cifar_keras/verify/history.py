@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from itertools import chain
 from math import isclose
 
-from cifar_keras import runs
+from cifar_keras import records
 from cifar_keras.experiment.stages import Plan
 from cifar_keras.run.result import summary
 from cifar_keras.verify.check import Check, close, equal
@@ -14,8 +14,8 @@ DIGITS = 1e-6
 
 
 def history_checks(
-    run: runs.Run,
-    rows: Sequence[runs.Epoch],
+    run: records.Run,
+    rows: Sequence[records.Epoch],
     train_images: int,
     test_images: int,
     finished: bool,
@@ -48,11 +48,11 @@ def _places(plan: Plan) -> Iterator[tuple[int, int, float]]:
             yield number, step, float(f"{(stage.steps_before + step) / per_epoch:.9g}")
 
 
-def _at(row: runs.Epoch) -> tuple[int, int, float]:
+def _at(row: records.Epoch) -> tuple[int, int, float]:
     return row.stage, row.step, row.epoch
 
 
-def _rate(plan: Plan, row: runs.Epoch) -> float | None:
+def _rate(plan: Plan, row: records.Epoch) -> float | None:
     """The rate of the row's last step."""
     if not 1 <= row.stage <= len(plan.stages):
         return None
@@ -69,7 +69,7 @@ def _lines(name: str, good: Sequence[bool], note: str) -> Check:
 
 
 def result_checks(
-    result: runs.Result, rows: Sequence[runs.Epoch], test_images: int
+    result: records.Result, rows: Sequence[records.Epoch], test_images: int
 ) -> Iterator[Check]:
     """The figures of result.json that follow from history.csv."""
     if not rows:
@@ -77,7 +77,7 @@ def result_checks(
         return
     stated = result.model_dump()
     for key, found in summary(rows, test_images).items():
-        if isinstance(found, runs.BestOnTest):
+        if isinstance(found, records.BestOnTest):
             for part in ("test_accuracy", "epoch"):
                 name = f"result.json {key}.{part}"
                 yield close(name, stated[key][part], found.model_dump()[part], DIGITS)

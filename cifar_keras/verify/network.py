@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from cifar_keras import runs
+from cifar_keras import records
 from cifar_keras.data import Dataset
 from cifar_keras.distribute.devices import device_names, make_strategy
 from cifar_keras.experiment.compiled import uses_jit
@@ -27,7 +27,7 @@ SAME_LOSS = 1e-5
 NEAR_LOSS = {"float32": 1e-4, "mixed_float16": 1e-3, "mixed_bfloat16": 1e-2}
 
 
-def same_machine(run: runs.Run) -> bool:
+def same_machine(run: records.Run) -> bool:
     """Whether the run ended on such a machine as this one, with these versions."""
     strategy = make_strategy()
     here = machine(device_names(strategy), uses_jit("auto", strategy))
@@ -62,7 +62,7 @@ def count_check(
     return Check(name, state, f"{stated:,} is stated, {found:,} found; {rule}")
 
 
-def size_checks(model: keras.Model, run: runs.Run, result: runs.Result) -> Iterator[Check]:
+def size_checks(model: keras.Model, run: records.Run, result: records.Result) -> Iterator[Check]:
     """The numbers of the network that are counted in it."""
     for layer in model.layers:
         layer.trainable = not any(
@@ -74,9 +74,9 @@ def size_checks(model: keras.Model, run: runs.Run, result: runs.Result) -> Itera
 
 def evaluation_checks(
     logits: NDArray[np.float32],
-    run: runs.Run,
-    result: runs.Result,
-    last: runs.Epoch,
+    run: records.Run,
+    result: records.Result,
+    last: records.Epoch,
     dataset: Dataset,
     exact: bool,
 ) -> Iterator[Check]:
@@ -94,7 +94,7 @@ def evaluation_checks(
     yield close("history.csv test_loss again", last.test_loss, loss, tolerance)
 
 
-def _loss(logits: NDArray[np.float32], run: runs.Run, dataset: Dataset) -> float | None:
+def _loss(logits: NDArray[np.float32], run: records.Run, dataset: Dataset) -> float | None:
     smoothed = SmoothedCrossEntropy(run.recipe.label_smoothing)
     loss = float(smoothed(tf.constant(dataset.test.labels), tf.constant(logits)))
     return loss if np.isfinite(loss) else None

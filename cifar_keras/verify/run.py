@@ -3,12 +3,13 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from cifar_keras import runs
+from cifar_keras import records
 from cifar_keras.data import Dataset
 from cifar_keras.errors import RunError
 from cifar_keras.evaluate import averaged_logits, load_network, plain_logits
 from cifar_keras.models.outside import why_refused
 from cifar_keras.verify.check import Check, close, equal
+from cifar_keras.verify.files import data_check, file_checks, recipe_checks
 from cifar_keras.verify.history import DIGITS, history_checks, result_checks
 from cifar_keras.verify.network import (
     NEAR,
@@ -17,47 +18,50 @@ from cifar_keras.verify.network import (
     same_machine,
     size_checks,
 )
-from cifar_keras.verify.records import data_check, file_checks, recipe_checks
 from cifar_keras.views import VIEW_WEIGHTS
 
 
-def verify_run(folder: Path, run: runs.Run, dataset: Dataset) -> Iterator[Check]:
+def verify_run(folder: Path, run: records.Run, dataset: Dataset) -> Iterator[Check]:
     """Each thing that the folder states of the run, whether it holds, one after another.
 
     Raises:
         RunError: a file is missing where others say that it is there, or is damaged.
     """
     images = len(dataset.test.labels)
-    result = runs.read_result(folder) if (folder / runs.RESULT).exists() else None
+    result = records.read_result(folder) if (folder / records.RESULT).exists() else None
     yield from recipe_checks(run)
     yield data_check(run, dataset.provenance)
     yield from file_checks(folder, run, result)
     rows = []
-    if result or (folder / runs.HISTORY).exists():
-        rows = runs.read_history(folder)
+    if result or (folder / records.HISTORY).exists():
+        rows = records.read_history(folder)
         finished = result is not None or run.finish is not None
         yield from history_checks(run, rows, len(dataset.train.labels), images, finished)
     if result is None:
         if run.finish:
-            yield Check(runs.RESULT, "FAILS", "run.json says that it has finished")
+            yield Check(records.RESULT, "FAILS", "run.json says that it has finished")
         else:
-            yield Check(runs.RESULT, "unfinished", "the run has not come to its end")
+            yield Check(records.RESULT, "unfinished", "the run has not come to its end")
         return
     yield from result_checks(result, rows, images)
     yield from _network_checks(folder, run, result, rows, dataset)
 
 
 def _network_checks(
-    folder: Path, run: runs.Run, result: runs.Result, rows: list[runs.Epoch], dataset: Dataset
+    folder: Path,
+    run: records.Run,
+    result: records.Result,
+    rows: list[records.Epoch],
+    dataset: Dataset,
 ) -> Iterator[Check]:
-    tta = runs.read_tta(folder)
+    tta = records.read_tta(folder)
     if tta:
         yield equal("tta.json weights_sha256", tta.weights_sha256, result.weights_sha256)
         yield equal("tta.json views", tta.views, len(VIEW_WEIGHTS))
         yield equal("tta.json test_images", tta.test_images, len(dataset.test.labels))
         share = tta.test_correct / len(dataset.test.labels)
         yield close("tta.json test_accuracy", tta.test_accuracy, share, DIGITS)
-    if not (folder / runs.WEIGHTS).exists():
+    if not (folder / records.WEIGHTS).exists():
         yield Check("figures again", "absent", "no figure was recomputed: the weights are absent")
         return
     if reason := why_refused(run.recipe.model.name):

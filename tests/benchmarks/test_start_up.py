@@ -1,7 +1,7 @@
 from pathlib import Path
 
 from benchmarks.start_up import RUN, copy_run
-from cifar_keras.runs import find_runs, read_result, read_run
+from cifar_keras.records import find_runs, read_result, read_run
 
 
 def test_copies_of_a_run_are_runs_of_other_seeds_and_weights(tmp_path):

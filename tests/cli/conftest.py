@@ -4,7 +4,7 @@ import signal
 import numpy as np
 import pytest
 
-from cifar_keras import runs
+from cifar_keras import records
 from cifar_keras.cli import main
 from cifar_keras.data import Dataset, Split
 from cifar_keras.recipe import load_recipe, recipe_path
@@ -101,7 +101,7 @@ def begun(dataset, here):
     shutil.copy(recipe_path("demo"), here / "mine.yaml")
     recipe = load_recipe(here / "mine.yaml")
     folder = here / "runs" / "mine" / "seed-1"
-    run = runs.Run(
+    run = records.Run(
         name="mine",
         recipe=recipe,
         recipe_sha256=recipe.sha256(),
@@ -112,5 +112,5 @@ def begun(dataset, here):
         started="2026-01-01T00:00:00+00:00",
         provenance={"data": dataset.provenance},
     )
-    runs.write_record(folder, runs.RUN, run)
+    records.write_record(folder, records.RUN, run)
     return folder

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from cifar_keras import runs
+from cifar_keras import records
 
 
 def start(*arguments):
@@ -53,7 +53,7 @@ def test_train_evaluate_report_and_runs(tiny, here):
     assert "tiny seed 1 (synthetic data): epoch 0.1013 of 0.1013, " in err
 
     out, _ = finish(start("evaluate", "runs/tiny/seed-1"))
-    accuracy = 100 * runs.read_result(Path("runs/tiny/seed-1")).test_accuracy
+    accuracy = 100 * records.read_result(Path("runs/tiny/seed-1")).test_accuracy
     assert out.splitlines()[:2] == [
         "tiny seed 1 on synthetic10 (synthetic, not CIFAR)",
         f"test accuracy {accuracy:.2f} % ({10 * accuracy:.0f} of 1,000)",
@@ -90,7 +90,7 @@ def test_a_run_stopped_twice_is_finished_by_the_commands_it_names(tiny):
 
     out, _ = finish(start(*command_that_continues(err)))
     assert out == "runs/tiny/seed-1-budget-15\n"
-    run = runs.read_run(Path(out.strip()))
+    run = records.read_run(Path(out.strip()))
     assert [event.kind for event in run.events] == [
         "started",
         "interrupted",
@@ -115,7 +115,7 @@ def test_two_seeds_are_two_folders_and_stop_together(tiny):
         "cifar-keras: stopped at seed 3; go on with: "
         "cifar-keras train --recipe tiny.yaml --seeds 3,4 --budget 100"
     )
-    [event] = runs.read_run(Path("runs/tiny/seed-3-budget-100")).events[1:]
+    [event] = records.read_run(Path("runs/tiny/seed-3-budget-100")).events[1:]
     assert event.kind == "interrupted"
     assert not Path("runs/tiny/seed-4-budget-100").exists()
     assert finish(start("runs"))[0].count("interrupted") == 1

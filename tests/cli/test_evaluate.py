@@ -4,7 +4,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from cifar_keras import runs
+from cifar_keras import records
 from cifar_keras.cli import main
 from cifar_keras.data import Split
 from cifar_keras.models import build_model
@@ -25,9 +25,9 @@ def dataset(dataset, monkeypatch):
 @pytest.fixture
 def finished(begun):
     """The folder of a run with weights, those that its network begins with."""
-    recipe = runs.read_run(begun).recipe
+    recipe = records.read_run(begun).recipe
     model = build_model(recipe.model.name, (32, 32, 3), 10, recipe.model.arguments)
-    model.save_weights(begun / runs.WEIGHTS)
+    model.save_weights(begun / records.WEIGHTS)
     return begun
 
 
@@ -42,13 +42,13 @@ def test_without_tta_the_accuracy_is_the_plain_one_alone(finished, capsys):
     assert lines[0] == "mine seed 1 on synthetic10 (synthetic, not CIFAR)"
     assert lines[1].startswith("test accuracy ")
     assert not any("augmentation" in line for line in lines)
-    assert not (finished / runs.TTA).exists()
+    assert not (finished / records.TTA).exists()
 
 
 def test_a_precision_other_than_float32_is_named(finished, capsys):
-    tree = json.loads((finished / runs.RUN).read_text())
+    tree = json.loads((finished / records.RUN).read_text())
     tree["recipe"]["precision"] = "mixed_bfloat16"
-    (finished / runs.RUN).write_text(json.dumps(tree))
+    (finished / records.RUN).write_text(json.dumps(tree))
 
     lines = lines_of(capsys, str(finished))
 
@@ -60,7 +60,7 @@ def test_with_tta_the_augmented_accuracy_has_a_line_of_its_own(finished, capsys)
 
     lines = lines_of(capsys, str(finished), "--tta")
 
-    tta = runs.read_tta(finished)
+    tta = records.read_tta(finished)
     assert lines[3] == (
         f"with test-time augmentation (6 views) {10 * tta.test_correct:.2f} % "
         f"({tta.test_correct} of 10)"
@@ -69,7 +69,7 @@ def test_with_tta_the_augmented_accuracy_has_a_line_of_its_own(finished, capsys)
 
 
 def test_an_augmented_accuracy_that_cannot_be_written_is_told(finished, capsys):
-    (finished / runs.TTA).mkdir()
+    (finished / records.TTA).mkdir()
 
     code = main(["evaluate", str(finished), "--tta"])
 

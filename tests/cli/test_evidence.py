@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cifar_keras import runs
+from cifar_keras import records
 from cifar_keras.cli import main
 from cifar_keras.models import build_model
 from cifar_keras.verify import Check
@@ -17,9 +17,9 @@ pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:Depreca
 @pytest.fixture
 def weighted(begun):
     """The folder of a run with weights, those that its network begins with."""
-    recipe = runs.read_run(begun).recipe
+    recipe = records.read_run(begun).recipe
     model = build_model(recipe.model.name, (32, 32, 3), 10, recipe.model.arguments)
-    model.save_weights(begun / runs.WEIGHTS)
+    model.save_weights(begun / records.WEIGHTS)
     return begun
 
 
@@ -66,7 +66,7 @@ def test_a_damaged_folder_does_not_hold_and_the_next_is_checked(begun, checked, 
     checked(Check("data", "holds"))
     damaged = begun.with_name("seed-0")
     damaged.mkdir()
-    (damaged / runs.RUN).write_text("{")
+    (damaged / records.RUN).write_text("{")
 
     assert main(["verify", "--all", "--run-dir", "runs"]) == 1
     lines = capsys.readouterr().out.splitlines()
@@ -77,8 +77,8 @@ def test_a_damaged_folder_does_not_hold_and_the_next_is_checked(begun, checked, 
 
 
 def test_an_unfinished_run_is_verified_as_far_as_it_goes(begun, capsys):
-    tree = json.loads((begun / runs.RUN).read_text())
-    (begun / runs.RUN).write_text(json.dumps(tree | {"recipe_sha256": "0" * 64}))
+    tree = json.loads((begun / records.RUN).read_text())
+    (begun / records.RUN).write_text(json.dumps(tree | {"recipe_sha256": "0" * 64}))
 
     assert main(["verify", str(begun)]) == 1
     lines = capsys.readouterr().out.splitlines()
@@ -158,9 +158,9 @@ def test_an_export_is_named_after_its_run(weighted, here, capsys):
 
 
 def test_an_export_of_another_precision_names_it(weighted, here, capsys):
-    tree = json.loads((weighted / runs.RUN).read_text())
+    tree = json.loads((weighted / records.RUN).read_text())
     tree["recipe"]["precision"] = "mixed_bfloat16"
-    (weighted / runs.RUN).write_text(json.dumps(tree))
+    (weighted / records.RUN).write_text(json.dumps(tree))
 
     assert main(["export", str(weighted), "--to", "keras"]) == 0
 

@@ -4,7 +4,7 @@ import urllib.request
 
 import pytest
 
-from cifar_keras import runs
+from cifar_keras import records
 from cifar_keras.cli import main
 from cifar_keras.recipe import recipe_path
 
@@ -169,7 +169,7 @@ def test_a_run_folder_of_an_edited_recipe_is_refused_naming_what_differs(refused
     text = (here / "mine.yaml").read_text()
     text = text.replace("  momentum: 0.9", "  momentum: 0.8").replace("epochs: 10", "epochs: 12")
     (here / "mine.yaml").write_text(text.replace("title: demo", "title: another title"))
-    before = (begun / runs.RUN).read_bytes()
+    before = (begun / records.RUN).read_bytes()
 
     code, line = refused("train", "--recipe", "mine.yaml")
 
@@ -181,7 +181,7 @@ def test_a_run_folder_of_an_edited_recipe_is_refused_naming_what_differs(refused
         "stages.0.epochs is 10.0 there, 12.0 here",
     ]
     assert told[2:] == ["use --fresh to start over, or another --run-dir"]
-    assert (begun / runs.RUN).read_bytes() == before
+    assert (begun / records.RUN).read_bytes() == before
 
 
 @pytest.mark.parametrize(
@@ -192,10 +192,10 @@ def test_a_run_folder_of_an_edited_recipe_is_refused_naming_what_differs(refused
     ],
 )
 def test_a_run_folder_of_another_precision_is_refused(refused, begun, there, asked, name):
-    tree = json.loads((begun / runs.RUN).read_text())
+    tree = json.loads((begun / records.RUN).read_text())
     tree["recipe"]["precision"] = there
     folder = begun.rename(begun.with_name(name))
-    (folder / runs.RUN).write_text(json.dumps(tree))
+    (folder / records.RUN).write_text(json.dumps(tree))
 
     assert refused("train", "--recipe", "mine.yaml", "--precision", asked) == (
         1,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cifar_keras import runs
+from cifar_keras import records
 from cifar_keras.cli import main
 from cifar_keras.errors import Interrupted, RunError
 from cifar_keras.run import signals
@@ -25,7 +25,7 @@ def test_the_job_is_what_the_command_says(trained):
     assert (job.name, job.seed, job.budget) == ("demo", 7, "1")
     assert job.recipe.optimizer.momentum == 0.8
     assert job.overrides == ("optimizer.momentum=0.8",)
-    assert job.folder == Path("elsewhere") / runs.run_name("demo", 7, "1", job.overrides)
+    assert job.folder == Path("elsewhere") / records.run_name("demo", 7, "1", job.overrides)
     assert job.command[:3] == ("cifar-keras", "train", "--recipe")
     assert (every.steps, every.seconds) == (500, None)
     assert strategy.num_replicas_in_sync == 1
@@ -148,7 +148,7 @@ def test_stdout_is_the_run_folder_alone(trained, capsys):
 
 
 def test_a_finished_run_says_so(trained, result, capsys, here):
-    runs.write_record(here / "runs" / "demo" / "seed-1", runs.RESULT, result)
+    records.write_record(here / "runs" / "demo" / "seed-1", records.RESULT, result)
 
     assert main(list(TRAIN)) == 0
     assert capsys.readouterr() == (
@@ -161,7 +161,7 @@ def test_a_finished_run_says_so(trained, result, capsys, here):
 def test_a_fresh_run_keeps_the_old_one_under_another_name(trained, begun, capsys):
     assert main(["train", "--recipe", "mine.yaml", "--fresh"]) == 0
 
-    assert (begun.with_name("seed-1.old-1") / runs.RUN).is_file()
+    assert (begun.with_name("seed-1.old-1") / records.RUN).is_file()
     assert capsys.readouterr().err.splitlines()[0] == (
         "cifar-keras: the earlier run is now 'runs/mine/seed-1.old-1'"
     )

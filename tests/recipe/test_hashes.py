@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from cifar_keras import runs
+from cifar_keras import records
 from cifar_keras.recipe import load_recipe, recipe_path
 
 COMMITTED = Path(__file__).resolve().parents[2] / "reports" / "runs"
@@ -74,12 +74,12 @@ def test_the_shipped_recipes_have_the_hashes_that_their_runs_recorded():
 
 
 @pytest.mark.parametrize(
-    "folder", runs.find_runs([COMMITTED]), ids=lambda each: f"{each.parent.name}/{each.name}"
+    "folder", records.find_runs([COMMITTED]), ids=lambda each: f"{each.parent.name}/{each.name}"
 )
 def test_each_committed_run_has_the_hash_that_it_recorded(folder):
-    recorded = json.loads((folder / runs.RUN).read_text())["recipe_sha256"]
+    recorded = json.loads((folder / records.RUN).read_text())["recipe_sha256"]
 
-    run = runs.read_run(folder)
+    run = records.read_run(folder)
 
     assert (run.recipe_sha256, run.recipe.sha256()) == (recorded, recorded)
 
@@ -95,7 +95,7 @@ def test_precision_is_no_part_of_the_hash(precision):
     ("recorded", "read"), [(MIXED_RESNET20, RESNET20), ("0" * 64, "0" * 64)], ids=["old", "other"]
 )
 def test_a_hash_that_an_earlier_version_recorded_with_its_precision_is_read_without(recorded, read):
-    run = runs.Run(
+    run = records.Run(
         name="resnet20",
         recipe=load_recipe(recipe_path("resnet20"), ["precision=mixed_bfloat16"]),
         recipe_sha256=recorded,
@@ -127,6 +127,6 @@ def test_a_run_of_another_network_than_its_recipes_states_no_parameters(override
         "provenance": {},
     }
 
-    run = runs.Run.model_validate_json(json.dumps(recorded))
+    run = records.Run.model_validate_json(json.dumps(recorded))
 
     assert run.recipe.parameters == parameters

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from cifar_keras.recipe import Recipe, load_recipe, recipes_folder
-from cifar_keras.runs import (
+from cifar_keras.records import (
     RESULT,
     RUN,
     BestOnTest,

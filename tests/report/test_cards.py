@@ -2,10 +2,10 @@ import hashlib
 
 import pytest
 
+from cifar_keras.records import WEIGHTS
 from cifar_keras.report import write_report
 from cifar_keras.report.cards import model_cards
 from cifar_keras.report.results import collect
-from cifar_keras.runs import WEIGHTS
 
 
 @pytest.fixture

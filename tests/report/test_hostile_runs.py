@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from cifar_keras.records import RESULT, RUN, WEIGHTS
 from cifar_keras.report import pictures, write_report
 from cifar_keras.report.cards import model_cards
 from cifar_keras.report.page import index_html
@@ -16,7 +17,6 @@ from cifar_keras.report.readme import BEGIN, END, with_results
 from cifar_keras.report.results import collect
 from cifar_keras.report.system_page import system_page
 from cifar_keras.report.table import comparison_markdown
-from cifar_keras.runs import RESULT, RUN, WEIGHTS
 
 HOSTILE = "a|b`c`<img src=q>\n## d\x1b[2J [e](f) %data% $\\frac$ ~~~"
 # The same as Markdown that shows it, in a table (where `|` is escaped) and elsewhere.

@@ -11,9 +11,9 @@ from dataclasses import replace
 import pytest
 
 from cifar_keras.recipe import load_recipe, recipe_names, recipe_path
+from cifar_keras.records import TTA, Tta, write_record
 from cifar_keras.report.page import index_html
 from cifar_keras.report.results import collect
-from cifar_keras.runs import TTA, Tta, write_record
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium")

@@ -6,6 +6,7 @@ import re
 import pytest
 
 from cifar_keras.recipe import load_recipe, recipe_path
+from cifar_keras.records import RUN, WEIGHTS
 from cifar_keras.report.cards import model_cards
 from cifar_keras.report.comparison import comparison
 from cifar_keras.report.curves import curve_figures
@@ -16,7 +17,6 @@ from cifar_keras.report.system_page import system_page
 from cifar_keras.report.table import comparison_markdown
 from cifar_keras.report.text import title
 from cifar_keras.report.verdict import verdict
-from cifar_keras.runs import RUN, WEIGHTS
 
 
 @pytest.fixture

@@ -3,10 +3,10 @@ import csv
 import pytest
 
 from cifar_keras.recipe import load_recipe, recipes_folder
+from cifar_keras.records import TTA, Tta, write_record
 from cifar_keras.report import write_report
 from cifar_keras.report.results import collect
 from cifar_keras.report.table import comparison_markdown
-from cifar_keras.runs import TTA, Tta, write_record
 
 
 def cells(markdown, heading, recipe):

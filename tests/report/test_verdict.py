@@ -2,9 +2,9 @@ import pandas as pd
 import pytest
 
 from cifar_keras.recipe import Reference, load_recipe, recipes_folder
+from cifar_keras.records import TTA, Tta, write_record
 from cifar_keras.report.results import collect
 from cifar_keras.report.verdict import margin, verdict
-from cifar_keras.runs import TTA, Tta, write_record
 
 
 def changed(recipe, **reference):

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 
-from cifar_keras import runs
+from cifar_keras import records
 from cifar_keras.data import Dataset, Split
 from cifar_keras.distribute.devices import make_strategy
 from cifar_keras.layers import BatchNormalization, Dropout, RReLU, SpatialDropout2D
@@ -120,7 +120,7 @@ def same_bits():
 
     def history(folder):
         timing = {"seconds", "images_per_second"}
-        return [row.model_dump(exclude=timing) for row in runs.read_history(folder)]
+        return [row.model_dump(exclude=timing) for row in records.read_history(folder)]
 
     def assert_same(one, other):
         assert history(one) == history(other)
@@ -135,7 +135,7 @@ def same_bits():
 
 def weights_of(folder):
     arrays = {}
-    with h5py.File(folder / runs.WEIGHTS) as file:
+    with h5py.File(folder / records.WEIGHTS) as file:
         file.visititems(
             lambda name, node: arrays.update({name: node[()]}) if hasattr(node, "dtype") else None
         )

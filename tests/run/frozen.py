@@ -27,7 +27,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import h5py
 from small_networks import SMALL, narrow
 
-from cifar_keras import cli, runs
+from cifar_keras import cli, records
 from cifar_keras.data import synthetic
 from cifar_keras.recipe import load_recipe, recipe_path
 
@@ -70,7 +70,7 @@ def trained(name: str, small: list[str], folder: Path) -> str:
         arguments += ["--set", override]
     if cli.main(arguments):
         raise SystemExit(1)
-    (weights,) = folder.glob(f"{name}/**/{runs.WEIGHTS}")
+    (weights,) = folder.glob(f"{name}/**/{records.WEIGHTS}")
     return hash_of(weights)
 
 

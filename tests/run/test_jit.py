@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from cifar_keras import runs
+from cifar_keras import records
 from cifar_keras.distribute.devices import make_strategy
 from cifar_keras.errors import DeviceError
 from cifar_keras.experiment.compiled import uses_jit
@@ -65,7 +65,7 @@ def begun(job, dataset):
 
 
 def test_a_run_says_whether_its_steps_are_compiled(begun):
-    [started] = runs.read_run(begun).events
+    [started] = records.read_run(begun).events
 
     assert started.machine["jit"] is False
 
@@ -80,7 +80,7 @@ def test_going_on_under_another_jit_is_told(begun, caplog, jit, told):
 
 
 def test_going_on_with_a_run_that_does_not_say_is_not_told(begun, caplog):
-    path = begun / runs.RUN
+    path = begun / records.RUN
     content = json.loads(path.read_text())
     del content["events"][0]["machine"]["jit"]
     path.write_text(json.dumps(content))
@@ -123,7 +123,7 @@ def test_on_a_cpu_a_compiled_run_is_trained_and_says_so(tmp_path, precision):
     done = subprocess.run(command, capture_output=True, text=True, timeout=600)
 
     assert done.returncode == 0, done.stderr
-    [folder] = runs.find_runs([tmp_path])
-    run = runs.read_run(folder)
+    [folder] = records.find_runs([tmp_path])
+    run = records.read_run(folder)
     assert [event.machine["jit"] for event in run.events] == [True, True]
     assert run.recipe.precision == precision

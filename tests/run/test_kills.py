@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cifar_keras import runs
+from cifar_keras import records
 
 KILLS = int(os.environ.get("CIFAR_KERAS_KILLS", "5"))
 NOISY = Path(__file__).with_name("noisy.py")
@@ -28,10 +28,10 @@ def kill(recipe, root, moment, delay):
     """Start the run, kill it; whether it was killed and had not finished before."""
     environment = os.environ | {"CIFAR_KERAS_KILL": moment}
     folder = root / "noisy" / "seed-5"
-    events = len(runs.read_run(folder).events) if (folder / runs.RUN).exists() else 0
+    events = len(records.read_run(folder).events) if (folder / records.RUN).exists() else 0
     child = subprocess.Popen(command(recipe, root), env=environment, stdout=subprocess.DEVNULL)
     while child.poll() is None and not moment:
-        begun = (folder / runs.RUN).exists() and len(runs.read_run(folder).events) > events
+        begun = (folder / records.RUN).exists() and len(records.read_run(folder).events) > events
         if begun:
             time.sleep(delay)
             child.send_signal(signal.SIGKILL)
@@ -58,7 +58,7 @@ def test_a_run_killed_again_and_again_ends_with_the_bits_of_an_unbroken_one(
         killed += kill(recipe, tmp_path / "broken", moment, draws.uniform(0, 4))
     broken = finish(recipe, tmp_path / "broken")
 
-    kinds = [event.kind for event in runs.read_run(broken).events]
+    kinds = [event.kind for event in records.read_run(broken).events]
     print(f"{killed} of {KILLS} kills struck; events: {kinds}")
     assert killed == KILLS
     assert kinds[-1] == "finished"

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from cifar_keras import runs
+from cifar_keras import records
 
 pytestmark = pytest.mark.data
 TEXT = {".json", ".csv"}
@@ -28,11 +28,11 @@ def folder(tmp_path_factory):
 
 def test_141_steps_of_learning_show(folder):
     # Chance is 0.1; 0.4276 was measured for this length.
-    assert runs.read_result(folder).test_accuracy > 0.3
+    assert records.read_result(folder).test_accuracy > 0.3
 
 
 def test_the_run_says_that_its_data_are_official(folder):
-    data = runs.read_run(folder).provenance["data"]
+    data = records.read_run(folder).provenance["data"]
 
     assert (data["official"], data["synthetic"]) == (True, False)
 
@@ -45,7 +45,7 @@ def test_no_path_of_the_machine_is_written(folder):
 
 
 def test_the_run_fits_into_3_gib(folder):
-    assert runs.read_result(folder).peak_memory_mib < 3 * 1024
+    assert records.read_result(folder).peak_memory_mib < 3 * 1024
 
 
 def test_evaluate_finds_the_accuracy_of_the_result(folder):
@@ -56,7 +56,7 @@ def test_evaluate_finds_the_accuracy_of_the_result(folder):
         text=True,
     )
 
-    stated = runs.read_result(folder)
+    stated = records.read_result(folder)
     assert (
         f"test accuracy {100 * stated.test_accuracy:.2f} % ({stated.test_correct:,} of 10,000)"
         in (done.stdout)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from benchmarks.replicas import difference, in_processes, train
-from cifar_keras import runs
+from cifar_keras import records
 from cifar_keras.data import Dataset, Split
 from cifar_keras.distribute.devices import make_strategy
 from cifar_keras.errors import Interrupted, RecipeError
@@ -49,7 +49,7 @@ def test_a_share_without_an_image_counts_for_nothing(job, odd, elsewhere, weight
 
     two = go(elsewhere("two"), odd, "cpu:2")
 
-    rows = [runs.read_history(each.folder) for each in (job, elsewhere("two"))]
+    rows = [records.read_history(each.folder) for each in (job, elsewhere("two"))]
     for ours, theirs in zip(*rows, strict=True):
         assert ours.loss == pytest.approx(theirs.loss, rel=1e-4)
         assert ours.test_loss == pytest.approx(theirs.test_loss, rel=1e-4)
@@ -85,7 +85,7 @@ def test_what_stopped_on_two_devices_goes_on_on_one(monkeypatch, job, odd, caplo
     go(job, odd, "cpu")
 
     assert "replicas 2 -> 1" in caplog.text
-    assert [event.kind for event in runs.read_run(job.folder).events] == [
+    assert [event.kind for event in records.read_run(job.folder).events] == [
         "started",
         "interrupted",
         "resumed",

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import pytest
 
-from cifar_keras import files, runs
+from cifar_keras import files, records
 from cifar_keras.errors import Interrupted, RunError
 from cifar_keras.recipe import load_recipe, recipes_folder
 from cifar_keras.run import train as training
@@ -76,7 +76,7 @@ def test_a_run_stopped_anywhere_and_resumed_is_the_uninterrupted_one_and_its_eve
     go(job, dataset)
 
     same_bits(job.folder, uninterrupted)
-    events = runs.read_run(job.folder).events
+    events = records.read_run(job.folder).events
     told = [(kind, *place) for *_, place in stops for kind in ("interrupted", "resumed")]
     assert [(event.kind, event.stage, event.step) for event in events] == [
         ("started", 1, 0),
@@ -92,7 +92,7 @@ def test_a_run_stopped_at_random_steps_again_and_again_is_the_uninterrupted_one(
 ):
     random = np.random.RandomState(7)
     stops = 0
-    while not (job.folder / runs.RESULT).exists():
+    while not (job.folder / records.RESULT).exists():
         with monkeypatch.context() as patch:
             stop_at(patch, "on_train_batch_end", random.randint(1, 14), signal.SIGINT)
             try:
@@ -128,7 +128,7 @@ def test_a_killed_run_goes_on_from_a_checkpoint_inside_the_epoch(
         kill_at_step(patch, 11)
         with pytest.raises(Killed):
             go(job, dataset, steps=4)
-    kept = [path.name for path in sorted((job.folder / runs.CHECKPOINTS).iterdir())]
+    kept = [path.name for path in sorted((job.folder / records.CHECKPOINTS).iterdir())]
     assert kept == ["stage-1-step-000000006.ckpt", "stage-1-step-000000008.ckpt"]
 
     go(job, dataset)
@@ -163,7 +163,7 @@ def killed(monkeypatch, killed_once, job, dataset, go):
             with pytest.raises(Killed):
                 go(replace(job, folder=killed_once), dataset)
     shutil.copytree(killed_once, job.folder)
-    return sorted((job.folder / runs.CHECKPOINTS).iterdir())
+    return sorted((job.folder / records.CHECKPOINTS).iterdir())
 
 
 def truncate(path):
@@ -209,7 +209,7 @@ def test_a_damaged_checkpoint_does_not_count_among_the_last_two(
         with pytest.raises(Killed):
             go(job, dataset, steps=4)
 
-    kept = [path.name for path in sorted((job.folder / runs.CHECKPOINTS).iterdir())]
+    kept = [path.name for path in sorted((job.folder / records.CHECKPOINTS).iterdir())]
     assert kept == ["stage-1-step-000000006.ckpt", "stage-1-step-000000008.ckpt"]
 
 
@@ -249,7 +249,7 @@ def test_a_full_disk_ends_the_run_and_keeps_the_checkpoint_before(
         patch.setattr(files.os, "fsync", full)
         with pytest.raises(RunError, match=r"^no space left to write '.*-000000012.ckpt'; free"):
             go(job, dataset)
-    kept = [path.name for path in (job.folder / runs.CHECKPOINTS).iterdir()]
+    kept = [path.name for path in (job.folder / records.CHECKPOINTS).iterdir()]
     assert kept == ["stage-1-step-000000006.ckpt"]
 
     go(job, dataset)
@@ -299,10 +299,10 @@ def test_a_run_that_diverges_stops_and_says_where(job, dataset, go):
     with pytest.raises(RunError, match=r"after epoch 1, step [123] \(stage 1\), at learning rate"):
         go(wild, dataset)
 
-    assert [path.name for path in (job.folder / runs.CHECKPOINTS).iterdir()] == [
+    assert [path.name for path in (job.folder / records.CHECKPOINTS).iterdir()] == [
         "stage-1-step-000000006.ckpt"
     ]
-    assert runs.read_run(job.folder).events[-1].kind == "failed"
+    assert records.read_run(job.folder).events[-1].kind == "failed"
 
 
 def test_a_finished_run_is_read_and_not_trained_again(monkeypatch, job, dataset, uninterrupted, go):
@@ -310,8 +310,8 @@ def test_a_finished_run_is_read_and_not_trained_again(monkeypatch, job, dataset,
 
     result = go(replace(job, folder=uninterrupted), dataset)
 
-    assert result == runs.read_result(uninterrupted)
-    assert not (uninterrupted / runs.CHECKPOINTS).exists()
+    assert result == records.read_result(uninterrupted)
+    assert not (uninterrupted / records.CHECKPOINTS).exists()
 
 
 @pytest.mark.parametrize(
@@ -350,18 +350,18 @@ def test_a_folder_of_other_data_is_refused(job, dataset, uninterrupted, go):
 def test_fresh_keeps_the_old_folder_under_another_name(job, killed):
     first = put_aside(job.folder)
     (job.folder).mkdir()
-    (job.folder / runs.RUN).write_text("{}")
+    (job.folder / records.RUN).write_text("{}")
     second = put_aside(job.folder)
 
     assert (first.name, second.name) == ("seed-3.old-1", "seed-3.old-2")
-    assert (first / runs.CHECKPOINTS / killed[-1].name).exists()
-    assert runs.find_runs([job.folder.parent.parent]) == []
+    assert (first / records.CHECKPOINTS / killed[-1].name).exists()
+    assert records.find_runs([job.folder.parent.parent]) == []
 
 
 def test_resuming_under_another_version_warns_that_identity_is_not_claimed(
     job, dataset, killed, caplog, go
 ):
-    path = job.folder / runs.RUN
+    path = job.folder / records.RUN
     run = json.loads(path.read_text())
     run["events"][-1]["versions"]["keras"] = "3.0.0"
     run["events"][-1]["machine"]["onednn"] = False

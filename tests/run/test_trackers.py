@@ -3,14 +3,14 @@ from dataclasses import replace
 
 import pytest
 
-from cifar_keras import runs
+from cifar_keras import records
 from cifar_keras.errors import Interrupted
 from cifar_keras.run.position import Position
 from cifar_keras.run.trackers import Tracker
 
 
 def rows_of(folder, key):
-    return [row.model_dump()[key] for row in runs.read_history(folder)]
+    return [row.model_dump()[key] for row in records.read_history(folder)]
 
 
 def tensorboard_points(folder, tag):
@@ -97,7 +97,7 @@ def test_a_resumed_run_has_each_point_of_mlflow_once(
 
 
 def row(number):
-    return runs.Epoch(
+    return records.Epoch(
         epoch=number,
         step=number,
         learning_rate=0.1,

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from cifar_keras import runs
+from cifar_keras import records
 
 NOISY = Path(__file__).with_name("noisy.py")
 pytestmark = pytest.mark.slow
@@ -49,7 +49,7 @@ class Pair:
         """Until a checkpoint of the first stage has come so far."""
         while not any(
             int(path.stem.rpartition("-")[2]) >= step
-            for path in self.folder.glob(f"{runs.CHECKPOINTS}/stage-1-step-*.ckpt")
+            for path in self.folder.glob(f"{records.CHECKPOINTS}/stage-1-step-*.ckpt")
         ):
             assert all(worker.poll() is None for worker in self.workers), self.ended()
             time.sleep(0.02)
@@ -104,12 +104,12 @@ def test_a_worker_killed_ends_the_others_and_all_resume(
 
     assert codes == [0, 0], told
     same_bits(again.folder, unbroken)
-    assert "resumed" in [event.kind for event in runs.read_run(again.folder).events]
+    assert "resumed" in [event.kind for event in records.read_run(again.folder).events]
 
 
 def test_only_the_chief_writes(unbroken):
     assert sorted(path.name for path in unbroken.parent.parent.iterdir()) == ["noisy"]
-    run = runs.read_run(unbroken)
+    run = records.read_run(unbroken)
     assert run.provenance["devices"] == ["CPU:0", "CPU:0"]
     assert run.events[-1].machine["replicas"] == 2
 
@@ -178,7 +178,7 @@ def test_launch_ends_all_when_one_dies_and_goes_on(tmp_path):
     command += ["--recipe", "demo", "--budget", "0.1", "--checkpoint-every", "5steps"]
     folder = tmp_path / "runs" / "demo" / "seed-1-budget-0.1"
     launched = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
-    while not (folder / runs.CHECKPOINTS / "stage-1-step-000000005.ckpt").exists():
+    while not (folder / records.CHECKPOINTS / "stage-1-step-000000005.ckpt").exists():
         assert launched.poll() is None
         time.sleep(0.05)
     listed = subprocess.run(
@@ -197,7 +197,7 @@ def test_launch_ends_all_when_one_dies_and_goes_on(tmp_path):
     again = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)
     assert again.returncode == 0, again.stderr
     assert again.stdout == "runs/demo/seed-1-budget-0.1\n"
-    assert (folder / runs.RESULT).exists()
+    assert (folder / records.RESULT).exists()
 
 
 def test_stock_keras_still_fails():

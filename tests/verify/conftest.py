@@ -5,7 +5,7 @@ import keras
 import numpy as np
 import pytest
 
-from cifar_keras import runs
+from cifar_keras import records
 from cifar_keras.data import Dataset, Split
 from cifar_keras.distribute.devices import make_strategy
 from cifar_keras.evaluate import evaluate_views
@@ -61,9 +61,9 @@ def trained(tmp_path_factory, dataset):
     keras.utils.set_random_seed(2)
     model = recipe.model
     network = build_model(model.name, recipe.input_shape, recipe.num_classes, model.arguments)
-    network.save_weights(other / runs.WEIGHTS)
+    network.save_weights(other / records.WEIGHTS)
     for folder in (job.folder, other):
-        evaluate_views(folder, runs.read_run(folder), dataset)
+        evaluate_views(folder, records.read_run(folder), dataset)
     return job.folder, other
 
 
@@ -78,7 +78,9 @@ def checks(dataset):
     """A function from a folder to its checks by name."""
 
     def checks(folder):
-        return {check.name: check for check in verify_run(folder, runs.read_run(folder), dataset)}
+        return {
+            check.name: check for check in verify_run(folder, records.read_run(folder), dataset)
+        }
 
     return checks
 
@@ -102,9 +104,9 @@ def edit():
 @pytest.fixture
 def of_an_earlier_version(folder):
     """The folder as it was written before the hashes of its files were kept; without tta.json."""
-    (folder / runs.TTA).unlink()
-    tree = json.loads((folder / runs.RUN).read_text())
+    (folder / records.TTA).unlink()
+    tree = json.loads((folder / records.RUN).read_text())
     for event in tree["events"]:
         del event["files"]
-    (folder / runs.RUN).write_text(json.dumps(tree))
+    (folder / records.RUN).write_text(json.dumps(tree))
     return folder

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from cifar_keras import runs
+from cifar_keras import records
 from cifar_keras.errors import RunError
 from cifar_keras.verify import network, verify_run
 
@@ -18,10 +18,10 @@ HASHES = ("history.csv", "result.json", "final.weights.h5")
 
 def edit_row(folder, number, **cells):
     """Change cells of a row of history.csv; row -1 is the last."""
-    with (folder / runs.HISTORY).open() as file:
+    with (folder / records.HISTORY).open() as file:
         rows = list(csv.DictReader(file))
     rows[number] |= cells
-    with (folder / runs.HISTORY).open("w") as file:
+    with (folder / records.HISTORY).open("w") as file:
         writer = csv.DictWriter(file, rows[0], lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
@@ -41,7 +41,7 @@ def test_a_run_as_it_was_written_holds(folder, checks):
 
 
 def test_an_edited_history_is_detected_by_its_hash(folder, failing):
-    (folder / runs.WEIGHTS).unlink()
+    (folder / records.WEIGHTS).unlink()
     edit_row(folder, 0, test_accuracy="0.99")
 
     assert "history.csv" in failing(folder)
@@ -63,22 +63,22 @@ def test_an_edited_history_is_detected_without_its_hash(
     of_an_earlier_version, failing, row, cells, found
 ):
     if not found.endswith("again"):
-        (of_an_earlier_version / runs.WEIGHTS).unlink()
+        (of_an_earlier_version / records.WEIGHTS).unlink()
     edit_row(of_an_earlier_version, row, **cells)
 
     assert found in failing(of_an_earlier_version)
 
 
 def test_a_history_that_was_cut_is_detected(of_an_earlier_version, failing):
-    (of_an_earlier_version / runs.WEIGHTS).unlink()
-    path = of_an_earlier_version / runs.HISTORY
+    (of_an_earlier_version / records.WEIGHTS).unlink()
+    path = of_an_earlier_version / records.HISTORY
     path.write_text("\n".join(path.read_text().splitlines()[:-1]) + "\n")
 
     assert "history.csv rows" in failing(of_an_earlier_version)
 
 
 def test_a_swapped_weight_file_is_detected_by_its_hash_and_its_figures(trained, folder, failing):
-    shutil.copy(trained[1] / runs.WEIGHTS, folder)
+    shutil.copy(trained[1] / records.WEIGHTS, folder)
 
     found = failing(folder)
 
@@ -90,9 +90,9 @@ def test_swapped_weights_whose_hash_is_written_anew_are_detected(
     trained, of_an_earlier_version, failing, edit
 ):
     folder = of_an_earlier_version
-    shutil.copy(trained[1] / runs.WEIGHTS, folder)
-    digest = hashlib.sha256((folder / runs.WEIGHTS).read_bytes()).hexdigest()
-    edit(folder / runs.RESULT, weights_sha256=digest)
+    shutil.copy(trained[1] / records.WEIGHTS, folder)
+    digest = hashlib.sha256((folder / records.WEIGHTS).read_bytes()).hexdigest()
+    edit(folder / records.RESULT, weights_sha256=digest)
 
     found = failing(folder)
 
@@ -101,13 +101,13 @@ def test_swapped_weights_whose_hash_is_written_anew_are_detected(
 
 
 def test_weights_of_another_network_are_a_line_and_no_traceback(folder, checks):
-    (folder / runs.WEIGHTS).write_bytes(b"no weights")
+    (folder / records.WEIGHTS).write_bytes(b"no weights")
 
     assert checks(folder)["figures again"].state == "FAILS"
 
 
 def test_a_result_written_by_hand_is_detected_by_hash_history_and_network(folder, failing, edit):
-    edit(folder / runs.RESULT, test_accuracy=0.995, test_correct=199)
+    edit(folder / records.RESULT, test_accuracy=0.995, test_correct=199)
 
     found = failing(folder)
 
@@ -122,7 +122,7 @@ def test_a_result_and_a_history_made_to_agree_are_detected_by_the_network(
     folder = of_an_earlier_version
     edit_row(folder, -1, test_accuracy="0.995")
     best = {"test_accuracy": 0.995, "epoch": 3, "note": "chosen on the test set"}
-    edit(folder / runs.RESULT, test_accuracy=0.995, test_correct=199, best_on_test=best)
+    edit(folder / records.RESULT, test_accuracy=0.995, test_correct=199, best_on_test=best)
 
     assert failing(folder) == ["result.json test_correct again", "history.csv test_accuracy again"]
 
@@ -130,17 +130,17 @@ def test_a_result_and_a_history_made_to_agree_are_detected_by_the_network(
 @pytest.mark.parametrize("key", ["parameters", "macs", "test_images", "epochs", "steps"])
 def test_each_number_of_the_result_is_found_again(of_an_earlier_version, failing, edit, key):
     if key not in ("parameters", "macs"):
-        (of_an_earlier_version / runs.WEIGHTS).unlink()
-    edit(of_an_earlier_version / runs.RESULT, **{key: 1})
+        (of_an_earlier_version / records.WEIGHTS).unlink()
+    edit(of_an_earlier_version / records.RESULT, **{key: 1})
 
     assert f"result.json {key}" in failing(of_an_earlier_version)
 
 
 def test_a_recipe_changed_afterwards_is_detected(folder, checks):
-    tree = json.loads((folder / runs.RUN).read_text())
+    tree = json.loads((folder / records.RUN).read_text())
     tree["recipe"]["optimizer"]["momentum"] = 0.8
-    (folder / runs.WEIGHTS).unlink()
-    (folder / runs.RUN).write_text(json.dumps(tree))
+    (folder / records.WEIGHTS).unlink()
+    (folder / records.RUN).write_text(json.dumps(tree))
 
     found = checks(folder)
 
@@ -152,12 +152,12 @@ def test_a_recipe_changed_afterwards_is_detected(folder, checks):
 
 
 def test_a_run_in_half_precision_is_of_the_recipe_as_shipped(of_an_earlier_version, checks, edit):
-    run = runs.read_run(of_an_earlier_version)
+    run = records.read_run(of_an_earlier_version)
     mixed = run.recipe.model_copy(update={"precision": "mixed_bfloat16"})
-    (of_an_earlier_version / runs.WEIGHTS).unlink()
+    (of_an_earlier_version / records.WEIGHTS).unlink()
     # As 0.4.0 wrote it.
     edit(
-        of_an_earlier_version / runs.RUN,
+        of_an_earlier_version / records.RUN,
         recipe=mixed.model_dump(mode="json"),
         recipe_sha256=mixed.sha256_with_precision(),
         overrides=[*run.overrides, "precision=mixed_bfloat16"],
@@ -169,38 +169,38 @@ def test_a_run_in_half_precision_is_of_the_recipe_as_shipped(of_an_earlier_versi
 
 
 def test_other_data_are_detected(folder, dataset):
-    (folder / runs.WEIGHTS).unlink()
+    (folder / records.WEIGHTS).unlink()
     hashes = {"train": "1" * 64, "test": "3" * 64}
     other = replace(dataset, provenance=dataset.provenance | {"content_sha256": hashes})
 
-    [check] = [c for c in verify_run(folder, runs.read_run(folder), other) if c.name == "data"]
+    [check] = [c for c in verify_run(folder, records.read_run(folder), other) if c.name == "data"]
 
     assert check.state == "FAILS"
 
 
 def test_an_augmented_accuracy_written_by_hand_is_detected(folder, failing, edit):
-    edit(folder / runs.TTA, test_accuracy=0.995, test_correct=199)
+    edit(folder / records.TTA, test_accuracy=0.995, test_correct=199)
 
     assert failing(folder) == ["tta.json test_correct again"]
 
 
 def test_an_augmented_accuracy_of_other_weights_is_detected(trained, folder, failing):
-    shutil.copy(trained[1] / runs.TTA, folder)
-    (folder / runs.WEIGHTS).unlink()
+    shutil.copy(trained[1] / records.TTA, folder)
+    (folder / records.WEIGHTS).unlink()
 
     assert "tta.json weights_sha256" in failing(folder)
 
 
 def test_without_weights_everything_else_is_checked(folder, checks, failing, edit):
-    (folder / runs.WEIGHTS).unlink()
-    digest = runs.read_result(folder).weights_sha256
+    (folder / records.WEIGHTS).unlink()
+    digest = records.read_result(folder).weights_sha256
 
     found = checks(folder)
 
     assert found["final.weights.h5"].state == found["figures again"].state == "absent"
     assert found["final.weights.h5"].note == f"weights absent; their sha256 is {digest}"
     assert failing(folder) == []
-    edit(folder / runs.RESULT, test_correct=199)
+    edit(folder / records.RESULT, test_correct=199)
     assert failing(folder) == ["result.json", "result.json test_correct"]
 
 
@@ -218,10 +218,10 @@ def test_what_an_earlier_version_did_not_keep_is_said_and_does_not_fail(
 
 def test_an_unfinished_run_holds_as_far_as_it_goes(of_an_earlier_version, checks):
     folder = of_an_earlier_version
-    tree = json.loads((folder / runs.RUN).read_text())
+    tree = json.loads((folder / records.RUN).read_text())
     tree["events"] = tree["events"][:1]
-    (folder / runs.RUN).write_text(json.dumps(tree))
-    for name in (runs.RESULT, runs.WEIGHTS):
+    (folder / records.RUN).write_text(json.dumps(tree))
+    for name in (records.RESULT, records.WEIGHTS):
         (folder / name).unlink()
 
     found = checks(folder)
@@ -234,20 +234,20 @@ def test_an_unfinished_run_given_the_result_of_a_whole_one_is_detected(
     of_an_earlier_version, failing
 ):
     folder = of_an_earlier_version
-    tree = json.loads((folder / runs.RUN).read_text())
+    tree = json.loads((folder / records.RUN).read_text())
     tree["events"] = tree["events"][:1]
-    (folder / runs.RUN).write_text(json.dumps(tree))
-    (folder / runs.WEIGHTS).unlink()
-    path = folder / runs.HISTORY
+    (folder / records.RUN).write_text(json.dumps(tree))
+    (folder / records.WEIGHTS).unlink()
+    path = folder / records.HISTORY
     path.write_text("\n".join(path.read_text().splitlines()[:-1]) + "\n")
 
     assert {"history.csv rows", "run.json finish"} <= set(failing(folder))
 
 
 def test_an_event_of_the_end_that_was_taken_away_is_detected(folder, failing):
-    tree = json.loads((folder / runs.RUN).read_text())
+    tree = json.loads((folder / records.RUN).read_text())
     tree["events"] = [each for each in tree["events"] if each["kind"] != "finished"]
-    (folder / runs.RUN).write_text(json.dumps(tree))
+    (folder / records.RUN).write_text(json.dumps(tree))
 
     assert failing(folder) == ["run.json finish"]
 
@@ -256,38 +256,38 @@ def test_an_event_of_the_end_that_was_taken_away_is_detected(folder, failing):
 def test_the_views_and_images_of_an_augmented_accuracy_are_checked(
     folder, failing, edit, key, value
 ):
-    (folder / runs.WEIGHTS).unlink()
-    edit(folder / runs.TTA, **{key: value})
+    (folder / records.WEIGHTS).unlink()
+    edit(folder / records.TTA, **{key: value})
 
     assert failing(folder) == [f"tta.json {key}"]
 
 
 @pytest.mark.parametrize("place", [0.3, 0.5, 0.7, 0.9])
 def test_a_flipped_bit_in_the_weights_is_detected_and_no_traceback(folder, failing, place):
-    content = bytearray((folder / runs.WEIGHTS).read_bytes())
+    content = bytearray((folder / records.WEIGHTS).read_bytes())
     content[int(place * len(content))] ^= 64
-    (folder / runs.WEIGHTS).write_bytes(content)
+    (folder / records.WEIGHTS).write_bytes(content)
 
     assert "final.weights.h5" in failing(folder)
 
 
 def test_a_provenance_of_another_form_is_one_line(folder, checks):
-    tree = json.loads((folder / runs.RUN).read_text())
+    tree = json.loads((folder / records.RUN).read_text())
     tree["provenance"]["data"] = ["a list"]
-    (folder / runs.RUN).write_text(json.dumps(tree))
+    (folder / records.RUN).write_text(json.dumps(tree))
 
     with pytest.raises(RunError, match=r"provenance\.data"):
         checks(folder)
 
 
 def test_a_result_that_was_taken_away_is_detected(folder, failing):
-    (folder / runs.RESULT).unlink()
+    (folder / records.RESULT).unlink()
 
     assert failing(folder) == ["result.json"]
 
 
 def test_a_history_that_was_taken_away_is_told(folder, checks):
-    (folder / runs.HISTORY).unlink()
+    (folder / records.HISTORY).unlink()
 
     with pytest.raises(RunError, match=r"has no history\.csv"):
         checks(folder)
@@ -295,7 +295,7 @@ def test_a_history_that_was_taken_away_is_told(folder, checks):
 
 @pytest.mark.parametrize("changed", ["versions", "machine"])
 def test_a_run_that_ended_elsewhere_is_not_of_the_same_machine(trained, monkeypatch, changed):
-    run = runs.read_run(trained[0])
+    run = records.read_run(trained[0])
     assert network.same_machine(run)
 
     monkeypatch.setattr(network, changed, lambda *_: {"cpu": "another", "keras": "another"})
@@ -304,14 +304,14 @@ def test_a_run_that_ended_elsewhere_is_not_of_the_same_machine(trained, monkeypa
 
 
 def test_a_run_that_was_compiled_is_not_of_the_same_machine(trained):
-    run = runs.read_run(trained[0])
+    run = records.read_run(trained[0])
     run.finish.machine["jit"] = True
 
     assert not network.same_machine(run)
 
 
 def test_a_run_that_does_not_say_whether_it_was_compiled_may_be_of_the_same_machine(trained):
-    run = runs.read_run(trained[0])
+    run = records.read_run(trained[0])
     del run.finish.machine["jit"]
 
     assert network.same_machine(run)

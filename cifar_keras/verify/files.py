@@ -4,14 +4,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from cifar_keras import runs
+from cifar_keras import records
 from cifar_keras.errors import RecipeError
 from cifar_keras.files import sha256_of
 from cifar_keras.recipe import flat, load_recipe, recipe_names, recipe_path
 from cifar_keras.verify.check import Check, equal
 
 
-def recipe_checks(run: runs.Run) -> Iterator[Check]:
+def recipe_checks(run: records.Run) -> Iterator[Check]:
     """The recipe against its hash, and against the shipped recipe of its name in its precision."""
     yield equal("recipe", run.recipe_sha256, run.recipe.sha256())
     name = "recipe as shipped"
@@ -29,7 +29,7 @@ def recipe_checks(run: runs.Run) -> Iterator[Check]:
     yield Check(name, "differs" if keys else "holds", f"in {', '.join(keys)}" if keys else run.name)
 
 
-def data_check(run: runs.Run, data: dict[str, Any]) -> Check:
+def data_check(run: records.Run, data: dict[str, Any]) -> Check:
     """The data that are here against those that the run says it was made from."""
     stated = run.provenance.get("data", {})
     keys = ("content_sha256", "content_official", "synthetic")
@@ -43,10 +43,10 @@ def data_check(run: runs.Run, data: dict[str, Any]) -> Check:
     return Check("data", "holds", f"{run.recipe.dataset}, {kind}")
 
 
-def file_checks(folder: Path, run: runs.Run, result: runs.Result | None) -> Iterator[Check]:
+def file_checks(folder: Path, run: records.Run, result: records.Result | None) -> Iterator[Check]:
     """history.csv, result.json and the weights against the hashes that were taken at the end."""
     kept = run.finish.files if run.finish else {}
-    for name in (runs.HISTORY, runs.RESULT):
+    for name in (records.HISTORY, records.RESULT):
         if (folder / name).exists():
             yield _file_check(folder / name, kept.get(name))
     if result is None:
@@ -56,12 +56,12 @@ def file_checks(folder: Path, run: runs.Run, result: runs.Result | None) -> Iter
         note = "result.json is there, but no event of the run's end; `train` adds it"
         yield Check("run.json finish", "FAILS", note)
     stated = result.weights_sha256
-    if kept.get(runs.WEIGHTS, stated) != stated:
-        yield equal("result.json weights_sha256", stated, kept[runs.WEIGHTS])
-    if not (folder / runs.WEIGHTS).exists():
-        yield Check(runs.WEIGHTS, "absent", f"weights absent; their sha256 is {stated}")
+    if kept.get(records.WEIGHTS, stated) != stated:
+        yield equal("result.json weights_sha256", stated, kept[records.WEIGHTS])
+    if not (folder / records.WEIGHTS).exists():
+        yield Check(records.WEIGHTS, "absent", f"weights absent; their sha256 is {stated}")
     else:
-        yield equal(runs.WEIGHTS, stated, sha256_of(folder / runs.WEIGHTS))
+        yield equal(records.WEIGHTS, stated, sha256_of(folder / records.WEIGHTS))
 
 
 def _file_check(path: Path, stated: str | None) -> Check:
