@@ -1,5 +1,6 @@
 """How a recipe is found, read and overridden."""
 
+import os
 from collections.abc import Sequence
 from itertools import takewhile
 from pathlib import Path
@@ -47,12 +48,12 @@ def recipe_path(name_or_file: str) -> Path:
             be made of its file's name.
     """
     if _is_file(name_or_file):
-        path = Path(name_or_file)
-        if not path.is_file():
-            raise RecipeError(f"recipe file '{name_or_file}' is not there; correct the path")
-        return _named(path)
+        # Unlike that of pathlib this is False of names that no file can have.
+        if not os.path.isfile(name_or_file):
+            raise RecipeError(f"recipe file {short(name_or_file)} is not there; correct the path")
+        return _named(Path(name_or_file))
     path = recipes_folder() / f"{name_or_file}.yaml"
-    if path.is_file():
+    if os.path.isfile(path):
         return _named(path)
     hint = did_you_mean(name_or_file, recipe_names()) or "see 'cifar-keras recipes'"
     raise RecipeError(f"unknown recipe {short(name_or_file)}; {hint}")

@@ -6,7 +6,7 @@ from typing import Any, get_args
 
 from pydantic import BaseModel
 
-from cifar_keras.recipe.wording import did_you_mean, short
+from cifar_keras.recipe.wording import cut, did_you_mean, short
 
 # More help nobody.
 _MOST = 20
@@ -68,7 +68,7 @@ def _line(file: str, tree: Any, keys: _Keys, found: Sequence[Any], schema: type[
 def _remedy(value: Any, error: Any) -> str:
     if isinstance(value, str) and error["type"] in ("float_type", "int_type"):
         return _number(value, whole=error["type"] == "int_type")
-    message = str(error["msg"]).removeprefix("Value error, ")
+    message = cut(str(error["msg"]).removeprefix("Value error, "), 300)
     if isinstance(value, bool):
         return f"{message}; YAML reads yes, no, on and off as true or false: quote text"
     return message

@@ -19,5 +19,9 @@ def nearest(name: str, known: Iterable[str], there_are: str) -> str:
 
 def short(value: Any) -> str:
     """Return the value's `repr`, cut where it is longer than a line."""
-    text = repr(value)
-    return text if len(text) <= 100 else f"{text[:97]}..."
+    return cut(repr(value), 100)
+
+
+def cut(text: str, longest: int) -> str:
+    """Return the text, cut to so many characters."""
+    return text if len(text) <= longest else f"{text[: longest - 3]}..."

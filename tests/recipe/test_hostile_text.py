@@ -1,6 +1,8 @@
 """Whatever the text of a recipe or of an override, it is a recipe or one short line an error."""
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from cifar_keras.errors import RecipeError
 from cifar_keras.recipe import load_recipe, recipe_path
@@ -45,6 +47,26 @@ HOSTILE = [
     "x" * 10_000,
     "{" + "k" * 10_000 + ": 1}",
 ]
+MARKS = [
+    "{",
+    "}",
+    "[",
+    "]",
+    ": ",
+    "- ",
+    "? ",
+    "'",
+    '"',
+    "|",
+    "#",
+    "\t",
+    "\n",
+    "  ",
+    "\x00",
+    "@",
+    "%",
+]
+LINES = ["1: 2\n", "~: 1\n", "base: resnet20\n", "base: x.yaml\n", f"base: {'9' * 5000}\n", "---\n"]
 KEYS = ["data.batch_size", "model.depth", "label_smoothing", "lookahead", "stages"]
 
 
@@ -53,7 +75,7 @@ def refusal(path, overrides=()):
         load_recipe(path, overrides)
     lines = str(caught.value).splitlines()
     assert len(lines) <= 25
-    assert all(0 < len(line) <= 600 for line in lines)
+    assert all(0 < len(line) <= 700 for line in lines)
     return lines
 
 
@@ -177,3 +199,36 @@ def test_of_thousands_of_mistakes_the_first_are_told(tmp_path):
 
     assert lines[-1] == "many.yaml: and 4,980 more"
     assert len(lines) == 21
+
+
+@given(
+    name=st.sampled_from(["resnet110", "airbench94_muon", "dsn", "resnet20_cv"]),
+    pieces=st.lists(
+        st.tuples(st.floats(0, 1), st.integers(0, 40), st.sampled_from(HOSTILE + MARKS + LINES)),
+        min_size=1,
+        max_size=4,
+    ),
+)
+@settings(derandomize=True, max_examples=300, deadline=None)
+def test_a_damaged_recipe_is_a_recipe_or_refused(tmp_path_factory, name, pieces):
+    text = recipe_path(name).read_text()
+    for place, length, piece in pieces:
+        start = int(place * len(text))
+        text = text[:start] + piece + text[start + length :]
+    path = tmp_path_factory.getbasetemp() / "damaged.yaml"
+    path.write_bytes(text.encode(errors="surrogatepass"))
+
+    try:
+        load_recipe(path)
+    except RecipeError:
+        refusal(path)
+
+
+@pytest.mark.parametrize(
+    "name", ["9" * 5000, "9" * 5000 + ".yaml", "a\0b", "a\0b.yaml", "", "\ud800"]
+)
+def test_a_name_that_no_recipe_can_have_is_refused(name):
+    with pytest.raises(RecipeError) as caught:
+        recipe_path(name)
+
+    assert len(str(caught.value)) < 300
