@@ -43,7 +43,7 @@ def dataset(monkeypatch):
     made = Dataset(
         name="synthetic10", train=few, test=few, class_names=names, provenance=provenance
     )
-    monkeypatch.setattr("cifar_keras.data.load", lambda name, data_dir: made)
+    monkeypatch.setattr("cifar_keras.data.load", lambda *_, **__: made)
 
 
 @pytest.fixture
