@@ -21,7 +21,7 @@ from typing_extensions import TypedDict
 
 from cifar_keras.errors import RunError
 from cifar_keras.files import sha256_of, write_bytes
-from cifar_keras.recipe import RULE, Precision, Recipe, altering, alters_network, is_name
+from cifar_keras.recipe import RULE, Precision, Recipe, altering, alters_network, flat, is_name
 
 RUN = "run.json"
 HISTORY = "history.csv"
@@ -229,6 +229,33 @@ def run_name(
         text = json.dumps(sorted(overrides))
         name += f"-set-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
     return Path(recipe_name) / name
+
+
+def check_same(
+    folder: Path, recipe: Recipe, seed: int, budget: str, data: dict[str, Any] | None = None
+) -> None:
+    """Raise unless the folder has no run, or the one that this describes.
+
+    `data` is the record of the data set; None where it is not known.
+
+    Raises:
+        RunError: it holds another run; the differing keys are named.
+    """
+    if not (folder / RUN).exists():
+        return
+    run = read_run(folder)
+    there = {**flat(run.recipe.moving()), "seed": run.seed, "budget": run.budget}
+    here = {**flat(recipe.moving()), "seed": seed, "budget": budget}
+    keys = [key for key in {**there, **here} if there.get(key) != here.get(key)]
+    differing = [f"{key} is {there.get(key)} there, {here.get(key)} here" for key in keys]
+    stated = run.provenance.get("data", {}).get("content_sha256")
+    if data and stated != data["content_sha256"]:
+        differing.append("the data's content")
+    if differing:
+        raise RunError(
+            f"'{folder}' holds another run: {'; '.join(differing)}; "
+            "use --fresh to start over, or another --run-dir"
+        )
 
 
 def write_record(folder: Path, name: str, record: Record) -> None:
