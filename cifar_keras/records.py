@@ -28,6 +28,9 @@ HISTORY = "history.csv"
 RESULT = "result.json"
 TTA = "tta.json"
 WEIGHTS = "final.weights.h5"
+# Smaller ones to publish (Keras asks for this ending), and the figures of these.
+HALF_WEIGHTS = "float16.weights.h5"
+HALF = "float16.json"
 CHECKPOINTS = "checkpoints"
 TENSORBOARD = "tensorboard"
 MLFLOW = "mlflow.json"
@@ -208,6 +211,22 @@ class Tta(Record):
     finished: str
 
 
+class HalfWeights(Record):
+    """float16.json: the figures of the run's weights once their kernels are float16.
+
+    `rounded_from` is the hash of the weights that the run ended with; `augmented_correct` is None
+    where no views were evaluated.
+    """
+
+    weights_sha256: Sha256
+    rounded_from: Sha256
+    test_accuracy: Accuracy
+    test_correct: int
+    test_images: int
+    augmented_correct: int | None = None
+    finished: str
+
+
 def run_name(
     recipe_name: str,
     seed: int,
@@ -319,6 +338,26 @@ def read_tta(folder: Path) -> Tta | None:
         return None
     tta: Tta = _read_record(folder, TTA, Tta)
     return tta
+
+
+def read_half(folder: Path) -> HalfWeights | None:
+    """The folder's float16.json; None where there are no such weights."""
+    if not (folder / HALF_WEIGHTS).exists():
+        return None
+    half: HalfWeights = _read_record(folder, HALF, HalfWeights)
+    return half
+
+
+def weights_file(folder: Path) -> Path:
+    """The weights that the run ended with, or where these are absent those with float16 kernels.
+
+    Raises:
+        RunError: the folder has neither.
+    """
+    for name in (WEIGHTS, HALF_WEIGHTS):
+        if (folder / name).is_file():
+            return folder / name
+    raise RunError(f"'{folder}' has no {WEIGHTS}: finish the run with `cifar-keras train`")
 
 
 def of_the_same_weights(tta: Tta, result: Result) -> bool:

@@ -12,6 +12,7 @@ from cifar_keras.cli.evidence_options import (
     add_compare,
     add_export,
     add_predict,
+    add_publish,
     add_verify,
 )
 from cifar_keras.cli.launch import launch
@@ -57,6 +58,7 @@ def _parser() -> Parser:
     add_export(actions)
     add_verify(actions)
     add_compare(actions)
+    add_publish(actions)
     _add_report(actions)
     _add_runs(actions)
     _add_recipes(actions)
