@@ -8,18 +8,21 @@ BIN := $(VENV)/bin
 # An exact set of versions, for runs that are to be reported: make CONSTRAINTS=constraints.txt ...
 CONSTRAINTS ?=
 BUDGET ?= 1
+# Further options of the trainings: TRAIN="--precision mixed_bfloat16 --seeds 1,2"
+TRAIN ?=
 RUN_DIR ?= runs
 KILLS ?= 50
 TEST_PROCESSES ?= 2
 # NVIDIA's libraries come along only where there is a GPU for them.
 comma := ,
+space := $(subst ,, )
 EXTRAS := cv$(if $(shell command -v nvidia-smi),$(comma)and-cuda)
 
 PIP := $(BIN)/python -m pip install --quiet $(if $(CONSTRAINTS),--constraint $(CONSTRAINTS))
 PROJECT_FILES := setup.cfg pyproject.toml $(CONSTRAINTS)
 
-.PHONY: help install demo test check lint types imports reproduce-cifar10 reproduce-cifar100 report \
-	kills fuzz bench profiles trials parity clean
+.PHONY: help install demo test check lint types imports reproduce-all reproduce-cifar10 \
+	reproduce-cifar100 report kills fuzz bench profiles trials parity clean
 
 help: ## list the commands
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | \
@@ -64,20 +67,28 @@ types: $(VENV)/.installed-dev
 imports: $(VENV)/.installed-dev
 	$(BIN)/lint-imports
 
-# $(call reproduce,recipes): train, evaluate and report each; stop at the first that fails.
+# $(call reproduce,recipes): train each, evaluate what is finished, and report. A run that fails does not
+# stop those after it. What was published with test-time augmentation is evaluated with it.
 define reproduce
-	@set -e; for recipe in $(1); do \
-		folder=$$($(BIN)/cifar-keras train --recipe $$recipe --budget $(BUDGET) --run-dir $(RUN_DIR)); \
-		$(BIN)/cifar-keras evaluate "$$folder"; \
-	done
-	$(BIN)/cifar-keras report --run-dir $(RUN_DIR)
+	@folders=$$($(BIN)/cifar-keras train --recipe "$(1)" --budget $(BUDGET) --run-dir $(RUN_DIR) $(TRAIN)); \
+	code=$$?; [ $$code -lt 128 ] || exit $$code; \
+	for folder in $$folders; do \
+		tta=$$(! grep -q '"augmented": true' "$$folder/run.json" || echo --tta); \
+		$(BIN)/cifar-keras evaluate "$$folder" $$tta || code=1; \
+	done; \
+	$(BIN)/cifar-keras report --run-dir $(RUN_DIR) && exit $$code
 endef
+# "resnet20 resnet32" and "resnet20,resnet32" are the same.
+listed = $(subst $(space),$(comma),$(strip $(1)))
+
+reproduce-all: $(VENV)/.installed ## every recipe with a published figure, the shortest first [BUDGET=0.1] [TRAIN="--precision ..."]
+	$(call reproduce,$(or $(call listed,$(RECIPES)),$$($(BIN)/cifar-keras recipes --published)))
 
 reproduce-cifar10: $(VENV)/.installed ## system C on CIFAR-10 [RECIPES="resnet20 ..."] [BUDGET=0.1]
-	$(call reproduce,$(or $(RECIPES),resnet20 resnet32 resnet56 resnet110))
+	$(call reproduce,$(call listed,$(or $(RECIPES),resnet20 resnet32 resnet56 resnet110)))
 
 reproduce-cifar100: $(VENV)/.installed ## system A on CIFAR-100 [RECIPES="..."] [BUDGET=0.1]
-	$(call reproduce,$(or $(RECIPES),inception_rrelu))
+	$(call reproduce,$(call listed,$(or $(RECIPES),inception_rrelu)))
 
 report: $(VENV)/.installed ## write reports/ from the runs
 	$(BIN)/cifar-keras report --run-dir $(RUN_DIR)

@@ -125,6 +125,8 @@ def evaluate(folder: Path, run: records.Run, dataset: Dataset) -> Evaluation:
 def evaluate_views(folder: Path, run: records.Run, dataset: Dataset) -> records.Tta:
     """Show the run's network six views of each test image, and write tta.json.
 
+    With weights whose kernels are float16 nothing is written: tta.json is of the run's own.
+
     Raises:
         RunError: as `evaluate`, or the folder cannot be written.
     """
@@ -135,24 +137,23 @@ def evaluate_views(folder: Path, run: records.Run, dataset: Dataset) -> records.
         test_correct=correct,
         test_images=len(dataset.test.labels),
         views=len(VIEW_WEIGHTS),
-        weights_sha256=sha256_of(folder / records.WEIGHTS),
+        weights_sha256=sha256_of(weights := records.weights_file(folder)),
         finished=now(),
     )
-    records.write_record(folder, records.TTA, tta)
+    if weights.name == records.WEIGHTS:
+        records.write_record(folder, records.TTA, tta)
     return tta
 
 
-def load_network(folder: Path, run: records.Run) -> keras.Model:
-    """The run's network, from normalised images to logits, with the weights it ended with.
+def load_network(folder: Path, run: records.Run, weights: Path | None = None) -> keras.Model:
+    """The run's network, from normalised images to logits, with these weights.
+
+    By default they are those of `records.weights_file`.
 
     Raises:
         RunError: the network cannot be built, or the weights are missing or do not fit it.
     """
-    weights = folder / records.WEIGHTS
-    if not weights.is_file():
-        raise RunError(
-            f"'{folder}' has no {records.WEIGHTS}: finish the run with `cifar-keras train`"
-        )
+    weights = weights or records.weights_file(folder)
     try:
         model = build_network(run.recipe)
     except RecipeError as error:
@@ -205,7 +206,13 @@ def _warn_of_differences(folder: Path, run: records.Run, dataset: Dataset) -> No
     then = run.provenance.get("data", {}).get("content_sha256")
     if then != dataset.provenance["content_sha256"]:
         log.warning("the data is not what the run was trained on: its content hash differs")
-    if (folder / records.RESULT).is_file():
+    weights = records.weights_file(folder)
+    half = records.read_half(folder) if weights.name == records.HALF_WEIGHTS else None
+    if half:
+        log.warning("the weights are %s: kernels are rounded to float16", weights.name)
+        if sha256_of(weights) != half.weights_sha256:
+            log.warning("the weights are not those of %s: their hash differs", records.HALF)
+    elif (folder / records.RESULT).is_file():
         stated = records.read_result(folder).weights_sha256
-        if sha256_of(folder / records.WEIGHTS) != stated:
+        if sha256_of(weights) != stated:
             log.warning("the weights are not those the run ended with: their hash differs")

@@ -143,7 +143,7 @@ def export(
         "recipe_sha256": run.recipe_sha256,
         "seed": run.seed,
         "dataset": run.recipe.dataset,
-        "weights_sha256": sha256_of(folder / records.WEIGHTS),
+        "weights_sha256": sha256_of(records.weights_file(folder)),
         "class_names": output_names(dataset.class_names, network.output["probabilities"].shape[-1]),
     }
     try:

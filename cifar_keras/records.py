@@ -21,13 +21,16 @@ from typing_extensions import TypedDict
 
 from cifar_keras.errors import RunError
 from cifar_keras.files import sha256_of, write_bytes
-from cifar_keras.recipe import RULE, Precision, Recipe, altering, alters_network, is_name
+from cifar_keras.recipe import RULE, Precision, Recipe, altering, alters_network, flat, is_name
 
 RUN = "run.json"
 HISTORY = "history.csv"
 RESULT = "result.json"
 TTA = "tta.json"
 WEIGHTS = "final.weights.h5"
+# Smaller ones to publish (Keras asks for this ending), and the figures of these.
+HALF_WEIGHTS = "float16.weights.h5"
+HALF = "float16.json"
 CHECKPOINTS = "checkpoints"
 TENSORBOARD = "tensorboard"
 MLFLOW = "mlflow.json"
@@ -208,6 +211,22 @@ class Tta(Record):
     finished: str
 
 
+class HalfWeights(Record):
+    """float16.json: the figures of the run's weights once their kernels are float16.
+
+    `rounded_from` is the hash of the weights that the run ended with; `augmented_correct` is None
+    where no views were evaluated.
+    """
+
+    weights_sha256: Sha256
+    rounded_from: Sha256
+    test_accuracy: Accuracy
+    test_correct: int
+    test_images: int
+    augmented_correct: int | None = None
+    finished: str
+
+
 def run_name(
     recipe_name: str,
     seed: int,
@@ -229,6 +248,33 @@ def run_name(
         text = json.dumps(sorted(overrides))
         name += f"-set-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
     return Path(recipe_name) / name
+
+
+def check_same(
+    folder: Path, recipe: Recipe, seed: int, budget: str, data: dict[str, Any] | None = None
+) -> None:
+    """Raise unless the folder has no run, or the one that this describes.
+
+    `data` is the record of the data set; None where it is not known.
+
+    Raises:
+        RunError: it holds another run; the differing keys are named.
+    """
+    if not (folder / RUN).exists():
+        return
+    run = read_run(folder)
+    there = {**flat(run.recipe.moving()), "seed": run.seed, "budget": run.budget}
+    here = {**flat(recipe.moving()), "seed": seed, "budget": budget}
+    keys = [key for key in {**there, **here} if there.get(key) != here.get(key)]
+    differing = [f"{key} is {there.get(key)} there, {here.get(key)} here" for key in keys]
+    stated = run.provenance.get("data", {}).get("content_sha256")
+    if data and stated != data["content_sha256"]:
+        differing.append("the data's content")
+    if differing:
+        raise RunError(
+            f"'{folder}' holds another run: {'; '.join(differing)}; "
+            "use --fresh to start over, or another --run-dir"
+        )
 
 
 def write_record(folder: Path, name: str, record: Record) -> None:
@@ -292,6 +338,26 @@ def read_tta(folder: Path) -> Tta | None:
         return None
     tta: Tta = _read_record(folder, TTA, Tta)
     return tta
+
+
+def read_half(folder: Path) -> HalfWeights | None:
+    """The folder's float16.json; None where there are no such weights."""
+    if not (folder / HALF_WEIGHTS).exists():
+        return None
+    half: HalfWeights = _read_record(folder, HALF, HalfWeights)
+    return half
+
+
+def weights_file(folder: Path) -> Path:
+    """The weights that the run ended with, or where these are absent those with float16 kernels.
+
+    Raises:
+        RunError: the folder has neither.
+    """
+    for name in (WEIGHTS, HALF_WEIGHTS):
+        if (folder / name).is_file():
+            return folder / name
+    raise RunError(f"'{folder}' has no {WEIGHTS}: finish the run with `cifar-keras train`")
 
 
 def of_the_same_weights(tta: Tta, result: Result) -> bool:

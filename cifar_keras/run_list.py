@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
+from typing import NamedTuple
 
 from cifar_keras import records
 from cifar_keras.errors import RunError
@@ -31,25 +32,54 @@ def runs_table(folders: Sequence[Path]) -> str:
 
 
 def _row(folder: Path, run: records.Run) -> tuple[str, ...]:
-    history = records.read_history(folder) if (folder / records.HISTORY).exists() else []
-    state = _state(folder, run)
-    done, total = _epochs(run, history)
-    accuracy = left = "-"
-    if history:
-        accuracy = f"{100 * history[-1].test_accuracy:.2f} %"
-        if state != "done":
-            pace = sum(row.seconds for row in history) / done
-            left = duration(pace * max(0, total - done))
+    at = standing(folder, run)
     name = run.recipe.named(run.name)
     return (
         _shown(folder),
         f"{name} (synthetic)" if run.recipe.synthetic else name,
         str(run.seed),
-        f"{done:.4g} of {total:.4g}",
-        accuracy,
-        left,
-        state,
+        *at.cells,
+        at.state,
     )
+
+
+class Standing(NamedTuple):
+    """How far a run is: `done` epochs are tested, of `total`; `accuracy` is the last one's.
+
+    Both it and `seconds_left` are None before the first test. `state` is "running", "done",
+    "failed" or "interrupted".
+    """
+
+    done: float
+    total: float
+    accuracy: float | None
+    seconds_left: float | None
+    state: str
+
+    @property
+    def cells(self) -> tuple[str, str, str]:
+        """Epoch, test accuracy and time left, as a table shows them."""
+        left = None if self.state == "done" else self.seconds_left
+        return (
+            f"{self.done:.4g} of {self.total:.4g}",
+            "-" if self.accuracy is None else f"{100 * self.accuracy:.2f} %",
+            "-" if left is None else duration(left),
+        )
+
+
+def standing(folder: Path, run: records.Run) -> Standing:
+    """Return how far the folder's run is, its time left by the pace so far.
+
+    Raises:
+        RunError: a file of the folder is damaged.
+    """
+    history = records.read_history(folder) if (folder / records.HISTORY).exists() else []
+    state = _state(folder, run)
+    done, total = _epochs(run, history)
+    if not history:
+        return Standing(done, total, None, None, state)
+    pace = sum(row.seconds for row in history) / done
+    return Standing(done, total, history[-1].test_accuracy, pace * max(0, total - done), state)
 
 
 def _epochs(run: records.Run, history: Sequence[records.Epoch]) -> tuple[float, float]:

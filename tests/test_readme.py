@@ -76,14 +76,21 @@ def test_make_demo_makes_what_the_readme_says(clone):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "recipes"),
-    [([], "inception_rrelu"), (["RECIPES=inception_relu vgg_bn"], "inception_relu vgg_bn")],
+    ("target", "recipes"),
+    [
+        (["reproduce-cifar100"], "inception_rrelu"),
+        (["reproduce-cifar100", "RECIPES=inception_relu vgg_bn"], "inception_relu,vgg_bn"),
+        (["reproduce-cifar10"], "resnet20,resnet32,resnet56,resnet110"),
+        (["reproduce-all"], f"$({sys.prefix}/bin/cifar-keras recipes --published)"),
+        (["reproduce-all", "RECIPES=dsn"], "dsn"),
+    ],
 )
-def test_make_reproduce_cifar100_trains_system_a_or_the_recipes_given(arguments, recipes):
-    done = make(ROOT, "reproduce-cifar100", "--dry-run", "BUDGET=0.1", *arguments)
+def test_make_reproduce_trains_in_one_queue_then_evaluates_and_reports(target, recipes):
+    done = make(ROOT, *target, "--dry-run", "BUDGET=0.1", "TRAIN=--seeds 1,2")
 
     assert done.returncode == 0, done.stderr
-    assert f"for recipe in {recipes}; do" in done.stdout
-    assert "cifar-keras train --recipe $recipe --budget 0.1 " in done.stdout
+    named = re.search(r'cifar-keras train --recipe "(.*)" --budget 0.1 ', done.stdout)[1]
+    assert named == recipes
+    assert "--seeds 1,2" in done.stdout
     assert 'cifar-keras evaluate "$folder"' in done.stdout
     assert "cifar-keras report " in done.stdout

@@ -72,10 +72,11 @@ def list_runs(options: argparse.Namespace) -> None:
 
 
 def recipes(options: argparse.Namespace) -> None:
-    """Print the shipped recipes."""
+    """Print the shipped recipes, or the names of those with a published figure."""
+    from cifar_keras.lengths import published_recipes
     from cifar_keras.listing import recipes_table
 
-    print(recipes_table())
+    print(",".join(published_recipes()) if options.published else recipes_table())
 
 
 def show_recipe(options: argparse.Namespace) -> None:

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from cifar_keras.cli.say import say
@@ -15,6 +16,7 @@ from cifar_keras.quiet import import_tensorflow
 
 if TYPE_CHECKING:
     from cifar_keras.data import Dataset
+    from cifar_keras.records import HalfWeights, Run
     from cifar_keras.verify import Outcome
 
 COMMITTED = Path("reports") / "runs"
@@ -84,6 +86,37 @@ def _verify_one(folder: Path, dataset: Callable[[str], Dataset]) -> Outcome:
     found = outcome(checks)
     print(f"  {SAID[found]}", flush=True)
     return found
+
+
+def publish(options: argparse.Namespace) -> None:
+    """Print the files that were published of a finished run."""
+    from cifar_keras import records
+    from cifar_keras.publish import copy_evidence, destination, put_weights
+
+    run = records.read_run(options.run)
+    place = destination(options.run, run, options.output)
+    with TemporaryDirectory() as scratch:
+        weights = Path(scratch) / records.HALF_WEIGHTS
+        half = _half_weights(options, run, weights, place) if options.weights else None
+        written = copy_evidence(options.run, place)
+        if half:
+            written += put_weights(weights, half, place)
+    for path in written:
+        print(path)
+
+
+def _half_weights(options: argparse.Namespace, run: Run, weights: Path, place: Path) -> HalfWeights:
+    from cifar_keras.data import load
+    from cifar_keras.publish import check_sizes
+
+    dataset = load(run.recipe.dataset, options.data_dir, mirrors=options.mirror)
+
+    _import_tensorflow(options)
+    from cifar_keras.half_weights import write_half_weights
+
+    half = write_half_weights(options.run, run, dataset, weights)
+    check_sizes(weights, place, options.output)
+    return half
 
 
 def compare(options: argparse.Namespace) -> None:

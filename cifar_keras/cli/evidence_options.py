@@ -19,6 +19,27 @@ def add_verify(actions: Commands[Parser]) -> None:
     add_trust(parser)
 
 
+def add_publish(actions: Commands[Parser]) -> None:
+    """The command `publish`."""
+    text = "copy a finished run's records to where a repository keeps its evidence"
+    parser = add(actions, "publish", text, evidence.publish)
+    parser.add_argument("run", type=Path, metavar="RUN", help="a run folder")
+    parser.add_argument(
+        "--weights",
+        action="store_true",
+        help="also its weights with kernels in float16, and their accuracy, evaluated again",
+    )
+    parser.add_argument(
+        "--output",
+        type=Path,
+        default=evidence.COMMITTED,
+        metavar="DIR",
+        help=f"the folder of run folders to copy to (default: {evidence.COMMITTED})",
+    )
+    add_data_dir(parser)
+    add_trust(parser)
+
+
 def add_compare(actions: Commands[Parser]) -> None:
     """The command `compare`."""
     text = "show side by side what differs between runs, and their figures"

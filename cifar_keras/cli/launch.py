@@ -6,7 +6,7 @@ import argparse
 import signal
 import sys
 
-from cifar_keras.cli.training import to_go_on, with_command
+from cifar_keras.cli.arguments import to_go_on, with_command
 from cifar_keras.distribute.launch import started, watch
 from cifar_keras.errors import DeviceError, RunError
 from cifar_keras.run.signals import listed

@@ -12,6 +12,7 @@ from cifar_keras.cli.evidence_options import (
     add_compare,
     add_export,
     add_predict,
+    add_publish,
     add_verify,
 )
 from cifar_keras.cli.launch import launch
@@ -57,6 +58,7 @@ def _parser() -> Parser:
     add_export(actions)
     add_verify(actions)
     add_compare(actions)
+    add_publish(actions)
     _add_report(actions)
     _add_runs(actions)
     _add_recipes(actions)
@@ -68,7 +70,11 @@ def _add_train(actions: Commands[Parser]) -> None:
     text = "train a recipe and write its run folder, or go on with an unfinished one"
     parser = add(actions, "train", text, train)
     parser.add_argument(
-        "--recipe", required=True, metavar="NAME|FILE", help="what 'cifar-keras recipes' lists"
+        "--recipe",
+        type=values.recipes,
+        required=True,
+        metavar="NAME|FILE,...",
+        help="what 'cifar-keras recipes' lists; several are trained one after another",
     )
     seeds = parser.add_mutually_exclusive_group()
     seeds.add_argument("--seed", type=values.seed, metavar="N", help="default: 1")
@@ -197,6 +203,12 @@ def _add_runs(actions: Commands[Parser]) -> None:
 
 def _add_recipes(actions: Commands[Parser]) -> None:
     parser = add(actions, "recipes", "list the recipes, or show one", commands.recipes)
+    parser.add_argument(
+        "--published",
+        action="store_true",
+        help="only the names of those with a published figure, the shortest run first, as "
+        "'train --recipe' takes them",
+    )
     below = parser.add_subparsers(title="actions", metavar="ACTION")
     show = add(below, "show", "show a recipe, its network and its rate", commands.show_recipe)
     show.add_argument("name", metavar="NAME|FILE", help="what 'cifar-keras recipes' lists")

@@ -1,20 +1,19 @@
-"""`train`: one run in this process, or one process for each of several seeds."""
+"""`train`: one run in this process, or a queue of runs with a process each."""
 
 from __future__ import annotations
 
 import argparse
 import os
-import shlex
-import sys
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from cifar_keras.cli.arguments import with_command, without
+from cifar_keras.cli.queue import check_weights, train_each
 from cifar_keras.cli.say import say
 from cifar_keras.distribute.cluster import VARIABLE, Cluster, from_environment, named
-from cifar_keras.errors import DeviceError, Interrupted, RecipeError
+from cifar_keras.errors import DeviceError, Interrupted
 from cifar_keras.extras import require
 from cifar_keras.quiet import import_tensorflow
-from cifar_keras.run.signals import listed, number_of, run_child, terminated_as_interrupted
+from cifar_keras.run.signals import number_of, terminated_as_interrupted
 
 if TYPE_CHECKING:
     from cifar_keras.records import Result
@@ -28,10 +27,12 @@ _PLACES = ("--run-dir", "--data-dir", "--mirror", "--weights")
 
 
 def train(options: argparse.Namespace) -> int:
-    """Train the recipe with its seed, or with each of its seeds, and print the run folders."""
+    """Train each recipe with each seed, and print the run folders."""
     _take_precision(options)
-    if options.seeds:
-        return _train_each(options)
+    for tracker in _trackers(options):
+        require(tracker, tracker, f"--{tracker}")
+    if options.seeds or len(options.recipe) > 1:
+        return train_each(options)
     try:
         with terminated_as_interrupted():
             _train_one(options)
@@ -54,20 +55,20 @@ def _take_precision(options: argparse.Namespace) -> None:
         options.set = [*options.set, override]
 
 
+def _trackers(options: argparse.Namespace) -> tuple[str, ...]:
+    return tuple(each for each in ("tensorboard", "mlflow") if getattr(options, each))
+
+
 def _train_one(options: argparse.Namespace) -> None:
     from cifar_keras import records
     from cifar_keras.data import load
     from cifar_keras.recipe import altering, load_recipe, recipe_path
 
-    trackers = tuple(each for each in ("tensorboard", "mlflow") if getattr(options, each))
-    for tracker in trackers:
-        require(tracker, tracker, f"--{tracker}")
     cluster = _cluster(options)
-    path = recipe_path(options.recipe)
+    path = recipe_path(options.recipe[0])
     recipe = load_recipe(path, options.set)
     seed = 1 if options.seed is None else options.seed
-    if options.weights and recipe.initial_weights == "none":
-        raise RecipeError(f"--weights: recipe '{path.stem}' begins with random weights")
+    check_weights(options.weights, path.stem, recipe)
     overrides = altering(options.set)
     name = records.run_name(path.stem, seed, options.budget, overrides, recipe.precision)
     folder = options.run_dir / name
@@ -86,9 +87,9 @@ def _train_one(options: argparse.Namespace) -> None:
         budget=options.budget,
         overrides=tuple(overrides),
         folder=folder,
-        command=("cifar-keras", *_without(options.argv, *_PLACES)),
+        command=("cifar-keras", *without(options.argv, *_PLACES)),
         weights=options.weights,
-        trackers=trackers,
+        trackers=_trackers(options),
         jit=options.jit,
     )
     # Who names the recipe names the network.
@@ -124,39 +125,3 @@ def _cluster(options: argparse.Namespace) -> Cluster | None:
     if VARIABLE in os.environ:
         raise DeviceError(f"{VARIABLE} is set, and --workers is given; unset one of them")
     return named(options.workers, options.worker_index)
-
-
-def with_command(message: str, number: int, arguments: Sequence[str]) -> Interrupted:
-    """The interruption by this signal, with what to go on with."""
-    return Interrupted(f"{message}; go on with: {to_go_on(arguments)}", number)
-
-
-def to_go_on(arguments: Sequence[str]) -> str:
-    """The command again, but for --fresh, which would start over once more."""
-    return shlex.join(["cifar-keras", *(each for each in arguments if each != "--fresh")])
-
-
-def _train_each(options: argparse.Namespace) -> int:
-    # A process for each seed: nothing carries over, and its peak memory is its own.
-    with listed() as received:
-        for seed in options.seeds:
-            arguments = [*_without(options.argv, "--seeds"), "--seed", str(seed)]
-            code = run_child([sys.executable, "-m", "cifar_keras", *arguments], received)
-            if received or code > 128:
-                number = code - 128 if code > 128 else received[0]
-                raise with_command(f"stopped at seed {seed}", number, options.argv)
-            if code:
-                return code
-    return 0
-
-
-def _without(arguments: Sequence[str], *options: str) -> list[str]:
-    """The arguments without these options and their values."""
-    kept: list[str] = []
-    rest = iter(arguments)
-    for argument in rest:
-        if argument in options:
-            next(rest)
-        elif argument.partition("=")[0] not in options:
-            kept.append(argument)
-    return kept

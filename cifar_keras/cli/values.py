@@ -3,6 +3,7 @@
 import math
 from argparse import ArgumentTypeError
 from decimal import Decimal, InvalidOperation
+from pathlib import Path
 
 _SMALLEST, _LARGEST = Decimal("1e-6"), Decimal(1000)
 
@@ -58,6 +59,16 @@ def several(text: str) -> int:
     if not (_is_whole(text) and int(text) > 1):
         raise ArgumentTypeError(f"'{text}' is no number of workers; write 2, or more")
     return int(text)
+
+
+def recipes(text: str) -> list[str]:
+    """Names or files of recipes, with commas between them."""
+    if Path(text).is_file():
+        return [text]
+    names = [part.strip() for part in text.split(",")]
+    if not all(names):
+        raise ArgumentTypeError(f"'{text}' names no recipe between two commas; remove one")
+    return names
 
 
 def seeds(text: str) -> list[int]:

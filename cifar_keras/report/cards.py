@@ -1,11 +1,13 @@
 """A model card for each weight file that lies beside the report."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
+from cifar_keras.errors import RunError
 from cifar_keras.files import sha256_of
 from cifar_keras.recipe import Recipe
-from cifar_keras.records import WEIGHTS
+from cifar_keras.records import HALF_WEIGHTS, read_half, weights_file
 from cifar_keras.report import text
 from cifar_keras.report.finished import FinishedRun
 from cifar_keras.report.results import Row
@@ -14,12 +16,14 @@ from cifar_keras.report.verdict import verdict
 
 def model_cards(rows: Sequence[Row], runs: Path) -> dict[str, str]:
     """Return file name -> card, of every run in the rows whose weights lie in its folder."""
-    return {
-        card_name(run.folder): _card(row, run, runs / run.folder / WEIGHTS)
-        for row in rows
-        for run in row.each
-        if (runs / run.folder / WEIGHTS).is_file()
-    }
+    cards = {}
+    for row in rows:
+        for run in row.each:
+            # Nothing to describe without weights, and nothing to say of what is damaged.
+            with suppress(RunError):
+                weights = weights_file(runs / run.folder)
+                cards[card_name(run.folder)] = _card(row, run, weights)
+    return cards
 
 
 def card_name(folder: str) -> str:
@@ -29,7 +33,12 @@ def card_name(folder: str) -> str:
 
 def _card(row: Row, sample: FinishedRun, weights: Path) -> str:
     recipe, digest = sample.run.recipe, sha256_of(weights)
-    same = digest == sample.result.weights_sha256
+    same = "as its run recorded it"
+    half = read_half(weights.parent) if weights.name == HALF_WEIGHTS else None
+    if half:
+        same = f"kernels in float16, rounded from those of SHA-256 `{half.rounded_from}`"
+    if digest != (half or sample.result).weights_sha256:
+        same = f"NOT the file that its {'record names' if half else 'run recorded'}"
     return text.template("card.md").format(
         sample=sample,
         run=sample.run,
@@ -37,10 +46,13 @@ def _card(row: Row, sample: FinishedRun, weights: Path) -> str:
         recipe=recipe,
         **{name: text.escaped(version) for name, version in sample.versions.items()},
         title=text.escaped(text.title(row)),
-        weights=text.code(f"runs/{sample.folder}/{WEIGHTS}"),
+        weights=text.code(f"runs/{sample.folder}/{weights.name}"),
         size=weights.stat().st_size,
         sha256=digest,
-        same="as its run recorded it" if same else "NOT the file that its run recorded",
+        same=same,
+        rounded=f"| the last epoch with these weights | {100 * half.test_accuracy:.2f} |\n"
+        if half
+        else "",
         name=text.escaped(recipe.model.name),
         recipe_title=text.escaped(recipe.title),
         system=text.escaped(recipe.system if len(recipe.system) > 1 else f"system {recipe.system}"),

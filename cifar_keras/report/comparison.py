@@ -19,7 +19,7 @@ _STATISTICS = {"mean": "mean", "sd": "std", "min": "min", "max": "max"}
 
 def comparison(rows: Sequence[Row]) -> pd.DataFrame:
     """Return the numbers of all rows, to four decimals; full and other runs share no column."""
-    return pd.DataFrame([_cells(row) for row in rows], dtype=object)
+    return pd.DataFrame([_cells(row) for row in rows if row.counts], dtype=object)
 
 
 def _cells(row: Row) -> dict[str, Any]:

@@ -32,6 +32,7 @@ _FEW = 30
 
 _DROP = ("step of the rate", {"color": QUIET, "linewidth": 0.8})
 _EACH_RUN = ("each run", {"color": BLUE, "linewidth": 0.8, "alpha": 0.4})
+_UNFINISHED: Style = {"color": PURPLE, "linewidth": 1.2, "marker": "."}
 _PUBLISHED: Style = {"color": INK, "linewidth": 1.2, "linestyle": _DASHED}
 
 
@@ -39,8 +40,8 @@ def curve_figures(rows: Sequence[Row]) -> dict[str, Figure]:
     """Return file name without its end -> figure: of each row that has runs, and of systems."""
     figures = {}
     for row in rows:
-        if not row.runs.empty:
-            lines, system = series(row), SYSTEMS.get(row.recipe.system)
+        lines, system = series(row), SYSTEMS.get(row.recipe.system)
+        if not row.runs.empty or lines.unfinished:
             figures[row.slug] = curve_figure(row, lines)
             if system and system.accuracies:
                 figures[f"{row.slug}-accuracy"] = curve_figure(row, lines, accuracy=True)
@@ -63,11 +64,16 @@ def curve_figure(row: Row, lines: Series, accuracy: bool = False) -> Figure:
     trained = list(_runs(lines.train, ORANGE, 1, points))
     quantity = "accuracy" if accuracy else "error"
     mean = " (mean)" if len(row.runs) > 1 else ""
-    legend: list[tuple[str, Style]] = [
-        (f"test {quantity}{mean}", {"color": BLUE, "linewidth": 1.6}),
-        *([_EACH_RUN] if mean else []),
-        (f"train {quantity}{mean}", {"color": ORANGE, "linewidth": 1}),
-    ]
+    legend: list[tuple[str, Style]] = []
+    if not row.runs.empty:
+        legend = [
+            (f"test {quantity}{mean}", {"color": BLUE, "linewidth": 1.6}),
+            *([_EACH_RUN] if mean else []),
+            (f"train {quantity}{mean}", {"color": ORANGE, "linewidth": 1}),
+        ]
+    if lines.unfinished:
+        legend.append((f"test {quantity}, unfinished", _UNFINISHED))
+        tested += [(line, _UNFINISHED) for line in lines.unfinished]
     if len(lines.published):
         legend.append((f"published test {quantity}", _PUBLISHED))
     elif len(published[0]) and row.recipe.reference:
@@ -98,7 +104,9 @@ def figure_together(title: str, rows: Sequence[tuple[Row, Series]]) -> Figure:
         dotted = {"color": color, "linewidth": 0.9, "linestyle": _DOTTED}
         trained.append((mean_of(lines.train), dotted))
         tested += _runs(lines.test, color, 1.6, points=False)
-        runs = "not run" if row.runs.empty else text.count(len(row.runs), "run")
+        tested += [(line, {"color": color, "linewidth": 0.8}) for line in lines.unfinished]
+        runs = "not finished" if lines.unfinished else "not run"
+        runs = runs if row.runs.empty else text.count(len(row.runs), "run")
         legend.append((f"{row.label} ({runs})", {"color": color, "linewidth": 1.6}))
     each = [lines for _, lines in rows]
     ran = any(not row.runs.empty for row, _ in rows)
@@ -126,11 +134,16 @@ def subheading(row: Row) -> str:
     """Return how many runs, and in what they are not the recipe."""
     count = len(row.runs)
     parts = [text.count(count, "run")]
-    if row.budget != "1":
+    if not count:
+        parts = []
+        if row.length_differs:
+            parts.append(f"{row.epochs:.4g} of {row.full_epochs:.4g} epochs")
+    elif row.budget != "1":
         kind = "scaled run" if count == 1 else f"{count} scaled runs"
         parts = [f"{kind}: {row.epochs:.4g} of {row.full_epochs:.4g} epochs"]
     elif row.length_differs:
         parts.append(f"{row.epochs:.4g} epochs instead of {row.full_epochs:.4g}")
+    parts += [f"seed {each.run.seed} unfinished, epoch {each.epochs}" for each in row.unfinished]
     if row.note:
         note = text.line(row.note)
         parts.append(note if len(note) < 100 else f"{note[:99]}...")

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,6 +11,7 @@ import pandas as pd
 from cifar_keras.recipe import Curve, Recipe
 from cifar_keras.records import run_name
 from cifar_keras.report.finished import DASH, GROUP, FinishedRun, LeftOut, finished_runs
+from cifar_keras.report.unfinished import UnfinishedRun, unfinished_runs
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,7 +20,8 @@ class Row:
 
     A `full` row holds runs of the whole recipe as it is shipped, in whatever precision; any other
     is never compared with the published figure. `full_epochs` is the length of the shipped recipe.
-    `slug` names the row's curve files. `runs` has the columns of `FinishedRun`, ordered by seed.
+    `slug` names the row's curve files. `runs` has the columns of `FinishedRun`, ordered by seed;
+    the `unfinished` are shown next to them and count nowhere.
     """
 
     name: str
@@ -31,6 +34,12 @@ class Row:
     note: str
     slug: str
     runs: pd.DataFrame
+    unfinished: tuple[UnfinishedRun, ...] = ()
+
+    @property
+    def counts(self) -> bool:
+        """Whether the row is in the tables of figures: all do but those of unfinished runs only."""
+        return self.full or not self.runs.empty
 
     @property
     def each(self) -> Iterable[FinishedRun]:
@@ -66,6 +75,8 @@ class Row:
         if self.budget == "1":
             # A run ends with a whole step: 9.9 epochs may be 9.92 of them, and are the full length.
             return float(self.recipe.epochs)
+        if self.runs.empty:
+            return float(self.recipe.epochs * Fraction(self.budget))
         return float(self.runs["result"].iloc[0].epochs)
 
     @property
@@ -113,6 +124,8 @@ def collect(recipes: Sequence[tuple[str, Recipe]], roots: Sequence[Path]) -> Res
         (name, recipe.precision, "1", (), recipe.sha256()): runs.iloc[:0]
         for name, recipe in recipes
     }
+    begun, damaged = unfinished_runs(roots, runs)
+    groups |= {each.group: runs.iloc[:0] for each in begun}
     groups |= {key: group for key, group in runs.groupby(GROUP)}
     places = {name: place for place, name in enumerate(shipped)}
 
@@ -121,20 +134,24 @@ def collect(recipes: Sequence[tuple[str, Recipe]], roots: Sequence[Path]) -> Res
         return (not row.full, places.get(row.name, len(places)), *key)
 
     rows: list[Row] = []
-    for row in sorted((_row(shipped, key, runs) for key, runs in groups.items()), key=order):
+    for row in sorted((_row(shipped, key, runs, begun) for key, runs in groups.items()), key=order):
         taken = row.slug in {other.slug for other in rows}
         slug = f"{row.slug}-recipe-{row.recipe_sha256[:8]}" if taken else row.slug
         rows.append(replace(row, slug=slug))
-    return Results(rows, left_out)
+    return Results(rows, left_out + damaged)
 
 
-def _row(recipes: dict[str, Recipe], group: Any, runs: pd.DataFrame) -> Row:
+def _row(
+    recipes: dict[str, Recipe], group: Any, runs: pd.DataFrame, begun: Sequence[UnfinishedRun]
+) -> Row:
     name, precision, budget, overrides, recipe_sha256 = group
     shipped = recipes.get(name)
     as_shipped = shipped is not None and shipped.sha256() == recipe_sha256
     # The hash of an overridden recipe is its own: it cannot tell which version it comes from.
     other_version = shipped is not None and not as_shipped and not overrides
-    recipe = shipped if shipped and as_shipped else runs["run"].iloc[0].recipe
+    unfinished = tuple(each for each in begun if each.group == group)
+    own = [*runs["run"], *(each.run for each in unfinished)]
+    recipe = shipped if shipped and as_shipped else own[0].recipe
     notes = list(overrides)
     if other_version:
         notes.append(f"another version of the recipe, {recipe_sha256[:8]}")
@@ -153,4 +170,5 @@ def _row(recipes: dict[str, Recipe], group: Any, runs: pd.DataFrame) -> Row:
         note="; ".join(notes),
         slug=f"{slug}-recipe-{recipe_sha256[:8]}" if other_version else slug,
         runs=runs.sort_values("seed"),
+        unfinished=tuple(sorted(unfinished, key=lambda each: each.run.seed)),
     )

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from itertools import chain
 
@@ -19,8 +19,9 @@ _log = logging.getLogger("cifar_keras")
 class Series:
     """Errors in percent over x: epochs finished or, for `share`, that over their total.
 
-    `test` and `train` have a column a run, `published` is one line. `steps` are the x at which the
-    learning rate jumps, none where it changes all the time.
+    `test` and `train` have a column a finished run, `published` is one line; `unfinished` are the
+    test errors of the runs that are not. `steps` are the x at which the learning rate jumps, none
+    where it changes all the time.
     """
 
     share: bool
@@ -28,11 +29,13 @@ class Series:
     train: pd.DataFrame
     published: "pd.Series[float]"
     steps: list[float]
+    unfinished: "list[pd.Series[float]]" = field(default_factory=list)
 
     @property
     def last(self) -> float:
         """Where the longest line ends."""
-        return max(chain(self.test.index, self.published.index), default=0)
+        begun = (line.index for line in self.unfinished)
+        return max(chain(self.test.index, self.published.index, *begun), default=0)
 
     @property
     def zoom(self) -> float:
@@ -49,7 +52,7 @@ class Series:
     def zoomed_errors(self) -> Iterator[float]:
         """The test errors, ours and published, that the zoomed panel must hold."""
         # The fall would take half of the panel's height.
-        for line in (*lines_of(self.test), self.published):
+        for line in (*lines_of(self.test), *self.unfinished, self.published):
             yield from line[line.index > self.settled]
 
     @property
@@ -82,10 +85,12 @@ def series(row: Row) -> Series:
     histories = [history.set_index("epoch") for history in row.runs["history"]]
     published = _published(row)
     steps = [rate_steps(history["learning_rate"]) for history in histories[:1]]
+    begun = [each.history.set_index("epoch") for each in row.unfinished if each.done]
     if row.length_differs:
         scale = 1 / histories[0].index[-1] if histories else 1.0
         histories = [history.set_axis(scale * history.index) for history in histories]
         steps = [[scale * step for step in each] for each in steps]
+        begun = [history.set_axis(history.index / row.epochs) for history in begun]
         published = published.set_axis((1 / row.full_epochs) * published.index)
     return Series(
         share=row.length_differs,
@@ -93,6 +98,7 @@ def series(row: Row) -> Series:
         train=_errors([history["accuracy"] for history in histories]),
         published=published,
         steps=list(chain(*steps)),
+        unfinished=[100 * (1 - history["test_accuracy"]) for history in begun],
     )
 
 

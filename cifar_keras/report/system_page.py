@@ -45,7 +45,8 @@ def system_page(key: str, rows: Sequence[Row], pictures: Collection[str]) -> str
     parts = [
         *([_BETWEEN] if _has_both_curves(full) else []),
         _sources(full, facts),
-        *_scaled([row for row in own if not row.full]),
+        *_scaled([row for row in own if row.counts and not row.full]),
+        *_unfinished(own),
         *_figures(key, own, pictures),
     ]
     return text.template("system.md").format(
@@ -162,6 +163,13 @@ def _scaled(rows: Sequence[Row]) -> list[str]:
         return []
     title = "## Scaled or altered runs\n\nNot comparable with the published figures.\n"
     return [title, text.markdown_table(_SCALED, rows)]
+
+
+def _unfinished(rows: Sequence[Row]) -> list[str]:
+    table = text.unfinished_table(rows)
+    return ["## Unfinished runs\n\nIn no figure above, and without a verdict.\n", table] * bool(
+        table
+    )
 
 
 def _figures(key: str, rows: Sequence[Row], pictures: Collection[str]) -> list[str]:

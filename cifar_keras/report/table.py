@@ -56,11 +56,13 @@ table above.
 def comparison_markdown(results: Results) -> str:
     """Return the report for readers: full and other runs, the recipes' sources, the evidence."""
     full = [row for row in results.rows if row.full]
-    other = [row for row in results.rows if not row.full]
+    other = [row for row in results.rows if row.counts and not row.full]
     systems = sorted({row.recipe.system for row in full} & SYSTEMS.keys())
     parts = [text.markdown_table(_RECIPES, {row.name: row for row in full}.values())]
     if evidence := [_evidence(row) for row in results.rows if not row.runs.empty]:
         parts += ["## Evidence\n\nFolders are relative to the folder of runs.\n", *evidence]
+    if begun := text.unfinished_table(results.rows):
+        parts += ["## Unfinished runs\n", begun]
     if results.left_out:
         lines = [f"- {text.code(e.name)}: {text.escaped(e.reason)}\n" for e in results.left_out]
         parts += ["## Run folders that do not count\n", "".join(lines)]

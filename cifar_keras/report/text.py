@@ -158,6 +158,28 @@ def column(heading: str, shown_as: str | None = None) -> Column:
     return shown_as or heading, _COLUMNS[heading]
 
 
+_UNFINISHED: list[Column] = [
+    ("folder", lambda pair: escaped(pair[1].folder)),
+    ("recipe", lambda pair: pair[0].label),
+    ("what differs", lambda pair: escaped(pair[0].note) or _length(pair[0])),
+    ("seed", lambda pair: str(pair[1].run.seed)),
+    ("epoch", lambda pair: pair[1].epochs),
+    ("test accuracy so far, %", lambda pair: number(pair[1].accuracy)),
+    ("last event", lambda pair: pair[1].last_event),
+    ("started", lambda pair: escaped(pair[1].run.started)),
+]
+
+
+def _length(row: Row) -> str:
+    return "length" if row.length_differs else DASH
+
+
+def unfinished_table(rows: Sequence[Row]) -> str:
+    """Return the unfinished runs of these rows as a table; empty where there are none."""
+    pairs = [(row, each) for row in rows for each in row.unfinished]
+    return markdown_table(_UNFINISHED, pairs, words=["last event"]) if pairs else ""
+
+
 def columns(*headings: str) -> list[Column]:
     """Return some of the columns that several tables have."""
     return [column(heading) for heading in headings]

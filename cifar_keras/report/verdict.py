@@ -46,7 +46,7 @@ def verdict(row: Row) -> Verdict:
     if not row.full:
         return Verdict("none", f"no verdict: {'scaled' if row.budget != '1' else 'altered'}")
     if row.runs.empty:
-        return Verdict("none", "no verdict: not run")
+        return Verdict("none", f"no verdict: {'unfinished' if row.unfinished else 'not run'}")
     ours = row.compared
     if not ours.count():
         return Verdict("none", "no verdict: not augmented at test")

@@ -14,7 +14,7 @@ from cifar_keras import records
 from cifar_keras.errors import RunError
 from cifar_keras.files import unwritable
 from cifar_keras.provenance import git_state, now, provenance, versions
-from cifar_keras.recipe import Recipe, flat
+from cifar_keras.recipe import Recipe
 from cifar_keras.run.position import Position
 
 logger = logging.getLogger("cifar_keras")
@@ -88,22 +88,6 @@ def put_aside(folder: Path) -> Path | None:
     return aside
 
 
-def check_folder(job: Job, data: dict[str, Any]) -> None:
-    """Nothing, if the folder is empty or holds this job's run.
-
-    Raises:
-        RunError: it holds a run that is not this job's; the differing keys are named.
-    """
-    if not (job.folder / records.RUN).exists():
-        return
-    differing = _differences(records.read_run(job.folder), job, data)
-    if differing:
-        raise RunError(
-            f"'{job.folder}' holds another run: {'; '.join(differing)}; "
-            "use --fresh to start over, or another --run-dir"
-        )
-
-
 def open_run(job: Job, data: dict[str, Any], devices: list[str]) -> None:
     """Write run.json, where there is none yet.
 
@@ -124,28 +108,6 @@ def open_run(job: Job, data: dict[str, Any], devices: list[str]) -> None:
         provenance=provenance(data, devices),
     )
     records.write_record(job.folder, records.RUN, run)
-
-
-def _differences(run: records.Run, job: Job, data: dict[str, Any]) -> list[str]:
-    there = {
-        **flat(run.recipe.moving()),
-        "seed": run.seed,
-        "budget": run.budget,
-        "data": run.provenance["data"]["content_sha256"],
-    }
-    here = {
-        **flat(job.recipe.moving()),
-        "seed": job.seed,
-        "budget": job.budget,
-        "data": data["content_sha256"],
-    }
-    keys = [key for key in {**there, **here} if there.get(key) != here.get(key)]
-    return [
-        "the data's content"
-        if key == "data"
-        else f"{key} is {there.get(key)} there, {here.get(key)} here"
-        for key in keys
-    ]
 
 
 def record(

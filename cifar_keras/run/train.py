@@ -19,7 +19,7 @@ from cifar_keras.provenance import machine, versions
 from cifar_keras.recipe import flat
 from cifar_keras.run.callbacks import Agreement, Saver, Stopped, run_callbacks
 from cifar_keras.run.checkpoint import Store
-from cifar_keras.run.folder import Job, check_folder, locked, open_run, record
+from cifar_keras.run.folder import Job, locked, open_run, record
 from cifar_keras.run.position import Position
 from cifar_keras.run.result import write_result
 from cifar_keras.run.resume import begin_next_stage, restore, resume_epoch
@@ -117,7 +117,7 @@ def _facts(
 def _open(job: Job, dataset: Dataset, held: ExitStack) -> dict[str, Any] | None:
     """Lock the folder for as long as `held` is; return the result of a run that is finished."""
     held.enter_context(locked(job.folder))
-    check_folder(job, dataset.provenance)
+    records.check_same(job.folder, job.recipe, job.seed, job.budget, dataset.provenance)
     if not (job.folder / records.RESULT).exists():
         return None
     return records.read_result(job.folder).model_dump(mode="json")

@@ -58,10 +58,18 @@ def file_checks(folder: Path, run: records.Run, result: records.Result | None) -
     stated = result.weights_sha256
     if kept.get(records.WEIGHTS, stated) != stated:
         yield equal("result.json weights_sha256", stated, kept[records.WEIGHTS])
-    if not (folder / records.WEIGHTS).exists():
-        yield Check(records.WEIGHTS, "absent", f"weights absent; their sha256 is {stated}")
-    else:
+    half = records.read_half(folder)
+    if (folder / records.WEIGHTS).exists():
         yield equal(records.WEIGHTS, stated, sha256_of(folder / records.WEIGHTS))
+    elif half:
+        note = f"absent, their sha256 is {stated}; {records.HALF_WEIGHTS} is evaluated"
+        yield Check(records.WEIGHTS, "not checkable", note)
+    else:
+        yield Check(records.WEIGHTS, "absent", f"weights absent; their sha256 is {stated}")
+    if half:
+        found = sha256_of(folder / records.HALF_WEIGHTS)
+        yield equal(records.HALF_WEIGHTS, half.weights_sha256, found)
+        yield equal(f"{records.HALF} rounded_from", half.rounded_from, stated)
 
 
 def _file_check(path: Path, stated: str | None) -> Check:

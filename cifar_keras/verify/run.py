@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import keras
+
 from cifar_keras import records
 from cifar_keras.data import Dataset
 from cifar_keras.errors import RunError
@@ -10,6 +12,7 @@ from cifar_keras.evaluate import averaged_logits, load_network, plain_logits
 from cifar_keras.models.outside import why_refused
 from cifar_keras.verify.check import Check, close, equal
 from cifar_keras.verify.files import data_check, file_checks, recipe_checks
+from cifar_keras.verify.half import half_checks
 from cifar_keras.verify.history import DIGITS, history_checks, result_checks
 from cifar_keras.verify.network import (
     NEAR,
@@ -61,25 +64,42 @@ def _network_checks(
         yield equal("tta.json test_images", tta.test_images, len(dataset.test.labels))
         share = tta.test_correct / len(dataset.test.labels)
         yield close("tta.json test_accuracy", tta.test_accuracy, share, DIGITS)
-    if not (folder / records.WEIGHTS).exists():
+    present = [n for n in (records.WEIGHTS, records.HALF_WEIGHTS) if (folder / n).exists()]
+    if not present:
         yield Check("figures again", "absent", "no figure was recomputed: the weights are absent")
         return
     if reason := why_refused(run.recipe.model.name):
         yield Check("figures again", "absent", reason)
         return
-    try:
-        model = load_network(folder, run)
-    except RunError as error:
-        yield Check("figures again", "FAILS", str(error))
-        return
-    exact = same_machine(run)
+    for name in present:
+        try:
+            model = load_network(folder, run, folder / name)
+        except RunError as error:
+            yield Check("figures again", "FAILS", str(error))
+            continue
+        if name == records.HALF_WEIGHTS:
+            yield from half_checks(folder, model, run, result, tta, dataset)
+        else:
+            yield from _exact_checks(model, run, result, rows, tta, dataset)
+        if name == present[0]:
+            yield from size_checks(model, run, result)
+
+
+def _exact_checks(
+    model: keras.Model,
+    run: records.Run,
+    result: records.Result,
+    rows: list[records.Epoch],
+    tta: records.Tta | None,
+    dataset: Dataset,
+) -> Iterator[Check]:
     logits = plain_logits(model, run, dataset)
     if rows:
+        exact = same_machine(run)
         yield from evaluation_checks(logits, run, result, rows[-1], dataset, exact)
     if tta:
         # tta.json does not say on which machine it was written.
         averaged = averaged_logits(model, run, dataset)
-        name = "tta.json test_correct again"
         near = NEAR[run.recipe.precision]
+        name = "tta.json test_correct again"
         yield count_check(name, tta.test_correct, averaged, dataset, near)
-    yield from size_checks(model, run, result)

@@ -112,7 +112,7 @@ def test_two_seeds_are_two_folders_and_stop_together(tiny):
     _, err = finish(process, 143)
 
     assert err.splitlines()[-1] == (
-        "cifar-keras: stopped at seed 3; go on with: "
+        "cifar-keras: stopped at tiny seed 3; go on with: "
         "cifar-keras train --recipe tiny.yaml --seeds 3,4 --budget 100"
     )
     [event] = records.read_run(Path("runs/tiny/seed-3-budget-100")).events[1:]

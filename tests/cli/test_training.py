@@ -2,8 +2,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -11,7 +9,6 @@ import pytest
 from cifar_keras import records
 from cifar_keras.cli import main
 from cifar_keras.errors import Interrupted, RunError
-from cifar_keras.run import signals
 
 TRAIN = ("train", "--recipe", "demo")
 
@@ -205,100 +202,6 @@ def test_a_failed_run_is_one_line(trained, refused):
         1,
         "cifar-keras: error: the loss is no finite number after epoch 3",
     )
-
-
-def write_script(path, script):
-    path.write_text(f"#!/bin/sh\n{script}\n")
-    path.chmod(0o755)
-
-
-@pytest.fixture
-def child(monkeypatch, here):
-    def child(script):
-        write_script(here / "child.sh", script)
-        monkeypatch.setattr(sys, "executable", str(here / "child.sh"))
-
-    return child
-
-
-@pytest.mark.parametrize("seeds", [("--seeds", "1,2"), ("--seeds=1,2",), ("--seeds", "1, 2")])
-def test_each_seed_has_a_process_with_the_other_arguments(child, capfd, seeds):
-    child('echo "$@"')
-
-    assert main(["train", *seeds, "--recipe", "demo", "--budget", "0.1"]) == 0
-    assert capfd.readouterr() == (
-        "-m cifar_keras train --recipe demo --budget 0.1 --seed 1\n"
-        "-m cifar_keras train --recipe demo --budget 0.1 --seed 2\n",
-        "",
-    )
-
-
-def test_a_seed_that_fails_ends_the_others(child, capfd):
-    child('echo "$@"; exit 1')
-
-    assert main([*TRAIN, "--seeds", "1,2"]) == 1
-    assert capfd.readouterr().out.count("\n") == 1
-
-
-def test_a_seed_that_is_killed_says_how_to_go_on(child, refused):
-    child("kill -9 $$")
-
-    assert refused(*TRAIN, "--seeds", "1,2") == (
-        137,
-        "cifar-keras: stopped at seed 1; go on with: cifar-keras train --recipe demo --seeds 1,2",
-    )
-
-
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_to_the_parent_stops_the_child_and_the_seeds_after_it(
-    monkeypatch, child, capfd, here, number, code
-):
-    monkeypatch.setattr(signals, "at_a_terminal", lambda: False)
-    child(
-        "trap 'echo stopped; exit 130' INT; trap 'echo stopped; exit 143' TERM\n"
-        "touch ready; while :; do sleep 0.05; done"
-    )
-    before = signal.getsignal(number)
-
-    def send():
-        while not (here / "ready").exists():
-            time.sleep(0.02)
-        os.kill(os.getpid(), number)
-
-    threading.Thread(target=send, daemon=True).start()
-
-    assert main([*TRAIN, "--seeds", "1,2"]) == code
-    assert capfd.readouterr() == (
-        "stopped\n",
-        "cifar-keras: stopped at seed 1; go on with: cifar-keras train --recipe demo --seeds 1,2\n",
-    )
-    assert signal.getsignal(number) is before
-
-
-AT_A_TERMINAL = """
-import os, pty, sys, time
-pid, terminal = pty.fork()
-if not pid:
-    from cifar_keras.cli import main
-    sys.executable = "./child.sh"
-    os._exit(main(["train", "--recipe", "demo", "--seeds", "1,2"]))
-while not os.path.exists("ready"):
-    time.sleep(0.02)
-os.write(terminal, b"\\x03")
-print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
-"""
-
-
-def test_ctrl_c_at_a_terminal_reaches_the_child_once(here):
-    # The terminal itself sends it to the child, whom a second one would end at once.
-    script = "trap 'echo >> received' INT; touch ready; sleep 9; sleep 1; exit 130"
-    write_script(here / "child.sh", script)
-
-    command = [sys.executable, "-c", AT_A_TERMINAL]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
-
-    assert done.stdout == "130\n"
-    assert (here / "received").read_text() == "\n"
 
 
 def test_a_reader_that_goes_away_is_no_error():

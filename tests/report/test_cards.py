@@ -2,7 +2,7 @@ import hashlib
 
 import pytest
 
-from cifar_keras.records import WEIGHTS
+from cifar_keras.records import HALF, HALF_WEIGHTS, WEIGHTS, HalfWeights, write_record
 from cifar_keras.report import write_report
 from cifar_keras.report.cards import model_cards
 from cifar_keras.report.results import collect
@@ -37,6 +37,48 @@ def test_a_card_says_whose_weights_these_are_not(tmp_path, committed):
 
     digest = hashlib.sha256(b"weights").hexdigest()
     assert f"SHA-256 `{digest}`, NOT the file that its run recorded." in card
+
+
+@pytest.fixture
+def half(tmp_path, committed):
+    """The same run with weights in float16 in place of the exact ones, and their record."""
+    folder = tmp_path / "runs/resnet20/seed-1-budget-0.1"
+    (folder / WEIGHTS).rename(folder / HALF_WEIGHTS)
+    record = HalfWeights(
+        weights_sha256=hashlib.sha256(b"weights").hexdigest(),
+        rounded_from="0" * 64,
+        test_accuracy=0.8597,
+        test_correct=8597,
+        test_images=10_000,
+        finished="2026-01-01T00:00:00+00:00",
+    )
+    write_record(folder, HALF, record)
+    return folder
+
+
+def test_a_card_of_weights_in_float16_has_their_own_figure(tmp_path, committed, half):
+    [card] = model_cards(committed, tmp_path / "runs").values()
+
+    assert "`runs/resnet20/seed-1-budget-0.1/float16.weights.h5`, 7 bytes," in card
+    assert f"kernels in float16, rounded from those of SHA-256 `{'0' * 64}`." in card
+    assert (
+        "| after the last epoch: the headline | 86.00 |\n"
+        "| the last epoch with these weights | 85.97 |\n"
+    ) in card
+
+
+def test_a_card_says_whose_weights_in_float16_these_are_not(tmp_path, committed, half):
+    (half / HALF_WEIGHTS).write_bytes(b"others")
+
+    [card] = model_cards(committed, tmp_path / "runs").values()
+
+    assert "NOT the file that its record names." in card
+
+
+def test_weights_in_float16_without_their_record_have_no_card(tmp_path, committed, half):
+    (half / HALF).unlink()
+
+    assert model_cards(committed, tmp_path / "runs") == {}
 
 
 def test_weights_that_do_not_lie_beside_the_report_have_no_card(tmp_path, committed):

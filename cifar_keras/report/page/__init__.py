@@ -92,7 +92,7 @@ def _facts(row: Row, cards: Collection[str]) -> dict[str, Any]:
 def _curves(row: Row) -> dict[str, Any]:
     """The curves of a row with runs or a published curve; nothing for any other."""
     lines = series(row)
-    if row.runs.empty and lines.published.empty:
+    if row.runs.empty and lines.published.empty and not lines.unfinished:
         return {}
     ours, theirs = (row.epochs, row.full_epochs) if lines.share else (1.0, 1.0)
     runs = [
@@ -103,6 +103,10 @@ def _curves(row: Row) -> dict[str, Any]:
         "test": _points(mean_of(lines.test), ours),
         "train": _points(mean_of(lines.train), ours),
     }
+    begun = [
+        {"seed": each.run.seed, "epoch": each.epochs, "test": _points(line, ours)}
+        for each, line in zip((e for e in row.unfinished if e.done), lines.unfinished, strict=True)
+    ]
     return {
         "epochs": _short(row.epochs),
         "full": _short(row.full_epochs),
@@ -110,6 +114,7 @@ def _curves(row: Row) -> dict[str, Any]:
         "runs": runs,
         "mean": means if len(runs) > 1 else None,
         "published": _points(lines.published, theirs),
+        **({"unfinished": begun} if begun else {}),
     }
 
 

@@ -44,8 +44,9 @@ def table_row(row: Row) -> str:
     """Return a row of the table; its recipe is a link, with which the script shows its curves."""
     head, *columns = _COLUMNS
     cells = "".join(_cell(column, row) for column in columns)
+    kind = "not-run" if row.runs.empty and not row.unfinished else "run"
     return (
-        f'<tr class="{"not-run" if row.runs.empty else "run"}" data-chart="{escape(row.slug)}" '
+        f'<tr class="{kind}" data-chart="{escape(row.slug)}" '
         f'title="{escape(row.recipe.title)}"><th scope="row">{head.cell(row)}</th>{cells}</tr>'
     )
 
@@ -85,6 +86,8 @@ def _published(row: Row) -> str:
 
 def _compared(row: Row) -> str:
     """Our figure that the published one is compared with, and what it is."""
+    if row.runs.empty and row.unfinished:
+        return _quiet("unfinished") + "".join(map(_small, _so_far(row)))
     if row.runs.empty:
         return _quiet("not run")
     reference = row.recipe.reference
@@ -93,6 +96,10 @@ def _compared(row: Row) -> str:
     if reference and reference.augmented:
         return _figure(row.compared, "with TTA")
     return _figure(row.compared, f"{reference.epoch if reference else 'last'} epoch")
+
+
+def _so_far(row: Row) -> list[str]:
+    return [f"seed {each.run.seed}: epoch {each.epochs}" for each in row.unfinished]
 
 
 def _difference(row: Row) -> str:

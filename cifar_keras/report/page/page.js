@@ -111,7 +111,7 @@ function addChoices() {
     const label = document.createElement("label");
     const box = element("input", "", { type: "checkbox", value: chart.id });
     box.addEventListener("change", () => toggle(chart.id));
-    label.append(box, ` ${chart.name}${chart.runs.length ? "" : " (published only)"}`);
+    label.append(box, ` ${chart.name}${chart.runs.length ? "" : chart.unfinished ? " (unfinished)" : " (published only)"}`);
     find("recipes").append(label);
   }
 }
@@ -168,6 +168,9 @@ function linesOf(chart, place) {
       add(`${kind}, seed ${run.seed}`, run[kind], chart.epochs, { dash, ...look });
     }
     if (several) add(`${kind}, mean`, chart.mean[kind], chart.epochs, { dash, width: 2.5, class: "strong" });
+  }
+  for (const run of quantity === "train" ? [] : (chart.unfinished ?? [])) {
+    add(`test, seed ${run.seed}, unfinished at epoch ${run.epoch}`, run.test, chart.epochs, { width: 1.5 });
   }
   if (quantity !== "train") add("published", chart.published, chart.full, { dash: [7, 5], width: 1.5 });
   return lines;

@@ -1,0 +1,60 @@
+"""The figures of weights with kernels in float16, and the run's own figures next to them."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from cifar_keras import records
+from cifar_keras.data import Dataset
+from cifar_keras.evaluate import averaged_logits, plain_logits
+from cifar_keras.verify.check import Check, State, close, equal
+from cifar_keras.verify.history import DIGITS
+from cifar_keras.verify.network import NEAR, count_check, near_ties
+
+# Rounding the kernels of ResNet-20 to float16 moved logits by 4e-4 of the largest one; see `NEAR`.
+KERNELS_NEAR = 2e-3
+
+
+def half_checks(
+    folder: Path,
+    model: keras.Model,
+    run: records.Run,
+    result: records.Result,
+    tta: records.Tta | None,
+    dataset: Dataset,
+) -> Iterator[Check]:
+    """What these weights do, against their own record and against that of the run."""
+    half = records.read_half(folder)
+    assert half
+    images = len(dataset.test.labels)
+    yield equal(f"{records.HALF} test_images", half.test_images, images)
+    share = half.test_correct / images
+    yield close(f"{records.HALF} test_accuracy", half.test_accuracy, share, DIGITS)
+    near = NEAR[run.recipe.precision]
+    logits = plain_logits(model, run, dataset)
+    name = f"{records.HALF} test_correct again"
+    yield count_check(name, half.test_correct, logits, dataset, near)
+    yield _own_figure("result.json test_correct", result.test_correct, run, logits, dataset)
+    if half.augmented_correct is not None:
+        averaged = averaged_logits(model, run, dataset)
+        name = f"{records.HALF} augmented_correct again"
+        yield count_check(name, half.augmented_correct, averaged, dataset, near)
+        if tta:
+            yield _own_figure("tta.json test_correct", tta.test_correct, run, averaged, dataset)
+
+
+def _own_figure(
+    name: str, stated: int, run: records.Run, logits: NDArray[np.floating], dataset: Dataset
+) -> Check:
+    """The run's own figure: these weights may miss it by the images that rounding can change."""
+    found = int(np.sum(logits.argmax(axis=-1) == dataset.test.labels))
+    allowed = near_ties(logits, max(NEAR[run.recipe.precision], KERNELS_NEAR))
+    state: State = "holds" if abs(found - stated) <= allowed else "FAILS"
+    note = (
+        f"{stated:,} is stated, {found:,} found ({found - stated:+,}); kernels in float16: within "
+        f"{allowed}, the images nearly a tie"
+    )
+    return Check(f"{name} in float16", state, note)
