@@ -63,11 +63,11 @@ def test_work_is_that_of_all_stages():
 
 
 def test_a_run_of_ever_so_many_epochs_is_planned_at_once():
-    long = plan("stages.0.epochs=1.0e+8")
+    long = plan("stages.0.epochs=100000")
 
-    assert long.work(long.steps) == long.steps == 10**9
+    assert long.work(long.steps) == long.steps == 10**6
     [leg] = long.legs(Place())
-    assert (leg.first_epoch, leg.last_epoch) == (0, 10**8)
+    assert (leg.first_epoch, leg.last_epoch) == (0, 10**5)
 
 
 def test_the_frozen_layers_are_the_stages():
