@@ -154,9 +154,9 @@ class Epoch(Record):
     training mode; `test_*` are over all test images, in inference mode.
     """
 
-    epoch: Positive
-    stage: int = 1
-    step: Annotated[int, Field(gt=0)]
+    epoch: Annotated[float, Field(ge=1e-6, allow_inf_nan=False)]
+    stage: Annotated[int, Field(ge=1)] = 1
+    step: Annotated[int, Field(gt=0, lt=2**53)]
     learning_rate: float
     loss: float
     accuracy: Accuracy
@@ -164,6 +164,11 @@ class Epoch(Record):
     test_accuracy: Accuracy
     seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)]
     images_per_second: float
+
+    @property
+    def place(self) -> tuple[int, int, float]:
+        """Stage, step and epoch, as `schedules.tested_epochs` counts them."""
+        return self.stage, self.step, self.epoch
 
 
 class BestOnTest(Record):

@@ -1,11 +1,9 @@
 """What comes out of a run: its weights and result.json."""
 
-import math
 import resource
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import keras
 
@@ -13,6 +11,7 @@ from cifar_keras import records
 from cifar_keras.files import sha256_of, unwritable, write_bytes
 from cifar_keras.models import trainable_parameters
 from cifar_keras.provenance import now
+from cifar_keras.summary import summary
 
 
 def write_result(
@@ -37,22 +36,6 @@ def write_result(
     )
     records.write_record(folder, records.RESULT, result)
     return result
-
-
-def summary(rows: Sequence[records.Epoch], test_images: int) -> dict[str, Any]:
-    """The figures of result.json that the history alone decides."""
-    last, best = rows[-1], max(rows, key=lambda row: row.test_accuracy)
-    return {
-        "test_accuracy": last.test_accuracy,
-        "test_correct": round(last.test_accuracy * test_images),
-        "test_images": test_images,
-        "test_loss": last.test_loss if math.isfinite(last.test_loss) else None,
-        "epochs": last.epoch,
-        "steps": sum(max(r.step for r in rows if r.stage == s) for s in {r.stage for r in rows}),
-        "best_on_test": records.BestOnTest(test_accuracy=best.test_accuracy, epoch=best.epoch),
-        "seconds": sum(row.seconds for row in rows),
-        "images_per_second": sum(row.images_per_second for row in rows) / len(rows),
-    }
 
 
 def _save_weights(model: keras.Model, folder: Path) -> str:
