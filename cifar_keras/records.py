@@ -52,10 +52,11 @@ class Record(BaseModel):
 class Event(Record):
     """Something that happened to a run, at which step, and what the code and machine then were.
 
-    `files` are the sha256 of the files that a run ends with, where it has just finished.
+    `files` are the sha256 of the files that were written: those that a run ends with where it has
+    finished, tta.json where it was evaluated.
     """
 
-    kind: Literal["started", "resumed", "interrupted", "failed", "finished"]
+    kind: Literal["started", "resumed", "interrupted", "failed", "finished", "evaluated"]
     time: str
     stage: int
     step: int
@@ -132,7 +133,20 @@ class Run(Record):
     @property
     def finish(self) -> Event | None:
         """The event of its end; None where it has not come to one."""
-        return next((e for e in reversed(self.events) if e.kind == "finished"), None)
+        return self._last("finished")
+
+    @property
+    def evaluation(self) -> Event | None:
+        """The last event of writing tta.json; None where no event tells of it."""
+        return self._last("evaluated")
+
+    @property
+    def training_events(self) -> list[Event]:
+        """The events of the training itself."""
+        return [event for event in self.events if event.kind != "evaluated"]
+
+    def _last(self, kind: str) -> Event | None:
+        return next((each for each in reversed(self.events) if each.kind == kind), None)
 
     @property
     def scaled(self) -> bool:
@@ -297,6 +311,12 @@ def read_tta(folder: Path) -> Tta | None:
         return None
     tta: Tta = _read_record(folder, TTA, Tta)
     return tta
+
+
+def add_event(folder: Path, event: Event) -> None:
+    """Add an event to the folder's run.json."""
+    run = read_run(folder)
+    write_record(folder, RUN, run.model_copy(update={"events": [*run.events, event]}))
 
 
 def of_the_same_weights(tta: Tta, result: Result) -> bool:

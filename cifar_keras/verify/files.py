@@ -44,11 +44,16 @@ def data_check(run: records.Run, data: dict[str, Any]) -> Check:
 
 
 def file_checks(folder: Path, run: records.Run, result: records.Result | None) -> Iterator[Check]:
-    """history.csv, result.json and the weights against the hashes that were taken at the end."""
+    """What the run ended with, and tta.json, against the hashes that run.json keeps of them."""
     kept = run.finish.files if run.finish else {}
     for name in (records.HISTORY, records.RESULT):
         if (folder / name).exists():
             yield _file_check(folder / name, kept.get(name))
+    evaluated = run.evaluation.files.get(records.TTA) if run.evaluation else None
+    if (folder / records.TTA).exists():
+        yield _file_check(folder / records.TTA, evaluated)
+    elif evaluated:
+        yield Check(records.TTA, "FAILS", "run.json says that it was written")
     if result is None:
         return
     if run.finish is None:
