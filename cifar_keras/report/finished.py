@@ -21,7 +21,7 @@ from cifar_keras.records import (
     read_run,
     read_tta,
 )
-from cifar_keras.report.whole import why_unfinished
+from cifar_keras.summary import why_unfinished
 
 DASH = "—"
 

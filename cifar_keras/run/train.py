@@ -21,7 +21,7 @@ from cifar_keras.run.callbacks import Agreement, Saver, Stopped, run_callbacks
 from cifar_keras.run.checkpoint import Store
 from cifar_keras.run.folder import Job, check_folder, locked, open_run, record
 from cifar_keras.run.position import Position
-from cifar_keras.run.result import write_result
+from cifar_keras.run.result import finished_result, write_result
 from cifar_keras.run.resume import begin_next_stage, restore, resume_epoch
 from cifar_keras.run.signals import Signals
 from cifar_keras.run.trackers import start_trackers
@@ -118,9 +118,8 @@ def _open(job: Job, dataset: Dataset, held: ExitStack) -> dict[str, Any] | None:
     """Lock the folder for as long as `held` is; return the result of a run that is finished."""
     held.enter_context(locked(job.folder))
     check_folder(job, dataset.provenance)
-    if not (job.folder / records.RESULT).exists():
-        return None
-    return records.read_result(job.folder).model_dump(mode="json")
+    result = finished_result(job.folder)
+    return result.model_dump(mode="json") if result else None
 
 
 @contextmanager

@@ -314,6 +314,65 @@ def test_a_finished_run_is_read_and_not_trained_again(monkeypatch, job, dataset,
     assert not (uninterrupted / records.CHECKPOINTS).exists()
 
 
+@pytest.fixture
+def killed_after_its_result(monkeypatch, job, uninterrupted):
+    """The run as a kill between result.json and the event of its end leaves it; that event."""
+    shutil.copytree(uninterrupted, job.folder)
+    run = records.read_run(job.folder)
+    left = run.model_copy(update={"events": run.events[:-1]})
+    records.write_record(job.folder, records.RUN, left)
+    (job.folder / records.CHECKPOINTS).mkdir()
+    (job.folder / records.CHECKPOINTS / "stage-2-step-000000009.ckpt").write_bytes(b"")
+    return run.finish
+
+
+def test_a_run_killed_after_its_result_is_ended_by_the_next_command(
+    job, dataset, killed_after_its_result, go
+):
+    result = go(job, dataset)
+
+    assert result == records.read_result(job.folder)
+    assert not (job.folder / records.CHECKPOINTS).exists()
+    there, told = killed_after_its_result, records.read_run(job.folder).finish
+    for key in ("stage", "step", "files", "versions", "machine", "git"):
+        assert getattr(told, key) == getattr(there, key), key
+
+
+def test_a_result_is_there_before_the_event_of_the_end(monkeypatch, job, dataset, go):
+    def killed_at_once(*arguments):
+        original(*arguments)
+        raise Killed
+
+    original = training.write_result
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "write_result", killed_at_once)
+        with pytest.raises(Killed):
+            go(job, dataset)
+    assert records.read_run(job.folder).finish is None
+
+    go(job, dataset)
+
+    assert records.read_run(job.folder).finish is not None
+
+
+def without_its_last_line(path):
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[:-1]))
+
+
+@pytest.mark.parametrize(
+    ("name", "damage"), [(records.WEIGHTS, truncate), (records.HISTORY, without_its_last_line)]
+)
+def test_a_result_of_another_run_is_not_given_an_end(
+    job, dataset, killed_after_its_result, go, name, damage
+):
+    damage(job.folder / name)
+
+    with pytest.raises(RunError, match=r"result\.json' is not of this run: .*; use --fresh to"):
+        go(job, dataset)
+
+    assert records.read_run(job.folder).finish is None
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
