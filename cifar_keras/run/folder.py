@@ -104,6 +104,17 @@ def check_folder(job: Job, data: dict[str, Any]) -> None:
         )
 
 
+def identity(job: Job, data: dict[str, Any]) -> dict[str, Any]:
+    """Return what tells this job's run from any other, for its checkpoints."""
+    return {
+        "recipe": job.recipe.sha256(),
+        "precision": job.recipe.precision,
+        "seed": job.seed,
+        "budget": job.budget,
+        "data": data["content_sha256"],
+    }
+
+
 def open_run(job: Job, data: dict[str, Any], devices: list[str]) -> None:
     """Write run.json, where there is none yet.
 
