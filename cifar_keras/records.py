@@ -19,7 +19,7 @@ from pydantic import (
 )
 from typing_extensions import TypedDict
 
-from cifar_keras.errors import RunError
+from cifar_keras.errors import RunError, in_one_line
 from cifar_keras.files import sha256_of, write_bytes
 from cifar_keras.recipe import RULE, Precision, Recipe, altering, alters_network, is_name
 
@@ -286,7 +286,7 @@ def _read_record(folder: Path, name: str, kind: type[Record]) -> Any:
 
 def _first(error: ValidationError) -> str:
     first = error.errors()[0]
-    place = ".".join(str(part) for part in first["loc"])
+    place = in_one_line(".".join(str(part) for part in first["loc"]))[:100]
     message = first["msg"].removeprefix("Value error, ")
     if first["type"] == "string_pattern_mismatch":
         message += f". Received: {first['input'][:100]!r}"

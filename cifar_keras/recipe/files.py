@@ -49,7 +49,7 @@ def recipe_path(name_or_file: str) -> Path:
     if _is_file(name_or_file):
         path = Path(name_or_file)
         if not path.is_file():
-            raise RecipeError(f"recipe file '{name_or_file}' is not there; correct the path")
+            raise RecipeError(f"recipe file {name_or_file!r} is not there; correct the path")
         return _named(path)
     path = recipes_folder() / f"{name_or_file}.yaml"
     if path.is_file():

@@ -1,10 +1,13 @@
 """Whatever the text of a recipe or of an override, it is a recipe or one short line an error."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from cifar_keras.errors import RecipeError
-from cifar_keras.recipe import load_recipe, recipe_path
+from cifar_keras.recipe import flat, load_recipe, recipe_names, recipe_path
 from cifar_keras.recipe.strict_yaml import load_yaml
+from tests.hostile import tree, within
 
 ROOT = recipe_path("resnet20")
 # The place of the text, and texts that once ended in a traceback, a hang, or a misreading.
@@ -177,3 +180,55 @@ def test_of_thousands_of_mistakes_the_first_are_told(tmp_path):
 
     assert lines[-1] == "many.yaml: and 4,980 more"
     assert len(lines) == 21
+
+
+PIECES = st.sampled_from([*HOSTILE, ":", "\n", "  ", "- ", "base: resnet20", "stages: []"])
+VALUES = PIECES | st.text(max_size=8) | st.floats().map(str) | st.integers().map(str)
+PLACES = sorted(
+    {key for name in recipe_names() for key in flat(load_recipe(recipe_path(name)).model_dump())}
+)
+
+
+def recipe_or_refusal(path, overrides=()):
+    with within():
+        try:
+            load_recipe(path, overrides)
+        except RecipeError as error:
+            lines = str(error).splitlines()
+            assert len(lines) <= 25
+            assert all(line.isprintable() and len(line) <= 600 for line in lines), lines
+
+
+@st.composite
+def texts(draw):
+    """A shipped recipe's text, some of its words or lines replaced."""
+    text = recipe_path(draw(st.sampled_from(["resnet20", "inception_rrelu", "demo"]))).read_text()
+    between = draw(st.sampled_from(["\n", " "]))
+    words = text.split(between)
+    for _ in range(draw(st.integers(1, 4))):
+        words[draw(st.integers(0, len(words) - 1))] = draw(VALUES)
+    return between.join(words)
+
+
+@pytest.mark.fuzz
+@given(content=texts().map(lambda text: text.encode(errors="surrogatepass")) | st.binary())
+def test_any_text_is_a_recipe_or_refused(tmp_path, content):
+    path = tmp_path / "hostile.yaml"
+    path.write_bytes(content)
+    before = tree(tmp_path)
+
+    recipe_or_refusal(path)
+
+    assert tree(tmp_path) == before
+
+
+@pytest.mark.fuzz
+@given(
+    overrides=st.lists(
+        st.tuples(st.sampled_from(PLACES) | PIECES | st.text(max_size=8), VALUES).map("=".join)
+        | st.text(max_size=8),
+        max_size=3,
+    )
+)
+def test_any_override_is_a_value_or_refused(overrides):
+    recipe_or_refusal(ROOT, overrides)
