@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from cifar_keras.recipe import load_recipe, recipes_folder
+from cifar_keras.report.comparison import comparison
 from cifar_keras.report.finished import LeftOut
 from cifar_keras.report.results import collect
 
@@ -240,6 +241,19 @@ def test_a_length_that_is_no_whole_number_of_steps_is_still_the_full_one(
     # 70380.8 steps.
     assert row.runs["result"].iloc[0].steps == 70381
     assert (row.epochs, row.length_differs) == (180.002, False)
+
+
+def test_what_made_a_row_is_in_comparison_csv(tmp_path, resnet20, make_run):
+    for seed, version in enumerate(["1.0.0", "0.3.0", "1.0.0", None]):
+        versions = {"cifar_keras": version} if version else {}
+        git = {"revision": f"{seed}" * 40, "dirty": seed == 2}
+        provenance = {"versions": versions, "git": git}
+        make_run(tmp_path, resnet20, accuracies=[0.91], seed=seed, provenance=provenance)
+
+    table = comparison(collect([("resnet20", resnet20)], [tmp_path]).rows)
+
+    assert list(table["versions"]) == ["0.3.0 1.0.0"]
+    assert list(table["revisions"]) == ["00000000; 11111111; 22222222 dirty; 33333333"]
 
 
 def test_an_unfinished_run_given_the_result_of_a_full_one_is_left_out(tmp_path, resnet20, make_run):
