@@ -39,8 +39,8 @@ def _origin(run: records.Run) -> dict[str, Any]:
     """Code, versions, machine and data, as they were at the end or are so far."""
     origin: dict[str, Any] = {**run.provenance}
     data = origin.pop("data", {})
-    if run.events:
-        last = run.events[-1]
+    if run.training_events:
+        last = run.training_events[-1]
         origin |= {"versions": origin.get("versions", {}) | last.versions, "git": last.git}
         origin |= {"hardware": origin.get("hardware", {}) | last.machine}
     # Files may be packed otherwise and hold the same images.

@@ -5,12 +5,17 @@ command with exit code 1. A bug is any other exception and keeps its traceback.
 """
 
 
+def in_one_line(text: str) -> str:
+    """Return the text with whatever does not print escaped, line breaks among it."""
+    return "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)
+
+
 class CifarKerasError(Exception):
     """Base of every error whose message alone tells the user what to do."""
 
 
 class RecipeError(CifarKerasError):
-    """A recipe that is unknown, malformed, or impossible to carry out."""
+    """A recipe that is unknown, malformed, or impossible to carry out: a line for each mistake."""
 
 
 class DataError(CifarKerasError):

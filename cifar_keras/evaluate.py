@@ -5,6 +5,7 @@ import warnings
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
+from typing import Any
 
 import h5py
 import keras
@@ -16,10 +17,12 @@ from cifar_keras import records
 from cifar_keras.data import Dataset
 from cifar_keras.data.normalise import normalization
 from cifar_keras.data.pipeline import evaluation_batches
+from cifar_keras.distribute.devices import device_names, make_strategy
 from cifar_keras.errors import RecipeError, RunError
+from cifar_keras.experiment.compiled import uses_jit
 from cifar_keras.experiment.network import build_network
 from cifar_keras.files import sha256_of
-from cifar_keras.provenance import now
+from cifar_keras.provenance import machine, new_event, now
 from cifar_keras.views import VIEW_WEIGHTS, airbench_views
 
 # Of equal width, over the confidence.
@@ -125,7 +128,8 @@ def evaluate(folder: Path, run: records.Run, dataset: Dataset) -> Evaluation:
 def evaluate_views(folder: Path, run: records.Run, dataset: Dataset) -> records.Tta:
     """Show the run's network six views of each test image, and write tta.json.
 
-    With weights whose kernels are float16 nothing is written: tta.json is of the run's own.
+    Its hash, the versions and the machine are recorded in run.json. With weights whose kernels are
+    float16 nothing is written: tta.json is of the run's own.
 
     Raises:
         RunError: as `evaluate`, or the folder cannot be written.
@@ -142,7 +146,17 @@ def evaluate_views(folder: Path, run: records.Run, dataset: Dataset) -> records.
     )
     if weights.name == records.WEIGHTS:
         records.write_record(folder, records.TTA, tta)
+        events = run.training_events
+        place = (events[-1].stage, events[-1].step) if events else (1, 0)
+        files = {records.TTA: sha256_of(folder / records.TTA)}
+        records.add_event(folder, new_event("evaluated", *place, this_machine(), files=files))
     return tta
+
+
+def this_machine() -> dict[str, Any]:
+    """Return what decides the rounding of an evaluation here, besides the versions."""
+    strategy = make_strategy()
+    return machine(device_names(strategy), uses_jit("auto", strategy))
 
 
 def load_network(folder: Path, run: records.Run, weights: Path | None = None) -> keras.Model:

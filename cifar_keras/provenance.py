@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cifar_keras import __version__
+from cifar_keras.records import Event
 
 PACKAGES = ("tensorflow", "keras", "numpy")
 # Instructions that oneDNN chooses its kernels by: vectors, and arithmetic in fewer bits.
@@ -30,6 +31,28 @@ def provenance(data: dict[str, Any], devices: list[str]) -> dict[str, Any]:
         "onednn": onednn(),
         "data": data,
     }
+
+
+def new_event(
+    kind: Any,
+    stage: int,
+    step: int,
+    machine: dict[str, Any],
+    note: str | None = None,
+    files: dict[str, str] | None = None,
+) -> Event:
+    """Return an event of this moment, by this code; `machine` is what `machine` returns."""
+    return Event(
+        kind=kind,
+        time=now(),
+        stage=stage,
+        step=step,
+        git=git_state(),
+        versions=versions(),
+        machine=machine,
+        note=note,
+        files=files or {},
+    )
 
 
 def machine(devices: list[str], jit: bool) -> dict[str, Any]:

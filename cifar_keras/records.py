@@ -19,7 +19,7 @@ from pydantic import (
 )
 from typing_extensions import TypedDict
 
-from cifar_keras.errors import RunError
+from cifar_keras.errors import RunError, in_one_line
 from cifar_keras.files import sha256_of, write_bytes
 from cifar_keras.recipe import RULE, Precision, Recipe, altering, alters_network, flat, is_name
 
@@ -55,10 +55,11 @@ class Record(BaseModel):
 class Event(Record):
     """Something that happened to a run, at which step, and what the code and machine then were.
 
-    `files` are the sha256 of the files that a run ends with, where it has just finished.
+    `files` are the sha256 of the files that were written: those that a run ends with where it has
+    finished, tta.json where it was evaluated.
     """
 
-    kind: Literal["started", "resumed", "interrupted", "failed", "finished"]
+    kind: Literal["started", "resumed", "interrupted", "failed", "finished", "evaluated"]
     time: str
     stage: int
     step: int
@@ -135,7 +136,20 @@ class Run(Record):
     @property
     def finish(self) -> Event | None:
         """The event of its end; None where it has not come to one."""
-        return next((e for e in reversed(self.events) if e.kind == "finished"), None)
+        return self._last("finished")
+
+    @property
+    def evaluation(self) -> Event | None:
+        """The last event of writing tta.json; None where no event tells of it."""
+        return self._last("evaluated")
+
+    @property
+    def training_events(self) -> list[Event]:
+        """The events of the training itself."""
+        return [event for event in self.events if event.kind != "evaluated"]
+
+    def _last(self, kind: str) -> Event | None:
+        return next((each for each in reversed(self.events) if each.kind == kind), None)
 
     @property
     def scaled(self) -> bool:
@@ -157,9 +171,9 @@ class Epoch(Record):
     training mode; `test_*` are over all test images, in inference mode.
     """
 
-    epoch: Positive
-    stage: int = 1
-    step: Annotated[int, Field(gt=0)]
+    epoch: Annotated[float, Field(ge=1e-6, allow_inf_nan=False)]
+    stage: Annotated[int, Field(ge=1)] = 1
+    step: Annotated[int, Field(gt=0, lt=2**53)]
     learning_rate: float
     loss: float
     accuracy: Accuracy
@@ -167,6 +181,11 @@ class Epoch(Record):
     test_accuracy: Accuracy
     seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)]
     images_per_second: float
+
+    @property
+    def place(self) -> tuple[int, int, float]:
+        """Stage, step and epoch, as `schedules.tested_epochs` counts them."""
+        return self.stage, self.step, self.epoch
 
 
 class BestOnTest(Record):
@@ -313,7 +332,7 @@ def _read_record(folder: Path, name: str, kind: type[Record]) -> Any:
 
 def _first(error: ValidationError) -> str:
     first = error.errors()[0]
-    place = ".".join(str(part) for part in first["loc"])
+    place = in_one_line(".".join(str(part) for part in first["loc"]))[:100]
     message = first["msg"].removeprefix("Value error, ")
     if first["type"] == "string_pattern_mismatch":
         message += f". Received: {first['input'][:100]!r}"
@@ -338,6 +357,12 @@ def read_tta(folder: Path) -> Tta | None:
         return None
     tta: Tta = _read_record(folder, TTA, Tta)
     return tta
+
+
+def add_event(folder: Path, event: Event) -> None:
+    """Add an event to the folder's run.json."""
+    run = read_run(folder)
+    write_record(folder, RUN, run.model_copy(update={"events": [*run.events, event]}))
 
 
 def read_half(folder: Path) -> HalfWeights | None:

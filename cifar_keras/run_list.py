@@ -98,7 +98,8 @@ def _state(folder: Path, run: records.Run) -> str:
     if (folder / records.RESULT).exists():
         records.read_result(folder)
         return "done"
-    return "failed" if run.events and run.events[-1].kind == "failed" else "interrupted"
+    events = run.training_events
+    return "failed" if events and events[-1].kind == "failed" else "interrupted"
 
 
 def _held(folder: Path) -> bool:

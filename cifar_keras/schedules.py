@@ -5,10 +5,10 @@ part of its length keeps the shape of its schedule.
 """
 
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import pairwise
+from itertools import chain, pairwise
 from math import ceil
 
 from cifar_keras.recipe import Data
@@ -34,6 +34,18 @@ class Pace:
     def step_of(self, epoch: float | Fraction) -> int:
         """Return the first step at or after `epoch * budget`."""
         return ceil(Fraction(str(epoch)) * Fraction(self.budget) * self.per_epoch)
+
+
+def tested_epochs(stages: Sequence[int], per_epoch: int) -> Iterator[tuple[int, int, float]]:
+    """Yield where each row of a history is: stage from 1, step in it, and epochs since the start.
+
+    `stages` are the steps of each stage. The epochs have the nine digits of history.csv.
+    """
+    before = 0
+    for number, steps in enumerate(stages, start=1):
+        for step in chain(range(per_epoch, steps, per_epoch), [steps]):
+            yield number, step, float(f"{(before + step) / per_epoch:.9g}")
+        before += steps
 
 
 def constant(learning_rate: float) -> Rate:

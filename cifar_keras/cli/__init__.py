@@ -14,10 +14,16 @@ from collections.abc import Sequence
 
 from cifar_keras.cli.parser import parse
 from cifar_keras.cli.say import say
-from cifar_keras.errors import CifarKerasError, Interrupted
+from cifar_keras.errors import CifarKerasError, Interrupted, RecipeError, in_one_line
 
 # Nobody reads a longer line; what a file holds may be in it.
 _LONGEST = 1_000
+
+
+class _OneLine(logging.Formatter):
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        text = super().formatMessage(record)
+        return in_one_line(text) if record.name == "cifar_keras" else text
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -25,7 +31,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     0, 1 for what the user can mend, 2 for misuse, 128 and the signal's number for a signal.
     """
-    logging.basicConfig(format="cifar-keras: %(levelname)s: %(message)s", level=logging.WARNING)
+    handler = logging.StreamHandler()
+    handler.setFormatter(_OneLine("cifar-keras: %(levelname)s: %(message)s"))
+    logging.basicConfig(handlers=[handler], level=logging.WARNING)
     logging.addLevelName(logging.WARNING, "warning")
     options = parse(sys.argv[1:] if arguments is None else arguments)
     try:
@@ -39,7 +47,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         say("interrupted")
         return 128 + signal.SIGINT
     except CifarKerasError as error:
-        for line in str(error).splitlines():
+        # Another error is one line; a break in it is of a file's name.
+        lines = str(error).split("\n") if isinstance(error, RecipeError) else [str(error)]
+        for line in lines:
             say(f"error: {line if len(line) <= _LONGEST else line[: _LONGEST - 3] + '...'}")
         return 1
     except BrokenPipeError:

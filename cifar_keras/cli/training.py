@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import argparse
 import os
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from cifar_keras.cli.arguments import with_command, without
 from cifar_keras.cli.queue import check_weights, train_each
 from cifar_keras.cli.say import say
 from cifar_keras.distribute.cluster import VARIABLE, Cluster, from_environment, named
+from cifar_keras.distribute.launch import end_with_launcher
 from cifar_keras.errors import DeviceError, Interrupted
 from cifar_keras.extras import require
 from cifar_keras.quiet import import_tensorflow
-from cifar_keras.run.signals import number_of, terminated_as_interrupted
+from cifar_keras.run.signals import ending_at_once, number_of, terminated_as_interrupted
 
 if TYPE_CHECKING:
     from cifar_keras.records import Result
@@ -64,6 +66,7 @@ def _train_one(options: argparse.Namespace) -> None:
     from cifar_keras.data import load
     from cifar_keras.recipe import altering, load_recipe, recipe_path
 
+    end_with_launcher()
     cluster = _cluster(options)
     path = recipe_path(options.recipe[0])
     recipe = load_recipe(path, options.set)
@@ -96,7 +99,9 @@ def _train_one(options: argparse.Namespace) -> None:
     allow_outside(path.parent)
     if cluster:
         say(f"worker {cluster.index} of {len(cluster.workers)}; begins once all are there")
-    strategy = make_strategy(options.devices, cluster, deterministic=options.jit != "on")
+    # A worker waits here for the others, with nothing to save yet.
+    with ending_at_once() if cluster else nullcontext():
+        strategy = make_strategy(options.devices, cluster, deterministic=options.jit != "on")
     if recipe.precision == "mixed_bfloat16" and not multiplies_bfloat16(strategy):
         say(_SLOW_BFLOAT16)
     chief = cluster is None or cluster.index == 0

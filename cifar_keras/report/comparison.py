@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 
 from cifar_keras.recipe import Reference
+from cifar_keras.report.finished import DASH
 from cifar_keras.report.results import Row
 from cifar_keras.report.verdict import verdict
 
@@ -50,6 +51,8 @@ def _cells(row: Row) -> dict[str, Any]:
         "hardware": None if row.runs.empty else row.hardware,
         "data": row.dataset,
         "seeds": " ".join(map(str, row.runs["seed"])),
+        "versions": " ".join(sorted({run.versions["cifar_keras"] for run in row.each} - {DASH})),
+        "revisions": "; ".join(sorted({*row.runs["revision"]} - {DASH})),
     }
     # Adding 0 turns a rounded -0.0 into 0.0.
     return {k: round(v, 4) + 0 if isinstance(v, float) else v for k, v in cells.items()}

@@ -21,6 +21,7 @@ from cifar_keras.records import (
     read_run,
     read_tta,
 )
+from cifar_keras.summary import why_unfinished
 
 DASH = "—"
 
@@ -102,12 +103,11 @@ def finished_runs(roots: Sequence[Path]) -> tuple[pd.DataFrame, list[LeftOut]]:
 
 
 def _read(folder: Path, name: str) -> FinishedRun:
-    history = pd.DataFrame(map(dict, read_history(folder)))
-    if history.empty:
-        raise RunError(f"'{folder}' is damaged: its history has no rows")
-    if not history["epoch"].is_unique:
-        raise RunError(f"'{folder}' is damaged: its history has an epoch twice")
-    result, tta, run = read_result(folder), read_tta(folder), read_run(folder)
+    rows, result, tta = read_history(folder), read_result(folder), read_tta(folder)
+    run = read_run(folder)
+    if reason := why_unfinished(run, rows, result):
+        raise RunError(f"'{folder}' is damaged: {reason}")
+    history = pd.DataFrame(map(dict, rows))
     # Views of other weights are no figure of this run.
     augmented = tta.test_accuracy if tta and of_the_same_weights(tta, result) else nan
     versions = _recorded(run, "versions")

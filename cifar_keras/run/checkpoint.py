@@ -4,9 +4,10 @@ import hashlib
 import io
 import json
 import logging
+import re
 import zipfile
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,8 @@ from cifar_keras.run.position import Position
 _HEAD = b"cifar_keras checkpoint 1\n"
 _KEPT = 2
 _POSITION = "position"
+_RUN = "run"
+_NAME = re.compile(r"stage-(\d+)-step-(\d+)\.ckpt", re.ASCII)
 
 Arrays = dict[str, NDArray[Any]]
 logger = logging.getLogger("cifar_keras")
@@ -99,18 +102,26 @@ class Store:
     Args:
         folder: where they lie.
         starts: (stage, step) from which later stages start.
+        run: what tells this run from any other, as plain data; it is kept in each checkpoint.
     """
 
-    def __init__(self, folder: Path, starts: Collection[tuple[int, int]]) -> None:
-        self.folder, self.starts = folder, frozenset(starts)
+    def __init__(
+        self,
+        folder: Path,
+        starts: Collection[tuple[int, int]],
+        run: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.folder, self.starts, self.run = folder, frozenset(starts), dict(run or {})
 
     def path(self, stage: int, step: int) -> Path:
-        """The file of a state; names sort as states follow one another."""
+        """The file of a state; the stage in its name counts from 1."""
         return self.folder / f"stage-{stage + 1}-step-{step:09d}.ckpt"
 
     def paths(self) -> list[Path]:
         """All checkpoints, oldest first."""
-        return sorted(self.folder.glob("stage-*-step-*.ckpt"))
+        named = [(_NAME.fullmatch(path.name), path) for path in self.folder.glob("stage-*.ckpt")]
+        places = [((int(name[1]), int(name[2])), path) for name, path in named if name]
+        return [path for _, path in sorted(places)]
 
     def save(self, snapshot: Snapshot) -> None:
         """Write a checkpoint, then remove what is older than the last two.
@@ -119,7 +130,8 @@ class Store:
             RunError: it cannot be written; the earlier ones are as they were.
         """
         position = snapshot.position
-        write_bytes(self.path(position["stage"], position["step"]), encode(snapshot))
+        kept = replace(snapshot, position=position | {_RUN: self.run})
+        write_bytes(self.path(position["stage"], position["step"]), encode(kept))
         starts = {self.path(*start) for start in self.starts}
         for old in self.paths()[:-_KEPT]:
             if old not in starts:
@@ -128,10 +140,10 @@ class Store:
     def newest(self) -> Snapshot | None:
         """The newest whole checkpoint; None where there is none.
 
-        Damaged ones that are newer are told and removed, lest they count among the last two.
+        Damaged ones that are newer are logged and removed, so that they don't count as the last.
 
         Raises:
-            RunError: there are checkpoints, and all are damaged.
+            RunError: there are checkpoints, and all are damaged, or it is of another run.
         """
         damaged: list[Path] = []
         for path in reversed(self.paths()):
@@ -141,12 +153,34 @@ class Store:
                 logger.warning("%s; the one before it is used", error)
                 damaged.append(path)
                 continue
+            snapshot = self._own(snapshot, path)
             for useless in damaged:
                 self._remove(useless)
             return snapshot
         if damaged:
             raise RunError(f"all checkpoints in '{self.folder}' are damaged; use --fresh")
         return None
+
+    def at(self, stage: int, step: int) -> Snapshot:
+        """The state that a later stage starts from.
+
+        Raises:
+            RunError: its checkpoint is missing or damaged, or of another run.
+        """
+        path = self.path(stage, step)
+        return self._own(read(path), path)
+
+    def _own(self, snapshot: Snapshot, path: Path) -> Snapshot:
+        position = dict(snapshot.position)
+        # An earlier version did not keep it.
+        there = position.pop(_RUN, self.run)
+        differing = [key for key in self.run if there.get(key) != self.run[key]]
+        if differing:
+            raise RunError(
+                f"checkpoint '{path}' is of another run, with another {' and '.join(differing)}; "
+                "remove it, or use --fresh"
+            )
+        return replace(snapshot, position=position)
 
     def clear(self) -> None:
         """Remove all checkpoints, once the run's result is on disk."""

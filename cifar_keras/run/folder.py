@@ -13,7 +13,7 @@ from typing import Any
 from cifar_keras import records
 from cifar_keras.errors import RunError
 from cifar_keras.files import unwritable
-from cifar_keras.provenance import git_state, now, provenance, versions
+from cifar_keras.provenance import new_event, now, provenance
 from cifar_keras.recipe import Recipe
 from cifar_keras.run.position import Position
 
@@ -88,6 +88,17 @@ def put_aside(folder: Path) -> Path | None:
     return aside
 
 
+def identity(job: Job, data: dict[str, Any]) -> dict[str, Any]:
+    """Return what tells this job's run from any other, for its checkpoints."""
+    return {
+        "recipe": job.recipe.sha256(),
+        "precision": job.recipe.precision,
+        "seed": job.seed,
+        "budget": job.budget,
+        "data": data["content_sha256"],
+    }
+
+
 def open_run(job: Job, data: dict[str, Any], devices: list[str]) -> None:
     """Write run.json, where there is none yet.
 
@@ -118,23 +129,12 @@ def record(
     note: str | None = None,
 ) -> None:
     """Add an event to run.json; `machine` is what `provenance.machine` says."""
-    run = records.read_run(folder)
-    event = records.Event(
-        kind=kind,
-        time=now(),
-        stage=position.stage + 1,
-        step=position.step,
-        git=git_state(),
-        versions=versions(),
-        machine=machine,
-        note=note,
-        files=records.file_hashes(folder) if kind == "finished" else {},
-    )
-    if kind == "resumed" and run.events:
-        _warn_of_rounding(run.events[-1], event)
-    records.write_record(
-        folder, records.RUN, run.model_copy(update={"events": [*run.events, event]})
-    )
+    files = records.file_hashes(folder) if kind == "finished" else {}
+    event = new_event(kind, position.stage + 1, position.step, machine, note, files)
+    before = records.read_run(folder).training_events
+    if kind == "resumed" and before:
+        _warn_of_rounding(before[-1], event)
+    records.add_event(folder, event)
 
 
 def _warn_of_rounding(before: records.Event, now: records.Event) -> None:

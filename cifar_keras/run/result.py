@@ -1,18 +1,19 @@
-"""What comes out of a run: its weights and result.json."""
+"""What comes out of a run: its weights, result.json and the event of its end."""
 
-import math
 import resource
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import keras
 
 from cifar_keras import records
+from cifar_keras.errors import RunError
 from cifar_keras.files import sha256_of, unwritable, write_bytes
 from cifar_keras.models import trainable_parameters
 from cifar_keras.provenance import now
+from cifar_keras.run.checkpoint import Store
+from cifar_keras.summary import summary, why_unfinished
 
 
 def write_result(
@@ -39,20 +40,46 @@ def write_result(
     return result
 
 
-def summary(rows: Sequence[records.Epoch], test_images: int) -> dict[str, Any]:
-    """The figures of result.json that the history alone decides."""
-    last, best = rows[-1], max(rows, key=lambda row: row.test_accuracy)
-    return {
-        "test_accuracy": last.test_accuracy,
-        "test_correct": round(last.test_accuracy * test_images),
-        "test_images": test_images,
-        "test_loss": last.test_loss if math.isfinite(last.test_loss) else None,
-        "epochs": last.epoch,
-        "steps": sum(max(r.step for r in rows if r.stage == s) for s in {r.stage for r in rows}),
-        "best_on_test": records.BestOnTest(test_accuracy=best.test_accuracy, epoch=best.epoch),
-        "seconds": sum(row.seconds for row in rows),
-        "images_per_second": sum(row.images_per_second for row in rows) / len(rows),
+def finished_result(folder: Path) -> records.Result | None:
+    """Return the result of the folder's run, None where it has none.
+
+    What a kill after the result was written left undone is done: the event of the run's end is
+    added, and the checkpoints are removed.
+
+    Raises:
+        RunError: there is no such event, and the result is not of this history and these weights.
+    """
+    if not (folder / records.RESULT).exists():
+        return None
+    run, result = records.read_run(folder), records.read_result(folder)
+    if run.finish is None:
+        records.add_event(folder, _belated_finish(folder, run, result))
+    Store(folder / records.CHECKPOINTS, ()).clear()
+    return result
+
+
+def _belated_finish(folder: Path, run: records.Run, result: records.Result) -> records.Event:
+    rows = records.read_history(folder)
+    weights = folder / records.WEIGHTS
+    reason = why_unfinished(run, rows, result)
+    if not run.training_events:
+        reason = "no event of its training is recorded"
+    elif not weights.is_file() or sha256_of(weights) != result.weights_sha256:
+        reason = f"{records.WEIGHTS} is missing, or not what it was written with"
+    if reason:
+        raise RunError(
+            f"'{folder / records.RESULT}' is not of this run: {reason}; use --fresh to start over"
+        )
+    # The process that wrote the result is the one that recorded the last event.
+    update = {
+        "kind": "finished",
+        "time": now(),
+        "stage": rows[-1].stage,
+        "step": rows[-1].step,
+        "note": "recorded by a later command; the run was killed after its result",
+        "files": records.file_hashes(folder),
     }
+    return run.training_events[-1].model_copy(update=update)
 
 
 def _save_weights(model: keras.Model, folder: Path) -> str:

@@ -11,7 +11,7 @@ from cifar_keras.experiment.steps import Logs
 from cifar_keras.files import remove_leftovers
 from cifar_keras.loss_scale import start_anew
 from cifar_keras.run.callbacks import Saver
-from cifar_keras.run.checkpoint import Snapshot, Store, decode, encode, put_back, read, take
+from cifar_keras.run.checkpoint import Snapshot, Store, decode, encode, put_back, take
 from cifar_keras.run.folder import Job
 from cifar_keras.run.position import Position
 
@@ -54,8 +54,8 @@ def begin_next_stage(experiment: Experiment, position: Position, store: Store, t
     position.stage, position.step = position.stage + 1, 0
     start = experiment.plan.stages[position.stage].start
     assert start is not None
-    path = store.path(*start)
-    state = team.by_chief(f"read '{path.name}'", lambda: read(path), encode, _decoded)
+    name = store.path(*start).name
+    state = team.by_chief(f"read '{name}'", lambda: store.at(*start), encode, _decoded)
     assert state is not None
     put_back(experiment.model, state.arrays, ["model"])
     start_anew(experiment.model.optimizer)

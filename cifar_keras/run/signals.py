@@ -16,7 +16,8 @@ _ECHO = 1.0
 
 @contextmanager
 def _handled(
-    handler: Callable[[int, FrameType | None], None], numbers: Sequence[int] = _BOTH
+    handler: Callable[[int, FrameType | None], None] | signal.Handlers,
+    numbers: Sequence[int] = _BOTH,
 ) -> Iterator[None]:
     """Let the handler have the signals; afterwards they act as before."""
     before = {number: signal.signal(number, handler) for number in numbers}
@@ -60,6 +61,17 @@ def listed() -> Iterator[list[int]]:
     received: list[int] = []
     with _handled(lambda number, _: received.append(number)):
         yield received
+
+
+@contextmanager
+def ending_at_once() -> Iterator[None]:
+    """Let signals end the process: while TensorFlow waits, no handler of Python's runs.
+
+    While it waits for other workers TensorFlow has a handler of its own for SIGTERM, which only
+    notes it; so there it is SIGINT alone that ends the process.
+    """
+    with _handled(signal.SIG_DFL):
+        yield
 
 
 class Terminated(KeyboardInterrupt):

@@ -19,9 +19,9 @@ from cifar_keras.provenance import machine, versions
 from cifar_keras.recipe import flat
 from cifar_keras.run.callbacks import Agreement, Saver, Stopped, run_callbacks
 from cifar_keras.run.checkpoint import Store
-from cifar_keras.run.folder import Job, locked, open_run, record
+from cifar_keras.run.folder import Job, identity, locked, open_run, record
 from cifar_keras.run.position import Position
-from cifar_keras.run.result import write_result
+from cifar_keras.run.result import finished_result, write_result
 from cifar_keras.run.resume import begin_next_stage, restore, resume_epoch
 from cifar_keras.run.signals import Signals
 from cifar_keras.run.trackers import start_trackers
@@ -67,8 +67,9 @@ def _train(
 ) -> dict[str, Any] | None:
     experiment.place = position = Position()
     plan, signals = experiment.plan, Signals()
-    store = Store(job.folder / records.CHECKPOINTS, [s.start for s in plan.stages if s.start])
-    with _recorded(job, dataset, experiment, position, signals, team) as event:
+    starts = [stage.start for stage in plan.stages if stage.start]
+    store = Store(job.folder / records.CHECKPOINTS, starts, identity(job, dataset.provenance))
+    with _recorded(job, dataset, experiment, position, signals, team, store) as event:
         restored = restore(job, experiment, position, store, team)
         event("resumed" if restored else "started")
         with signals.noted():
@@ -118,9 +119,8 @@ def _open(job: Job, dataset: Dataset, held: ExitStack) -> dict[str, Any] | None:
     """Lock the folder for as long as `held` is; return the result of a run that is finished."""
     held.enter_context(locked(job.folder))
     records.check_same(job.folder, job.recipe, job.seed, job.budget, dataset.provenance)
-    if not (job.folder / records.RESULT).exists():
-        return None
-    return records.read_result(job.folder).model_dump(mode="json")
+    result = finished_result(job.folder)
+    return result.model_dump(mode="json") if result else None
 
 
 @contextmanager
@@ -131,6 +131,7 @@ def _recorded(
     position: Position,
     signals: Signals,
     team: Team,
+    store: Store,
 ) -> Iterator[Record]:
     """Record in run.json what happens, by the function that is given and by how this ends."""
     devices = device_names(experiment.strategy)
@@ -151,7 +152,7 @@ def _recorded(
             signals.received or 0,
         ) from None
     except Diverged as error:
-        message = _divergence(experiment, str(error))
+        message = _divergence(experiment, str(error), bool(store.paths()))
         event("failed", message)
         raise RunError(message) from None
     except CifarKerasError:
@@ -161,13 +162,13 @@ def _recorded(
         raise
 
 
-def _divergence(experiment: Experiment, reason: str) -> str:
+def _divergence(experiment: Experiment, reason: str, saved: bool) -> str:
     """What to report of a run that came to no finite number."""
     place = experiment.place
     epoch, step = divmod(place.step - 1, experiment.plan.pace.per_epoch)
+    kept = "the last good checkpoint is kept" if saved else "no checkpoint had been saved"
     rate = float(experiment.model.optimizer.learning_rate.numpy())
     return (
         f"{reason} after epoch {epoch}, step {step + 1} (stage {place.stage + 1}), at "
-        f"learning rate {rate:.4g}; the last good checkpoint is kept; lower the rate, or look "
-        "at the data"
+        f"learning rate {rate:.4g}; {kept}; lower the learning rate, or inspect the data"
     )

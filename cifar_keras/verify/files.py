@@ -44,11 +44,16 @@ def data_check(run: records.Run, data: dict[str, Any]) -> Check:
 
 
 def file_checks(folder: Path, run: records.Run, result: records.Result | None) -> Iterator[Check]:
-    """history.csv, result.json and the weights against the hashes that were taken at the end."""
+    """What the run ended with, and tta.json, against the hashes that run.json keeps of them."""
     kept = run.finish.files if run.finish else {}
     for name in (records.HISTORY, records.RESULT):
         if (folder / name).exists():
             yield _file_check(folder / name, kept.get(name))
+    evaluated = run.evaluation.files.get(records.TTA) if run.evaluation else None
+    if (folder / records.TTA).exists():
+        yield _file_check(folder / records.TTA, evaluated)
+    elif evaluated:
+        yield Check(records.TTA, "FAILS", "run.json says that it was written")
     if result is None:
         return
     if run.finish is None:
@@ -58,6 +63,10 @@ def file_checks(folder: Path, run: records.Run, result: records.Result | None) -
     stated = result.weights_sha256
     if kept.get(records.WEIGHTS, stated) != stated:
         yield equal("result.json weights_sha256", stated, kept[records.WEIGHTS])
+    yield from _weights_checks(folder, stated)
+
+
+def _weights_checks(folder: Path, stated: str) -> Iterator[Check]:
     half = records.read_half(folder)
     if (folder / records.WEIGHTS).exists():
         yield equal(records.WEIGHTS, stated, sha256_of(folder / records.WEIGHTS))

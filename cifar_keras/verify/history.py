@@ -1,12 +1,12 @@
 """history.csv against the recipe's plan, and result.json against history.csv."""
 
 from collections.abc import Iterator, Sequence
-from itertools import chain
 from math import isclose
 
 from cifar_keras import records
 from cifar_keras.experiment.stages import Plan
-from cifar_keras.run.result import summary
+from cifar_keras.schedules import tested_epochs
+from cifar_keras.summary import summary
 from cifar_keras.verify.check import Check, close, equal
 
 # history.csv has nine digits, and rates and accuracies are float32.
@@ -28,7 +28,8 @@ def history_checks(
     if len(rows) > plan.epochs or (finished and len(rows) < plan.epochs):
         yield Check("history.csv rows", "FAILS", f"{len(rows)}, the recipe has {plan.epochs}")
     else:
-        good = [_at(row) == place for row, place in zip(rows, _places(plan), strict=False)]
+        places = tested_epochs([stage.steps for stage in plan.stages], plan.pace.per_epoch)
+        good = [row.place == place for row, place in zip(rows, places, strict=False)]
         yield _lines("rows", good, f"{len(rows)} of {plan.epochs} epochs")
     rates = [_rate(plan, row) for row in rows]
     good = [
@@ -39,17 +40,6 @@ def history_checks(
     counts = [row.test_accuracy * test_images for row in rows]
     good = [abs(count - round(count)) < 0.01 for count in counts]
     yield _lines("test_accuracy", good, f"whole numbers of {test_images:,} images")
-
-
-def _places(plan: Plan) -> Iterator[tuple[int, int, float]]:
-    per_epoch = plan.pace.per_epoch
-    for number, stage in enumerate(plan.stages, start=1):
-        for step in chain(range(per_epoch, stage.steps, per_epoch), [stage.steps]):
-            yield number, step, float(f"{(stage.steps_before + step) / per_epoch:.9g}")
-
-
-def _at(row: records.Epoch) -> tuple[int, int, float]:
-    return row.stage, row.step, row.epoch
 
 
 def _rate(plan: Plan, row: records.Epoch) -> float | None:

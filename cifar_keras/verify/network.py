@@ -10,11 +10,10 @@ from numpy.typing import NDArray
 
 from cifar_keras import records
 from cifar_keras.data import Dataset
-from cifar_keras.distribute.devices import device_names, make_strategy
-from cifar_keras.experiment.compiled import uses_jit
+from cifar_keras.evaluate import this_machine
 from cifar_keras.experiment.losses import SmoothedCrossEntropy
 from cifar_keras.models import multiply_adds, trainable_parameters
-from cifar_keras.provenance import machine, versions
+from cifar_keras.provenance import versions
 from cifar_keras.verify.check import Check, State, close, equal
 
 # Other kernels, of oneDNN or of TensorFlow, were seen to move logits by 3e-7 of the largest one. An
@@ -27,15 +26,13 @@ SAME_LOSS = 1e-5
 NEAR_LOSS = {"float32": 1e-4, "mixed_float16": 1e-3, "mixed_bfloat16": 1e-2}
 
 
-def same_machine(run: records.Run) -> bool:
-    """Whether the run ended on such a machine as this one, with these versions."""
-    strategy = make_strategy()
-    here = machine(device_names(strategy), uses_jit("auto", strategy))
-    if run.finish is None:
+def same_machine(event: records.Event | None) -> bool:
+    """Whether the event was on such a machine as this one, with these versions."""
+    if event is None:
         return False
     # An earlier version wrote less down.
-    known = {key: value for key, value in here.items() if key in run.finish.machine}
-    return (run.finish.versions, run.finish.machine) == (versions(), known)
+    known = {key: value for key, value in this_machine().items() if key in event.machine}
+    return (event.versions, event.machine) == (versions(), known)
 
 
 def near_ties(logits: NDArray[np.floating], near: float) -> int:

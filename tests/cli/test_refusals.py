@@ -1,6 +1,10 @@
 import json
+import os
+import subprocess
+import sys
 import urllib.error
 import urllib.request
+from pathlib import Path
 
 import pytest
 
@@ -8,6 +12,7 @@ from cifar_keras import records
 from cifar_keras.cli import main
 from cifar_keras.recipe import recipe_path
 
+PACKAGE = Path(__file__).parents[2]
 TRAIN = ("train", "--recipe", "demo")
 
 
@@ -42,6 +47,33 @@ def test_an_unknown_recipe_names_the_nearest(refused, here):
 def test_a_wrong_override_is_one_line(refused, here, command, override, told):
     assert refused(*command, "demo", "--set", override) == (1, f"cifar-keras: error: {told}")
     assert not any(here.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        (("compare", "one\ntwo\x1b[2J", "."), "'one\\ntwo\\x1b[2J' has no run.json"),
+        (("train", "--recipe", "one\ntwo.yaml"), "recipe file 'one\\ntwo.yaml' is not there"),
+        (("predict", "one\ntwo", "cat.png"), "'one\\ntwo' has no run.json"),
+    ],
+)
+def test_a_break_in_a_name_does_not_break_the_line(refused, here, command, told):
+    code, line = refused(*command)
+
+    assert code == 1
+    assert line.startswith(f"cifar-keras: error: {told}")
+
+
+def test_a_break_in_a_name_does_not_break_a_warning(capfd, here):
+    folder = here / "runs" / "demo" / "one\ntwo"
+    folder.mkdir(parents=True)
+    (folder / records.RUN).write_text("{}")
+    command = [sys.executable, "-m", "cifar_keras", "runs"]
+
+    subprocess.run(command, env=os.environ | {"PYTHONPATH": str(PACKAGE)}, check=True)
+
+    [line] = capfd.readouterr().err.splitlines()
+    assert "runs/demo/one\\ntwo' is not listed: " in line
 
 
 def test_all_mistakes_of_a_recipe_are_told_a_line_each(capsys, here):

@@ -16,6 +16,7 @@ from cifar_keras.records import (
     write_history,
     write_record,
 )
+from cifar_keras.schedules import Pace, tested_epochs
 
 PROVENANCE = {
     "versions": {"python": "3.12.1", "tensorflow": "2.20.0", "keras": "3.12.0"},
@@ -38,13 +39,23 @@ def synthetic() -> Recipe:
     return load_recipe(recipes_folder() / "resnet20.yaml", overrides)
 
 
-def history(epochs: int, boundaries: list[int], accuracies: list[float]) -> list[Epoch]:
+STEPS = 391
+
+
+def history(recipe: Recipe, budget: str, accuracies: list[float]) -> list[Epoch]:
     """One row an epoch; the last test accuracies are those given, the ones before rise to them."""
+    pace = Pace(STEPS, budget)
+    stages = [pace.step_of(stage.epochs) for stage in recipe.stages]
+    places = list(tested_epochs(stages, STEPS))
+    epochs = len(places)
+    accuracies = accuracies[-epochs:]
+    boundaries = [epochs // 2, 3 * epochs // 4]
     rise = [accuracies[0] * (i + 1) / epochs for i in range(epochs - len(accuracies))]
     return [
         Epoch(
-            epoch=i + 1,
-            step=391 * (i + 1),
+            epoch=epoch,
+            stage=stage,
+            step=step,
             learning_rate=0.1 * 0.1 ** sum(i >= b for b in boundaries),
             loss=1.0,
             accuracy=min(1.0, test + 0.05),
@@ -53,7 +64,9 @@ def history(epochs: int, boundaries: list[int], accuracies: list[float]) -> list
             seconds=200.0,
             images_per_second=250.0,
         )
-        for i, test in enumerate(rise + accuracies)
+        for i, ((stage, step, epoch), test) in enumerate(
+            zip(places, rise + accuracies, strict=True)
+        )
     ]
 
 
@@ -74,10 +87,9 @@ def make_run() -> MakeRun:
         provenance: dict[str, Any] | None = None,
     ) -> Path:
         folder = root / run_name(name, seed, budget, overrides or [], recipe.precision)
-        epochs = round(float(recipe.epochs) * float(budget))
-        boundaries = [epochs // 2, 3 * epochs // 4]
-        rows = history(epochs, boundaries, accuracies)
+        rows = history(recipe, budget, accuracies)
         best = max(rows, key=lambda row: row.test_accuracy)
+        stages = {row.stage: row.step for row in rows}
         run = Run(
             name=name,
             recipe=recipe,
@@ -94,12 +106,12 @@ def make_run() -> MakeRun:
             test_correct=round(accuracies[-1] * 10000),
             test_images=10000,
             test_loss=1.1,
-            epochs=epochs,
-            steps=391 * epochs,
+            epochs=rows[-1].epoch,
+            steps=sum(stages.values()),
             best_on_test=BestOnTest(test_accuracy=best.test_accuracy, epoch=best.epoch),
             parameters=272292,
             macs=40_800_000,
-            seconds=200.0 * epochs,
+            seconds=200.0 * len(rows),
             images_per_second=250.0,
             peak_memory_mib=2000,
             weights_sha256="0" * 64,

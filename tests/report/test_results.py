@@ -5,8 +5,12 @@ from pathlib import Path
 import pytest
 
 from cifar_keras.recipe import load_recipe, recipes_folder
+from cifar_keras.report.comparison import comparison
 from cifar_keras.report.finished import LeftOut
 from cifar_keras.report.results import collect
+
+HISTORY = "resnet20/seed-1/history.csv"
+RESULT = "resnet20/seed-1/result.json"
 
 
 def test_the_last_epoch_and_not_the_best_is_the_headline(tmp_path, resnet20, make_run):
@@ -138,7 +142,7 @@ TWICE += 2 * "1,391,0.1,1,0.5,1,0.5,200,250\n"
             "'resnet20/seed-2/history.csv' is damaged at line 2: ",
         ),
         ("history.csv", "", "'resnet20/seed-2' is damaged: its history has no rows"),
-        ("history.csv", TWICE, "'resnet20/seed-2' is damaged: its history has an epoch twice"),
+        ("history.csv", TWICE, "'resnet20/seed-2' is damaged: its history has 2 rows, "),
     ],
 )
 def test_a_damaged_folder_is_skipped_with_one_warning(
@@ -228,10 +232,69 @@ def test_synthetic_data_are_named(tmp_path, synthetic, make_run):
 def test_a_length_that_is_no_whole_number_of_steps_is_still_the_full_one(
     tmp_path, resnet20, make_run
 ):
-    folder = make_run(tmp_path, resnet20, accuracies=[0.91])
-    result = json.loads((folder / "result.json").read_text())
-    (folder / "result.json").write_text(json.dumps({**result, "epochs": 180.002}))
+    [stage] = resnet20.stages
+    longer = resnet20.model_copy(update={"stages": [stage.model_copy(update={"epochs": 180.002})]})
+    make_run(tmp_path, longer, accuracies=[0.91])
 
-    [row] = collect([("resnet20", resnet20)], [Path(tmp_path)]).rows
+    [row] = collect([("resnet20", longer)], [tmp_path]).rows
 
-    assert (row.epochs, row.length_differs) == (180, False)
+    # 70380.8 steps.
+    assert row.runs["result"].iloc[0].steps == 70381
+    assert (row.epochs, row.length_differs) == (180.002, False)
+
+
+def test_what_made_a_row_is_in_comparison_csv(tmp_path, resnet20, make_run):
+    for seed, version in enumerate(["1.0.0", "0.3.0", "1.0.0", None]):
+        versions = {"cifar_keras": version} if version else {}
+        git = {"revision": f"{seed}" * 40, "dirty": seed == 2}
+        provenance = {"versions": versions, "git": git}
+        make_run(tmp_path, resnet20, accuracies=[0.91], seed=seed, provenance=provenance)
+
+    table = comparison(collect([("resnet20", resnet20)], [tmp_path]).rows)
+
+    assert list(table["versions"]) == ["0.3.0 1.0.0"]
+    assert list(table["revisions"]) == ["00000000; 11111111; 22222222 dirty; 33333333"]
+
+
+def test_an_unfinished_run_given_the_result_of_a_full_one_is_left_out(tmp_path, resnet20, make_run):
+    make_run(tmp_path, resnet20, accuracies=[0.91])
+    lines = (tmp_path / HISTORY).read_text().splitlines(keepends=True)
+    last = lines[2].replace("0.0101111111", "0.91")
+    (tmp_path / HISTORY).write_text("".join([*lines[:2], last]))
+
+    results = collect([("resnet20", resnet20)], [tmp_path])
+
+    assert results.rows[0].runs.empty
+    reason = "'resnet20/seed-1' is damaged: its history has 2 rows, its recipe 180 epochs"
+    assert results.left_out == [LeftOut("resnet20/seed-1", reason)]
+
+
+def test_a_history_with_a_row_twice_in_place_of_another_is_left_out(tmp_path, resnet20, make_run):
+    make_run(tmp_path, resnet20, accuracies=[0.91])
+    lines = (tmp_path / HISTORY).read_text().splitlines(keepends=True)
+    (tmp_path / HISTORY).write_text("".join([*lines[:7], lines[6], *lines[8:]]))
+
+    [left_out] = collect([("resnet20", resnet20)], [tmp_path]).left_out
+
+    assert "line 8 of its history is not the epoch of its recipe" in left_out.reason
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("test_accuracy", 0.93), ("test_correct", 9300), ("epochs", 181.0), ("steps", 70381)],
+)
+def test_a_result_that_is_not_of_its_history_is_left_out(tmp_path, resnet20, make_run, key, value):
+    make_run(tmp_path, resnet20, accuracies=[0.91])
+    result = json.loads((tmp_path / RESULT).read_text())
+    (tmp_path / RESULT).write_text(json.dumps({**result, key: value}))
+
+    results = collect([("resnet20", resnet20)], [tmp_path])
+
+    assert results.rows[0].runs.empty
+    assert f"{key} is {value} in its result" in results.left_out[0].reason
+
+
+def test_the_committed_runs_are_whole():
+    root = Path(__file__).parents[2] / "reports" / "runs"
+
+    assert not collect([], [root]).left_out

@@ -16,7 +16,7 @@ from cifar_keras.errors import Interrupted, RunError
 from cifar_keras.recipe import load_recipe, recipes_folder
 from cifar_keras.run import train as training
 from cifar_keras.run.callbacks import Stop
-from cifar_keras.run.checkpoint import Store
+from cifar_keras.run.checkpoint import Snapshot, Store, encode, read
 from cifar_keras.run.folder import locked, put_aside
 
 
@@ -200,6 +200,42 @@ def test_a_run_whose_newest_checkpoint_is_damaged_goes_on_from_the_one_before(
     same_bits(job.folder, uninterrupted)
 
 
+def test_a_checkpoint_of_another_run_is_refused(job, dataset, killed, go):
+    snapshot = read(killed[-1])
+    snapshot.position["run"] |= {"seed": 4, "data": {"train": "2"}}
+    killed[-1].write_bytes(encode(snapshot))
+    before = (job.folder / records.HISTORY).read_bytes()
+
+    other = r"step-000000012.ckpt' is of another run, with another seed and data; "
+    with pytest.raises(RunError, match=other + "remove it, or use --fresh"):
+        go(job, dataset)
+
+    assert (job.folder / records.HISTORY).read_bytes() == before
+    assert killed[-1].exists()
+
+
+def test_a_checkpoint_of_an_earlier_version_does_not_know_its_run_and_is_resumed(
+    job, dataset, killed, uninterrupted, same_bits, go
+):
+    snapshot = read(killed[-1])
+    assert snapshot.position.pop("run")["seed"] == 3
+    killed[-1].write_bytes(encode(snapshot))
+
+    go(job, dataset)
+
+    same_bits(job.folder, uninterrupted)
+
+
+def test_of_eleven_stages_the_last_checkpoints_are_kept(tmp_path):
+    store = Store(tmp_path, ())
+    for stage in range(11):
+        store.save(Snapshot({"stage": stage, "step": 7}, {}))
+
+    names = [path.name for path in store.paths()]
+    assert names == ["stage-10-step-000000007.ckpt", "stage-11-step-000000007.ckpt"]
+    assert store.newest().position == {"stage": 10, "step": 7}
+
+
 def test_a_damaged_checkpoint_does_not_count_among_the_last_two(
     monkeypatch, job, dataset, killed, go
 ):
@@ -296,13 +332,25 @@ def test_a_run_that_diverges_stops_and_says_where(job, dataset, go):
     ]
     wild = replace(job, recipe=load_recipe(recipes_folder() / "resnet20.yaml", overrides))
 
-    with pytest.raises(RunError, match=r"after epoch 1, step [123] \(stage 1\), at learning rate"):
+    where = (
+        r"after epoch 1, step [123] \(stage 1\), at learning rate .*last good checkpoint is kept"
+    )
+    with pytest.raises(RunError, match=where):
         go(wild, dataset)
 
     assert [path.name for path in (job.folder / records.CHECKPOINTS).iterdir()] == [
         "stage-1-step-000000006.ckpt"
     ]
     assert records.read_run(job.folder).events[-1].kind == "failed"
+
+
+def test_a_run_that_diverges_before_its_first_checkpoint_does_not_name_one(job, dataset, go):
+    tree = job.recipe.model_dump()
+    tree["stages"][0]["schedule"] = {"kind": "constant", "learning_rate": 1e30}
+    wild = replace(job, recipe=type(job.recipe).model_validate(tree))
+
+    with pytest.raises(RunError, match="; no checkpoint had been saved; lower the learning rate"):
+        go(wild, dataset)
 
 
 def test_a_finished_run_is_read_and_not_trained_again(monkeypatch, job, dataset, uninterrupted, go):
@@ -312,6 +360,65 @@ def test_a_finished_run_is_read_and_not_trained_again(monkeypatch, job, dataset,
 
     assert result == records.read_result(uninterrupted)
     assert not (uninterrupted / records.CHECKPOINTS).exists()
+
+
+@pytest.fixture
+def killed_after_its_result(monkeypatch, job, uninterrupted):
+    """The run as a kill between result.json and the event of its end leaves it; that event."""
+    shutil.copytree(uninterrupted, job.folder)
+    run = records.read_run(job.folder)
+    left = run.model_copy(update={"events": run.events[:-1]})
+    records.write_record(job.folder, records.RUN, left)
+    (job.folder / records.CHECKPOINTS).mkdir()
+    (job.folder / records.CHECKPOINTS / "stage-2-step-000000009.ckpt").write_bytes(b"")
+    return run.finish
+
+
+def test_a_run_killed_after_its_result_is_ended_by_the_next_command(
+    job, dataset, killed_after_its_result, go
+):
+    result = go(job, dataset)
+
+    assert result == records.read_result(job.folder)
+    assert not (job.folder / records.CHECKPOINTS).exists()
+    there, told = killed_after_its_result, records.read_run(job.folder).finish
+    for key in ("stage", "step", "files", "versions", "machine", "git"):
+        assert getattr(told, key) == getattr(there, key), key
+
+
+def test_a_result_is_there_before_the_event_of_the_end(monkeypatch, job, dataset, go):
+    def killed_at_once(*arguments):
+        original(*arguments)
+        raise Killed
+
+    original = training.write_result
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "write_result", killed_at_once)
+        with pytest.raises(Killed):
+            go(job, dataset)
+    assert records.read_run(job.folder).finish is None
+
+    go(job, dataset)
+
+    assert records.read_run(job.folder).finish is not None
+
+
+def without_its_last_line(path):
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[:-1]))
+
+
+@pytest.mark.parametrize(
+    ("name", "damage"), [(records.WEIGHTS, truncate), (records.HISTORY, without_its_last_line)]
+)
+def test_a_result_of_another_run_is_not_given_an_end(
+    job, dataset, killed_after_its_result, go, name, damage
+):
+    damage(job.folder / name)
+
+    with pytest.raises(RunError, match=r"result\.json' is not of this run: .*; use --fresh to"):
+        go(job, dataset)
+
+    assert records.read_run(job.folder).finish is None
 
 
 @pytest.mark.parametrize(

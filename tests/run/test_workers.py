@@ -200,6 +200,23 @@ def test_launch_ends_all_when_one_dies_and_goes_on(tmp_path):
     assert (folder / records.RESULT).exists()
 
 
+def test_a_worker_that_waits_for_the_others_ends_at_once(recipe, tmp_path):
+    command = [sys.executable, str(NOISY), "train", "--recipe", str(recipe), "--run-dir"]
+    command += [str(tmp_path), "--workers", addresses(), "--worker-index", "0"]
+    worker = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    assert any("begins once all are there" in line for line in worker.stderr)
+    # Python's own handler would do until TensorFlow waits.
+    time.sleep(8)
+
+    begin = time.monotonic()
+    worker.send_signal(signal.SIGINT)
+    worker.communicate(timeout=60)
+
+    assert time.monotonic() - begin < 2
+    assert worker.returncode == -signal.SIGINT
+    assert not (tmp_path / "noisy").exists()
+
+
 def test_stock_keras_still_fails():
     """Once this fails, `MultiWorkerModel` has no purpose any more: delete it."""
     script, workers = Path(__file__).with_name("stock_keras.py"), addresses()

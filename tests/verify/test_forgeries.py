@@ -8,6 +8,7 @@ import pytest
 
 from cifar_keras import records
 from cifar_keras.errors import RunError
+from cifar_keras.evaluate import evaluate_views
 from cifar_keras.verify import network, verify_run
 
 # Keras 3.15 saves variables through np.array(variable), which NumPy 2.4 warns of.
@@ -181,7 +182,56 @@ def test_other_data_are_detected(folder, dataset):
 def test_an_augmented_accuracy_written_by_hand_is_detected(folder, failing, edit):
     edit(folder / records.TTA, test_accuracy=0.995, test_correct=199)
 
-    assert failing(folder) == ["tta.json test_correct again"]
+    assert failing(folder) == ["tta.json", "tta.json test_correct again"]
+
+
+def test_without_weights_a_changed_tta_json_is_detected_by_its_hash(folder, failing, edit):
+    (folder / records.WEIGHTS).unlink()
+    edit(folder / records.TTA, test_accuracy=0.995, test_correct=199)
+
+    assert failing(folder) == ["tta.json"]
+
+
+def test_a_tta_json_that_was_taken_away_is_detected(folder, failing):
+    (folder / records.TTA).unlink()
+
+    assert failing(folder) == ["tta.json"]
+
+
+def test_an_accuracy_with_tta_holds_exactly_where_it_was_measured(folder, checks, monkeypatch):
+    rule = checks(folder)["tta.json test_correct again"].note
+    monkeypatch.setattr(network, "this_machine", lambda: {"cpu": "another"})
+
+    elsewhere = checks(folder)["tta.json test_correct again"].note
+
+    assert rule.endswith("same machine and versions: exactly")
+    assert "another machine or versions: within" in elsewhere
+
+
+def test_of_two_evaluations_the_last_counts(folder, checks, dataset):
+    time = "2026-01-01T00:00:00+00:00"
+    tta = records.read_tta(folder).model_copy(update={"finished": time})
+    records.write_record(folder, records.TTA, tta)
+    assert checks(folder)["tta.json"].state == "FAILS"
+
+    evaluate_views(folder, records.read_run(folder), dataset)
+
+    assert checks(folder)["tta.json"].state == "holds"
+    assert [event.kind for event in records.read_run(folder).events][-2:] == 2 * ["evaluated"]
+
+
+def test_a_tta_json_of_an_earlier_version_has_no_hash(folder, checks):
+    tree = json.loads((folder / records.RUN).read_text())
+    tree["events"] = [each for each in tree["events"] if each["kind"] != "evaluated"]
+    (folder / records.RUN).write_text(json.dumps(tree))
+
+    found = checks(folder)
+
+    assert (found["tta.json"].state, found["tta.json"].note) == (
+        "not recorded",
+        "no hash of it was kept",
+    )
+    assert "within" in found["tta.json test_correct again"].note
 
 
 def test_an_augmented_accuracy_of_other_weights_is_detected(trained, folder, failing):
@@ -259,7 +309,7 @@ def test_the_views_and_images_of_an_augmented_accuracy_are_checked(
     (folder / records.WEIGHTS).unlink()
     edit(folder / records.TTA, **{key: value})
 
-    assert failing(folder) == [f"tta.json {key}"]
+    assert failing(folder) == ["tta.json", f"tta.json {key}"]
 
 
 @pytest.mark.parametrize("place", [0.3, 0.5, 0.7, 0.9])
@@ -293,25 +343,25 @@ def test_a_history_that_was_taken_away_is_told(folder, checks):
         checks(folder)
 
 
-@pytest.mark.parametrize("changed", ["versions", "machine"])
+@pytest.mark.parametrize("changed", ["versions", "this_machine"])
 def test_a_run_that_ended_elsewhere_is_not_of_the_same_machine(trained, monkeypatch, changed):
     run = records.read_run(trained[0])
-    assert network.same_machine(run)
+    assert network.same_machine(run.finish)
 
     monkeypatch.setattr(network, changed, lambda *_: {"cpu": "another", "keras": "another"})
 
-    assert not network.same_machine(run)
+    assert not network.same_machine(run.finish)
 
 
 def test_a_run_that_was_compiled_is_not_of_the_same_machine(trained):
     run = records.read_run(trained[0])
     run.finish.machine["jit"] = True
 
-    assert not network.same_machine(run)
+    assert not network.same_machine(run.finish)
 
 
 def test_a_run_that_does_not_say_whether_it_was_compiled_may_be_of_the_same_machine(trained):
     run = records.read_run(trained[0])
     del run.finish.machine["jit"]
 
-    assert network.same_machine(run)
+    assert network.same_machine(run.finish)

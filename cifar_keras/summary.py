@@ -1,0 +1,63 @@
+"""The figures of a run that its history alone decides, and whether a result is that history's."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from cifar_keras import records
+from cifar_keras.schedules import Pace, tested_epochs
+
+# history.csv has nine digits, and accuracies are float32.
+_DIGITS = 1e-6
+
+
+def summary(rows: Sequence[records.Epoch], test_images: int) -> dict[str, Any]:
+    """The figures of result.json that the history alone decides."""
+    last, best = rows[-1], max(rows, key=lambda row: row.test_accuracy)
+    return {
+        "test_accuracy": last.test_accuracy,
+        "test_correct": round(last.test_accuracy * test_images),
+        "test_images": test_images,
+        "test_loss": last.test_loss if math.isfinite(last.test_loss) else None,
+        "epochs": last.epoch,
+        "steps": sum(max(r.step for r in rows if r.stage == s) for s in {r.stage for r in rows}),
+        "best_on_test": records.BestOnTest(test_accuracy=best.test_accuracy, epoch=best.epoch),
+        "seconds": sum(row.seconds for row in rows),
+        "images_per_second": sum(row.images_per_second for row in rows) / len(rows),
+    }
+
+
+def why_unfinished(
+    run: records.Run, rows: Sequence[records.Epoch], result: records.Result
+) -> str | None:
+    """Return what shows that the result is not of this history, or the history not whole; or None.
+
+    The history must have a row for every epoch of the recipe at the run's budget, and the figures
+    of the result that follow from it. This needs neither data nor network; `verify` does more.
+    """
+    if not rows:
+        return "its history has no rows"
+    # The data, and with them the steps of an epoch, are not at hand.
+    per_epoch = max(1, round(rows[0].step / rows[0].epoch))
+    pace = Pace(per_epoch, run.budget)
+    steps = [pace.step_of(stage.epochs) for stage in run.recipe.stages]
+    epochs = sum(-(-each // per_epoch) for each in steps)
+    if len(rows) != epochs:
+        return f"its history has {len(rows)} rows, its recipe {epochs} epochs"
+    places = tested_epochs(steps, per_epoch)
+    for line, (row, place) in enumerate(zip(rows, places, strict=True), start=2):
+        if row.place != place:
+            return f"line {line} of its history is not the epoch of its recipe"
+    for key, found in summary(rows, result.test_images).items():
+        stated = getattr(result, key)
+        if isinstance(found, records.BestOnTest):
+            stated, found = stated.test_accuracy, found.test_accuracy
+        if not _same(stated, found):
+            return f"{key} is {stated} in its result, {found} in its history"
+    return None
+
+
+def _same(stated: float | None, found: float | None) -> bool:
+    if stated is None or found is None:
+        return stated is found
+    return math.isclose(stated, found, rel_tol=_DIGITS)
