@@ -1,4 +1,4 @@
-"""All commands but `train`: each calls one thing and prints what it returns."""
+"""The commands that call one thing and print what it returns."""
 
 from __future__ import annotations
 
