@@ -11,7 +11,9 @@ import pandas as pd
 from cifar_keras.errors import RunError
 from cifar_keras.recipe import Precision
 from cifar_keras.records import (
+    HALF_WEIGHTS,
     RESULT,
+    WEIGHTS,
     Result,
     Run,
     find_runs,
@@ -32,7 +34,8 @@ class FinishedRun(NamedTuple):
     """A row of the table of runs; accuracies and errors are in percent.
 
     `folder` is relative to the folder of runs that holds it, `augmented` NaN where `evaluate --tta`
-    was not run on these weights. `history` has the columns of history.csv.
+    was not run on these weights. `weights`: whether any lie in the folder, for `verify` to find the
+    figure again. `history` has the columns of history.csv.
     """
 
     name: str
@@ -53,6 +56,7 @@ class FinishedRun(NamedTuple):
     revision: str
     data_copy: str
     versions: dict[str, str]
+    weights: bool
     history: pd.DataFrame
     run: Run
     result: Result
@@ -130,6 +134,7 @@ def _read(folder: Path, name: str) -> FinishedRun:
         revision=_revision(run),
         data_copy=_data_copy(run),
         versions={key: versions.get(key) or DASH for key in ("cifar_keras", "tensorflow", "keras")},
+        weights=any((folder / name).is_file() for name in (WEIGHTS, HALF_WEIGHTS)),
         history=history,
         run=run,
         result=result,

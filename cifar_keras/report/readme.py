@@ -16,7 +16,7 @@ _COLUMNS: list[text.Column] = [
     ("recipe", lambda row: row.recipe.named(f"`{row.name}`")),
     *text.columns("data", "published, %"),
     text.column("ours, %", "ours, last epoch, %"),
-    *text.columns("augmented at test, %", "epochs", "verdict"),
+    *text.columns("augmented at test, %", "epochs", "verdict", "evidence"),
 ]
 
 

@@ -24,7 +24,7 @@ _MARKUP = re.compile(r"[\\`*<>&~#$\[\]]")
 # The headings of columns that hold no figures.
 WORDS = (
     *("recipe", "title", "system", "source of the published", "what differs", "data", "verdict"),
-    *("hardware", "folder", "revision", "TensorFlow", "Keras", "started"),
+    *("hardware", "evidence", "folder", "revision", "TensorFlow", "Keras", "started"),
 )
 
 # A heading, and the cell of a row of the comparison or of a run.
@@ -150,7 +150,16 @@ _COLUMNS: dict[str, Callable[[Row], str]] = {
     "epochs": epochs,
     "s/epoch": lambda row: number(row.seconds_per_epoch, ".3g"),
     "hardware": lambda row: escaped(row.hardware),
+    "evidence": lambda row: _evidence(row.runs["weights"]),
 }
+
+
+def _evidence(weights: "pd.Series[bool]") -> str:
+    """Return of how many runs the weights are kept, with which `verify` finds the figure again."""
+    kept = int(weights.sum())
+    if not kept:
+        return "files only"
+    return "weights" if kept == len(weights) else f"weights of {kept} of {len(weights)}"
 
 
 def column(heading: str, shown_as: str | None = None) -> Column:
