@@ -84,6 +84,8 @@ class RandAugment(Transform):
         import keras_cv
 
         policy = keras_cv.layers.RandAugment.get_standard_policy
+        # keras-cv asks for one, which deterministic operations refuse to seed; its draws are not used.
+        tf.random.set_global_generator(tf.random.Generator.from_seed(0))
         return list(policy((0, 255), self.magnitude, self.magnitude_stddev, self.geometric))
 
     @cached_property
