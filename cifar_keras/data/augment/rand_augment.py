@@ -84,7 +84,7 @@ class RandAugment(Transform):
         import keras_cv
 
         policy = keras_cv.layers.RandAugment.get_standard_policy
-        # keras-cv asks for one, which deterministic operations refuse to seed; its draws are not used.
+        # keras-cv asks for one, and deterministic operations refuse to seed it; none is drawn from.
         tf.random.set_global_generator(tf.random.Generator.from_seed(0))
         return list(policy((0, 255), self.magnitude, self.magnitude_stddev, self.geometric))
 
