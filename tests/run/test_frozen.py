@@ -12,7 +12,7 @@ SCRIPT = Path(__file__).with_name("frozen.py")
 VERSIONS = {"tensorflow": "2.21.0", "keras": "3.15.1"}
 # Vendor, family and model of the processors on which these bits were found. All compute with AVX2
 # (see frozen.py), but oneDNN also sizes its blocks by the caches.
-PROCESSORS = {("GenuineIntel", "6", "207")}
+PROCESSORS = {("GenuineIntel", "6", "167"), ("GenuineIntel", "6", "207")}
 # Hashes of each family's weights after a few steps, as version 1.0.0 leaves them.
 FROZEN = {
     "airbench": "1cf6e53fdb9028e2",
