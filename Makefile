@@ -13,6 +13,10 @@ TRAIN ?=
 RUN_DIR ?= runs
 KILLS ?= 50
 TEST_PROCESSES ?= 2
+# The project's address, once it has one: https://HOST/OWNER/cifar_keras. The site and the package on PyPI
+# take their links to the repository from it; nothing else has to change.
+PROJECT_URL ?=
+export PROJECT_URL
 # NVIDIA's libraries come along only where there is a GPU for them.
 comma := ,
 space := $(subst ,, )
@@ -22,7 +26,7 @@ PIP := $(BIN)/python -m pip install --quiet $(if $(CONSTRAINTS),--constraint $(C
 PROJECT_FILES := setup.cfg pyproject.toml $(CONSTRAINTS)
 
 .PHONY: help install demo test check lint types imports reproduce-all reproduce-cifar10 \
-	reproduce-cifar100 report kills fuzz bench profiles trials parity clean
+	reproduce-cifar100 report docs dist kills fuzz bench profiles trials parity clean
 
 help: ## list the commands
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | \
@@ -93,6 +97,21 @@ reproduce-cifar100: $(VENV)/.installed ## system A on CIFAR-100 [RECIPES="..."] 
 report: $(VENV)/.installed ## write reports/ from the runs
 	$(BIN)/cifar-keras report --run-dir $(RUN_DIR)
 
+docs: $(VENV)/.installed-dev ## build the documentation site into site/
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+# README's links are relative to the repository; PyPI needs them absolute.
+dist: $(VENV)/.installed-dev ## build the sdist and the wheel into dist/ [PROJECT_URL=https://...]
+	rm -rf build dist
+	git checkout-index --all --prefix=build/source/
+ifneq ($(PROJECT_URL),)
+	sed -Ei -e 's,(!\[[^]]*\])\(([^)#:][^):]*)\),\1($(PROJECT_URL)/raw/main/\2),g' \
+		-e 's,\]\(([^)#:][^):]*)\),]($(PROJECT_URL)/blob/main/\1),g' build/source/README.md
+	sed -Ei 's,^license_expression = .*,&\nurl = $(PROJECT_URL)\nproject_urls =\n    Changelog = $(PROJECT_URL)/blob/main/CHANGELOG.md,' \
+		build/source/setup.cfg
+endif
+	$(BIN)/python -m build --outdir dist build/source
+
 trials: $(VENV)/.installed ## the first steps of every recipe on real CIFAR, into reports/trials.md
 	$(BIN)/python -m benchmarks.trials
 
@@ -129,5 +148,5 @@ profiles: $(VENV)/.installed ## where the time of a training step goes, into rep
 	$(BIN)/python -m benchmarks.profiles $(PROFILES)
 
 clean: ## remove what these commands made, but not runs/
-	rm -rf $(VENV) demo build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache \
+	rm -rf $(VENV) demo build dist site *.egg-info .mypy_cache .pytest_cache .ruff_cache \
 		.import_linter_cache .hypothesis

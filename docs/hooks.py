@@ -8,6 +8,7 @@ import argparse
 import posixpath
 import re
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import nbformat
@@ -134,27 +135,23 @@ def _command(parser: argparse.ArgumentParser, level: int) -> Iterator[str]:
     below = [each for each in parser._actions if isinstance(each, argparse._SubParsersAction)]
     if parser.prog != "cifar-keras":
         yield f"\n{'#' * level} {parser.prog}\n\n{parser.description or ''}\n\n"
-        usage = re.sub(r"\s+", " ", parser.format_usage().removeprefix("usage: ")).strip()
-        yield f"```text\n{usage}\n```\n\n"
-        rows = [each for each in parser._actions if each not in below and each.dest != "help"]
-        if rows:
-            yield "| option | meaning |\n| --- | --- |\n"
-        for each in rows:
-            name = ", ".join(each.option_strings) or each.metavar or each.dest
-            value = each.metavar or ("|".join(map(str, each.choices)) if each.choices else "")
-            takes = f" {value}" if each.option_strings and each.nargs != 0 and value else ""
-            yield f"| {_code(name + takes)} | {_cell(each.help or '')} |\n"
+        parser.formatter_class = partial(argparse.HelpFormatter, width=80)
+        yield f"```text\n{parser.format_usage().removeprefix('usage: ')}```\n\n"
+        for each in parser._actions:
+            if each not in below and each.dest != "help":
+                yield _option(each)
     for action in below:
         for child in dict.fromkeys(action.choices.values()):
             yield from _command(child, level if parser.prog == "cifar-keras" else level + 1)
 
 
-def _code(text: str) -> str:
-    return f"`{text}`".replace("|", r"\|")
-
-
-def _cell(text: str) -> str:
-    return text.replace("%%", "%").replace("|", r"\|").replace("<", "&lt;")
+def _option(action: argparse.Action) -> str:
+    name = ", ".join(action.option_strings) or action.metavar or action.dest
+    value = action.metavar or "|".join(map(str, action.choices or []))
+    if action.option_strings and action.nargs != 0 and value:
+        name += f" {value}"
+    text = (action.help or "").replace("%%", "%").replace("<", "&lt;")
+    return f"`{name}`\n:   {text}\n\n"
 
 
 def _python() -> str:
