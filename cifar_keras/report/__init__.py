@@ -11,13 +11,13 @@ from cifar_keras.report.curves import curve_figures
 from cifar_keras.report.figure import CREATOR, picture, settings
 from cifar_keras.report.finished import LeftOut
 from cifar_keras.report.page import index_html
-from cifar_keras.report.readme import checkout_readme, with_results
+from cifar_keras.report.readme import checkout, with_results
 from cifar_keras.report.results import Results, Row, collect
 from cifar_keras.report.system_page import system_page
 from cifar_keras.report.systems import SYSTEMS
 from cifar_keras.report.table import comparison_markdown
 
-__all__ = ["LeftOut", "Results", "Row", "checkout_readme", "collect", "write_report"]
+__all__ = ["LeftOut", "Results", "Row", "checkout", "collect", "write_report"]
 
 # What a report writes where, below its folder; and within how many bytes it says so.
 _KINDS = ("curves/*.svg", "curves/*.png", "system_*.md", "cards/card_*.md")
@@ -28,17 +28,20 @@ def write_report(
     recipes: Sequence[tuple[str, Recipe]],
     roots: Sequence[Path],
     out: Path,
+    *,
+    committed: Path | None = None,
     readme: Path | None = None,
 ) -> list[Path]:
     """Write the whole report below `out`, and the results into `readme`; return their paths.
 
-    `roots` are folders of runs; see `finished_runs` for a run that lies below two of them.
-    Pictures, pages and cards of an earlier report that have no runs any more are removed.
+    `roots` are folders of runs; see `finished_runs` for a run that lies below two of them. The runs
+    below `committed` are shown in rows of their own. Pictures, pages and cards of an earlier report
+    that have no runs any more are removed.
 
     Raises:
         RunError: `out` or `readme` cannot be written.
     """
-    results = collect(recipes, roots)
+    results = collect(recipes, roots, committed)
     cards = model_cards(results.rows, out / "runs")
     curves = pictures(results.rows)
     texts = {

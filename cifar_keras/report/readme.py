@@ -8,23 +8,22 @@ from cifar_keras.report import text
 from cifar_keras.report.results import Row
 from cifar_keras.report.verdict import verdict
 
-_CHECKOUT = Path(__file__).resolve().parent.parent.parent
+_ROOT = Path(__file__).resolve().parent.parent.parent
 BEGIN = "<!-- results: written by `cifar-keras report` -->"
 END = "<!-- end of results -->"
 
 _COLUMNS: list[text.Column] = [
-    ("recipe", lambda row: row.recipe.named(f"`{row.name}`")),
+    ("recipe", lambda row: row.named(f"`{row.name}`")),
     *text.columns("data", "published, %"),
     text.column("ours, %", "ours, last epoch, %"),
     *text.columns("augmented at test, %", "epochs", "verdict", "evidence"),
 ]
 
 
-def checkout_readme(out: Path) -> Path | None:
-    """Return the checkout's README where `out` is the checkout's own reports folder, else None."""
-    readme = out.parent / "README.md"
-    ours = out.resolve() == _CHECKOUT / "reports" and readme.is_file()
-    return readme if ours else None
+def checkout() -> Path | None:
+    """Return the checkout that this package runs from; None where it is installed without one."""
+    there = (_ROOT / "README.md").is_file() and (_ROOT / "reports" / "published").is_dir()
+    return _ROOT if there else None
 
 
 def with_results(readme: str, rows: Sequence[Row]) -> str:

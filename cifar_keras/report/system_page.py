@@ -63,7 +63,7 @@ def _columns(system: System, rows: Sequence[Row], facts: pd.DataFrame) -> list[t
         return name, lambda row: text.escaped(_plain(row.recipe.model.arguments.get(name)))
 
     references = [row.recipe.reference for row in rows if row.recipe.reference]
-    columns: list[text.Column] = [("recipe", lambda row: row.recipe.named(f"`{row.name}`"))]
+    columns: list[text.Column] = [("recipe", lambda row: row.named(f"`{row.name}`"))]
     columns += [argument(name) for name in system.arguments]
     columns.append(text.column("published, %", _heading("accuracy")))
     if any(row.curve for row in rows):

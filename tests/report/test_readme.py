@@ -1,7 +1,7 @@
 import pytest
 
 from cifar_keras.errors import RunError
-from cifar_keras.report import checkout_readme, write_report
+from cifar_keras.report import write_report
 from cifar_keras.report.readme import BEGIN, END, with_results
 from cifar_keras.report.results import collect
 
@@ -53,10 +53,9 @@ def test_a_readme_without_its_markers_is_refused(readme):
         with_results(readme, [])
 
 
-def test_a_report_into_another_folder_leaves_the_readme_alone(tmp_path, resnet20):
+def test_a_report_that_is_not_published_leaves_the_readme_alone(tmp_path, resnet20):
     (tmp_path / "README.md").write_text(README)
-    out = tmp_path / "reports"
 
-    write_report([("resnet20", resnet20)], [], out, checkout_readme(out))
+    write_report([("resnet20", resnet20)], [], tmp_path / "reports")
 
     assert (tmp_path / "README.md").read_text() == README
