@@ -64,13 +64,13 @@ def report(options: argparse.Namespace) -> None:
                 "installed without one; leave --publish out, or run it from a checkout"
             )
         out = root / "reports"
-        paths = write_report(recipes, [out / "runs"], out, readme=root / "README.md")
+        paths = write_report(recipes, [out / "runs"], out, root=root)
     else:
         roots = options.run_dir or [Path("runs")]
         out = options.output or roots[0] / "report"
         paths = write_report(recipes, roots, out, committed=root and root / "reports" / "runs")
     for path in paths:
-        if path.parent == out:
+        if path.parent not in (out / "cards", out / "curves"):
             print(path)
 
 

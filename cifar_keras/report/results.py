@@ -112,7 +112,7 @@ class Row:
 
 
 class Results(NamedTuple):
-    """Full rows first, then the scaled or altered ones; and the run folders that do not count."""
+    """Full rows first, then the scaled or modified ones; and the run folders left out."""
 
     rows: list[Row]
     left_out: list[LeftOut]
@@ -134,9 +134,9 @@ def collect(
     kept = _only_committed(committed, runs) if committed else runs.iloc[:0]
     theirs = {key: group for key, group in kept.groupby(GROUP)}
     groups: dict[Any, pd.DataFrame] = {
-        key: runs.iloc[:0]
+        group: runs.iloc[:0]
         for name, recipe in recipes
-        if (key := (name, recipe.precision, "1", (), recipe.sha256())) not in theirs
+        if (group := (name, recipe.precision, "1", (), recipe.sha256())) not in theirs
     }
     groups |= {each.group: runs.iloc[:0] for each in begun}
     groups |= {key: group for key, group in runs.groupby(GROUP)}
