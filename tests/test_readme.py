@@ -36,11 +36,27 @@ def test_every_make_target_of_the_readme_exists(line):
     assert re.search(rf"^{target}:.*## ", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)
 
 
-def test_the_readme_names_every_recipe_and_no_other():
-    table = README[README.index("| recipes | what they are |") :].partition("\n\n")[0]
-    named = re.findall(r"`(\w+)`", " ".join(row.split("|")[1] for row in table.splitlines()))
+def test_the_list_of_recipes_names_every_recipe_and_no_other():
+    page = (ROOT / "reports" / "recipes.md").read_text()
+    named = re.findall(r"^\| \[`(\w+)`\]", page, flags=re.MULTILINE)
 
     assert sorted(named) == sorted(path.stem for path in (ROOT / "recipes").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("page", ["README.md", "reports/recipes.md", "reports/comparison.md"])
+def test_every_link_leads_to_a_file(page):
+    text = (ROOT / page).read_text()
+    links = re.findall(r"\]\((?!https?:)([^)#]+)", text)
+
+    assert links
+    assert [link for link in links if not ((ROOT / page).parent / link).exists()] == []
+
+
+def test_the_readme_begins_with_three_lines_to_start():
+    start = README[: README.index("## Results")]
+
+    assert "\nmake demo\nmake test\n" in start
+    assert COMMANDS[0].startswith("git clone ")
 
 
 def tracked():

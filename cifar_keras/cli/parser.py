@@ -195,8 +195,8 @@ def _add_report(actions: Commands[Parser]) -> None:
     parser.add_argument(
         "--publish",
         action="store_true",
-        help="for maintainers: write the checkout's reports/ and the results in README.md and "
-        "docs/, from the runs in reports/runs only",
+        help="for maintainers: write the checkout's reports/ and the results in README.md, "
+        "from the runs in reports/runs only",
     )
 
 

@@ -36,9 +36,9 @@ def write_report(
     """Write the whole report below `out`; return the paths.
 
     `roots` are folders of runs; see `finished_runs` for a run that lies below two of them. The runs
-    below `committed` are shown in rows of their own. With `root`, that of a checkout, its README.md
-    and docs/recipe-list.md are written, too. Pictures, pages and cards of an earlier report
-    that have no runs any more are removed.
+    below `committed` are shown in rows of their own. With `root`, that of a checkout, the results
+    in its README.md and the list of recipes are written, too. Pictures, pages and cards of an
+    earlier report that have no runs any more are removed.
 
     Raises:
         RunError: `out` or `root` cannot be written.
@@ -59,7 +59,7 @@ def write_report(
     if root:
         readme = root / "README.md"
         texts[readme] = with_results(readme.read_text(encoding="utf-8"), results.rows)
-        texts[root / "docs" / "recipe-list.md"] = recipe_list(results.rows)
+        texts[out / "recipes.md"] = recipe_list(results.rows)
     contents = {path: text.encode() for path, text in texts.items()}
     contents |= {out / "curves" / name: content for name, content in curves.items()}
     for path, content in contents.items():

@@ -9,6 +9,7 @@ from cifar_keras.report import text
 from cifar_keras.report.curves import DATASETS
 from cifar_keras.report.finished import DASH
 from cifar_keras.report.results import Row
+from cifar_keras.report.systems import SYSTEMS
 from cifar_keras.report.verdict import verdict
 
 _ROOT = Path(__file__).resolve().parent.parent.parent
@@ -50,17 +51,22 @@ def _results(rows: Sequence[Row]) -> str:
     # What was published comes first.
     full.sort(key=lambda row: row.recipe.reference is None)
     done = len({row.name for row in full})
-    summary = f"{done} of {recipes} recipes have full runs so far.\n"
+    pages = ",\n".join(
+        f"[{system.name} (system {key})](reports/system_{key.lower()}.md)"
+        for key, system in SYSTEMS.items()
+    )
+    summary = (
+        f"{done} of {recipes} recipes have full runs so far. Each published work, here called a "
+        f"system, has a page:\n{pages}.\n"
+    )
     if not full:
         return summary
     table = text.markdown_table(_COLUMNS, full)
     # The fullest evidence: a published curve, then the most runs.
     shown = max(full, key=lambda row: (row.curve is not None, len(row.runs)))
     title = text.escaped(text.title(shown))
-    figure = (
-        f"![Error curves of {title}, ours and the published one](reports/curves/{shown.slug}.svg)\n"
-    )
-    return f"{table}\n{summary}\n{figure}"
+    figure = f"![Error curves of {title}](reports/curves/{shown.slug}.svg)\n"
+    return f"{table}\n{figure}\n{summary}"
 
 
 def _published(row: Row) -> str:

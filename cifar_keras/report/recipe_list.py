@@ -1,4 +1,4 @@
-"""docs/recipe-list.md: every shipped recipe, by system."""
+"""reports/recipes.md: every shipped recipe, by system."""
 
 from collections.abc import Sequence
 
@@ -17,14 +17,14 @@ def recipe_list(rows: Sequence[Row]) -> str:
     sections = [
         _section(
             f"{system.name} (system {key})",
-            f"{system.title}. [Results](../reports/system_{key.lower()}.md).",
+            f"{system.title}. [Results](system_{key.lower()}.md).",
             [row for row in recipes if row.recipe.system == key],
         )
         for key, system in SYSTEMS.items()
     ]
     others = [row for row in recipes if row.recipe.system not in SYSTEMS]
     sections.append(_section("Other recipes", "", others))
-    return text.template("recipe-list.md").format(
+    return text.template("recipes.md").format(
         count=len(recipes), marks=text.MARKS, sections="\n".join(filter(None, sections)).rstrip()
     )
 

@@ -133,11 +133,8 @@ def collect(
     begun, damaged = unfinished_runs(roots, runs)
     kept = _only_committed(committed, runs) if committed else runs.iloc[:0]
     theirs = {key: group for key, group in kept.groupby(GROUP)}
-    groups: dict[Any, pd.DataFrame] = {
-        group: runs.iloc[:0]
-        for name, recipe in recipes
-        if (group := (name, recipe.precision, "1", (), recipe.sha256())) not in theirs
-    }
+    shown = ((name, recipe.precision, "1", (), recipe.sha256()) for name, recipe in recipes)
+    groups: dict[Any, pd.DataFrame] = {each: runs.iloc[:0] for each in shown if each not in theirs}
     groups |= {each.group: runs.iloc[:0] for each in begun}
     groups |= {key: group for key, group in runs.groupby(GROUP)}
     places = {name: place for place, name in enumerate(shipped)}

@@ -166,7 +166,7 @@ def test_the_readme_shows_free_text_as_it_is(hostile):
     readme = with_results(f"{BEGIN}\n{END}\n", collect([], [hostile]).rows)
 
     assert f"| {IN_TABLE} (`own`) on CIFAR-10 | " in readme
-    assert "![Error curves of own, recipe not shipped, ours" in readme
+    assert "![Error curves of own, recipe not shipped](reports/" in readme
 
 
 @pytest.fixture
