@@ -24,7 +24,7 @@ _MARKUP = re.compile(r"[\\`*<>&~#$\[\]]")
 # The headings of columns that hold no figures.
 WORDS = (
     *("recipe", "title", "system", "source of the published", "what differs", "data", "verdict"),
-    *("hardware", "evidence", "folder", "revision", "TensorFlow", "Keras", "started"),
+    *("hardware", "folder", "weights", "revision", "TensorFlow", "Keras", "started"),
 )
 
 # A heading, and the cell of a row of the comparison or of a run.
@@ -117,7 +117,7 @@ def published(reference: Reference | None) -> str:
     if reference.statistic != "single":
         runs = f"{reference.statistic} of {runs}"
     epoch = reference.epoch + marks.get("epoch", "")
-    augmented = ", augmented at test" if reference.augmented else ""
+    augmented = ", with TTA" if reference.augmented else ""
     return f"{figure} ({epoch}, {runs}{marks.get('runs', '')}{augmented})"
 
 
@@ -142,24 +142,13 @@ _COLUMNS: dict[str, Callable[[Row], str]] = {
     "data": lambda row: row.dataset,
     "published, %": lambda row: published(row.recipe.reference),
     "ours, %": lambda row: spread(row.runs["accuracy"]),
-    "smallest to largest": lambda row: extent(row.runs["accuracy"]),
-    "augmented at test, %": lambda row: spread(row.runs["augmented"]),
-    "best epoch, chosen on the test set, %": lambda row: spread(row.runs["best"]),
+    "with TTA, %": lambda row: spread(row.runs["augmented"]),
     "difference": lambda row: signed(verdict(row).difference),
     "verdict": lambda row: verdict(row).text,
     "epochs": epochs,
     "s/epoch": lambda row: number(row.seconds_per_epoch, ".3g"),
     "hardware": lambda row: escaped(row.hardware),
-    "evidence": lambda row: _evidence(row.runs["weights"]),
 }
-
-
-def _evidence(weights: "pd.Series[bool]") -> str:
-    """Return of how many runs the weights are kept, with which `verify` finds the figure again."""
-    kept = int(weights.sum())
-    if not kept:
-        return "files only"
-    return "weights" if kept == len(weights) else f"weights of {kept} of {len(weights)}"
 
 
 def column(heading: str, shown_as: str | None = None) -> Column:

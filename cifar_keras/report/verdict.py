@@ -44,12 +44,12 @@ def verdict(row: Row) -> Verdict:
     if reference is None:
         return Verdict("none", "no verdict: nothing published")
     if not row.full:
-        return Verdict("none", f"no verdict: {'scaled' if row.budget != '1' else 'altered'}")
+        return Verdict("none", f"no verdict: {'scaled' if row.budget != '1' else 'modified'}")
     if row.runs.empty:
         return Verdict("none", f"no verdict: {'unfinished' if row.unfinished else 'not run'}")
     ours = row.compared
     if not ours.count():
-        return Verdict("none", "no verdict: not augmented at test")
+        return Verdict("none", "no verdict: not evaluated with TTA")
     # Rounded, for a difference of just the margin to lie within it.
     difference = round(ours.mean() - reference.expected, 6)
     judge = _by_band if ours.count() < _ENOUGH else _by_interval
