@@ -282,8 +282,8 @@ def check_same(
     if not (folder / RUN).exists():
         return
     run = read_run(folder)
-    there = {**flat(run.recipe.moving()), "seed": run.seed, "budget": run.budget}
-    here = {**flat(recipe.moving()), "seed": seed, "budget": budget}
+    there = {**flat(run.recipe.settings()), "seed": run.seed, "budget": run.budget}
+    here = {**flat(recipe.settings()), "seed": seed, "budget": budget}
     keys = [key for key in {**there, **here} if there.get(key) != here.get(key)]
     differing = [f"{key} is {there.get(key)} there, {here.get(key)} here" for key in keys]
     stated = run.provenance.get("data", {}).get("content_sha256")

@@ -291,12 +291,15 @@ class Recipe(Section):
 
         Comments and published figures do not change it either.
         """
-        return hash_of({key: value for key, value in self.moving().items() if key != "precision"})
+        return hash_of({key: value for key, value in self.settings().items() if key != "precision"})
 
     def sha256_with_precision(self) -> str:
         """Return the hash that versions up to 0.4.0 recorded; in float32 it is `sha256`."""
-        return hash_of(self.moving())
+        return hash_of(self.settings())
 
-    def moving(self) -> dict[str, Any]:
-        """What can move a number, as plain data."""
+    def settings(self) -> dict[str, Any]:
+        """Return all keys that can change a result, as plain data.
+
+        These are all but the title, the system, the number of parameters and the reference.
+        """
         return self.model_dump(exclude={"title", "system", "parameters", "reference"})

@@ -104,7 +104,7 @@ def _facts(
 ) -> dict[str, Any]:
     """What all workers must have in common."""
     return {
-        **flat(job.recipe.moving()),
+        **flat(job.recipe.settings()),
         "seed": job.seed,
         "budget": job.budget,
         "the data's content": dataset.provenance["content_sha256"],
