@@ -88,8 +88,8 @@ def _train(
 
         def finish() -> dict[str, Any]:
             macs = multiply_adds(experiment.model, job.recipe.image_shape)
-            images = len(dataset.test.labels)
-            result = write_result(job.folder, experiment.model, position.rows, images, macs)
+            images = len(dataset.test), job.recipe.data.validation
+            result = write_result(job.folder, experiment.model, position.rows, *images, macs)
             event("finished")
             store.clear()
             for tracker in trackers:
