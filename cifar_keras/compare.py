@@ -32,7 +32,7 @@ def comparison(folders: Sequence[Path]) -> str:
 
 def _recipe(run: records.Run) -> dict[str, Any]:
     own = {"recipe": run.name, "seed": run.seed, "budget": run.budget, "overrides": run.overrides}
-    return own | flat(run.recipe.moving())
+    return own | flat(run.recipe.settings())
 
 
 def _origin(run: records.Run) -> dict[str, Any]:

@@ -14,7 +14,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from cifar_keras import records
-from cifar_keras.data import Dataset
+from cifar_keras.data import Dataset, Split, held_out
 from cifar_keras.data.normalise import normalization
 from cifar_keras.data.pipeline import evaluation_batches
 from cifar_keras.distribute.devices import device_names, make_strategy
@@ -72,11 +72,14 @@ class Evaluation:
 
     `confusion` is (classes, outputs): row the true class, column the predicted one, in images. A
     network that keeps the head of another data set has more outputs than there are classes.
+    `validation` is how many images were held out, and how many of them were recognised; None where
+    none were.
     """
 
     confusion: NDArray[np.int64]
     class_names: tuple[str, ...]
     confidence: Confidence
+    validation: tuple[int, int] | None = None
 
     @property
     def images(self) -> int:
@@ -113,16 +116,25 @@ class Evaluation:
 def evaluate(folder: Path, run: records.Run, dataset: Dataset) -> Evaluation:
     """Build the run's network, load its weights, and show it all test images once.
 
+    Images that the run held out of its training set are shown to it, too.
+
     Raises:
         RunError: the network cannot be built, or the weights are missing or do not fit it.
+        RecipeError: so many images cannot be held out of this training set.
     """
+    dataset = held_out(dataset, run.recipe.data.validation)
     model = load_network(folder, run)
     _warn_of_differences(folder, run, dataset)
     logits = plain_logits(model, run, dataset)
     shape = run.recipe.num_classes, logits.shape[-1]
     places = dataset.test.labels * shape[1] + logits.argmax(axis=-1)
     confusion = np.bincount(places, minlength=prod(shape)).reshape(shape)
-    return Evaluation(confusion, dataset.class_names, Confidence.of(logits, dataset.test.labels))
+    confidence = Confidence.of(logits, dataset.test.labels)
+    validation = None
+    if held := dataset.validation:
+        found = plain_logits(model, run, dataset, held).argmax(axis=-1)
+        validation = len(held), int(np.sum(found == held.labels))
+    return Evaluation(confusion, dataset.class_names, confidence, validation)
 
 
 def evaluate_views(folder: Path, run: records.Run, dataset: Dataset) -> records.Tta:
@@ -188,24 +200,27 @@ def load_network(folder: Path, run: records.Run, weights: Path | None = None) ->
     return model
 
 
-def plain_logits(model: keras.Model, run: records.Run, dataset: Dataset) -> NDArray[np.float32]:
-    """What the network says of each test image, (N, outputs)."""
-    logits: NDArray[np.float32] = model.predict(_tests(run, dataset), verbose=0)
+def plain_logits(
+    model: keras.Model, run: records.Run, dataset: Dataset, split: Split | None = None
+) -> NDArray[np.float32]:
+    """What the network says of each test image, or each image of another split, (N, outputs)."""
+    logits: NDArray[np.float32] = model.predict(_batches(run, dataset, split), verbose=0)
     return logits
 
 
 def averaged_logits(model: keras.Model, run: records.Run, dataset: Dataset) -> NDArray[np.float64]:
     """What the network says of six views of each test image, averaged, (N, outputs)."""
     batches = []
-    for images, _ in _tests(run, dataset):
+    for images, _ in _batches(run, dataset):
         logits = [model.predict_on_batch(view) for view in airbench_views(images)]
         batches.append(np.tensordot(VIEW_WEIGHTS, logits, axes=1))
     return np.concatenate(batches)
 
 
-def _tests(run: records.Run, dataset: Dataset) -> tf.data.Dataset:
-    norm = normalization(run.recipe.data, dataset.train.images)
-    return evaluation_batches(dataset.test.images, dataset.test.labels, run.recipe.data, norm)
+def _batches(run: records.Run, dataset: Dataset, split: Split | None = None) -> tf.data.Dataset:
+    data, split = run.recipe.data, split or dataset.test
+    norm = normalization(data, held_out(dataset, data.validation).train.images)
+    return evaluation_batches(split.images, split.labels, data, norm)
 
 
 def _numbers_in(weights: Path) -> int:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cifar_keras import records
-from cifar_keras.data import Dataset
+from cifar_keras.data import Dataset, held_out
 from cifar_keras.data.dataset import IMAGE_SHAPE
 from cifar_keras.data.normalise import normalization
 from cifar_keras.data.preprocessing import LikeliestName, Preprocessing
@@ -41,7 +41,8 @@ def serving_network(folder: Path, run: records.Run, dataset: Dataset) -> keras.M
         RunError: the weights are missing or do not fit the network.
     """
     network, data = load_network(folder, run), run.recipe.data
-    norm = normalization(data, dataset.train.images).centred(data.crop)
+    train = held_out(dataset, data.validation).train
+    norm = normalization(data, train.images).centred(data.crop)
     images = keras.Input(IMAGE_SHAPE, dtype="uint8", name="images")
     x = Preprocessing(
         data.crop,

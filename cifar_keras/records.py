@@ -12,9 +12,11 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    SerializerFunctionWrapHandler,
     ValidationError,
     ValidationInfo,
     field_validator,
+    model_serializer,
     model_validator,
 )
 from typing_extensions import TypedDict
@@ -50,6 +52,19 @@ class Record(BaseModel):
     """A JSON file of a run folder."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class _Optional(Record):
+    """A record some of whose figures not every run has; those that are None are not written."""
+
+    @model_serializer(mode="wrap")
+    def _without_absent(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        absent = {
+            name
+            for name, field in type(self).model_fields.items()
+            if field.default is None and getattr(self, name) is None
+        }
+        return {key: value for key, value in handler(self).items() if key not in absent}
 
 
 class Event(Record):
@@ -162,13 +177,14 @@ class Run(Record):
         return bool(self.overrides)
 
 
-class Epoch(Record):
+class Epoch(_Optional):
     """A row of history.csv: the state after `epoch` epochs (the last may be a part of one).
 
     Epochs are counted through all stages, `step` within its stage, stages from 1.
 
     Accuracies are fractions; `loss` is the mean training loss without penalties, over the epoch, in
-    training mode; `test_*` are over all test images, in inference mode.
+    training mode; `test_*` are over all test images, in inference mode, and `validation_*` over all
+    images held out for validation, where there are any.
     """
 
     epoch: Annotated[float, Field(ge=1e-6, allow_inf_nan=False)]
@@ -181,6 +197,8 @@ class Epoch(Record):
     test_accuracy: Accuracy
     seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)]
     images_per_second: float
+    validation_loss: float | None = None
+    validation_accuracy: Accuracy | None = None
 
     @property
     def place(self) -> tuple[int, int, float]:
@@ -196,8 +214,33 @@ class BestOnTest(Record):
     note: str = "chosen on the test set"
 
 
-class Result(Record):
-    """result.json: what came out; `test_accuracy` is the LAST epoch's, on all test images."""
+class BestByValidation(Record):
+    """The epoch with the best validation accuracy, the first of equals, and its test accuracy.
+
+    The test set has no part in the choice, so this is the figure to select a model by.
+    """
+
+    test_accuracy: Accuracy | None
+    accuracy: Accuracy
+    epoch: float
+    note: str = "chosen on the validation images"
+
+
+class Validation(Record):
+    """The last epoch on all images held out for validation, and the epoch that they choose."""
+
+    accuracy: Accuracy
+    correct: int
+    images: int
+    loss: Annotated[float, Field(allow_inf_nan=False)] | None
+    best: BestByValidation
+
+
+class Result(_Optional):
+    """result.json: what came out; `test_accuracy` is the LAST epoch's, on all test images.
+
+    `validation` is only there with `data.validation`.
+    """
 
     test_accuracy: Accuracy
     test_correct: int
@@ -214,6 +257,7 @@ class Result(Record):
     peak_memory_mib: Annotated[int, Field(ge=0, lt=2**63)]
     weights_sha256: str
     finished: str
+    validation: Validation | None = None
 
 
 class Tta(Record):
@@ -282,8 +326,8 @@ def check_same(
     if not (folder / RUN).exists():
         return
     run = read_run(folder)
-    there = {**flat(run.recipe.moving()), "seed": run.seed, "budget": run.budget}
-    here = {**flat(recipe.moving()), "seed": seed, "budget": budget}
+    there = {**flat(run.recipe.settings()), "seed": run.seed, "budget": run.budget}
+    here = {**flat(recipe.settings()), "seed": seed, "budget": budget}
     keys = [key for key in {**there, **here} if there.get(key) != here.get(key)]
     differing = [f"{key} is {there.get(key)} there, {here.get(key)} here" for key in keys]
     stated = run.provenance.get("data", {}).get("content_sha256")
@@ -303,12 +347,16 @@ def write_record(folder: Path, name: str, record: Record) -> None:
 
 
 def write_history(folder: Path, rows: Sequence[Epoch]) -> None:
-    """Write history.csv: a header and one row an epoch."""
+    """Write history.csv: a header and one row an epoch, no column for figures that no row has."""
+    trees = [row.model_dump() for row in rows]
+    optional = {name for name, field in Epoch.model_fields.items() if not field.is_required()}
+    absent = optional.difference(*trees)
+    names = [name for name in Epoch.model_fields if name not in absent]
     text = io.StringIO()
-    writer = csv.DictWriter(text, list(Epoch.model_fields), lineterminator="\n")
+    writer = csv.DictWriter(text, names, lineterminator="\n")
     writer.writeheader()
-    for row in rows:
-        writer.writerow({k: f"{v:.9g}" for k, v in row.model_dump().items()})
+    for tree in trees:
+        writer.writerow({k: f"{v:.9g}" for k, v in tree.items()})
     write_bytes(folder / HISTORY, text.getvalue().encode())
 
 
@@ -404,7 +452,8 @@ def read_history(folder: Path) -> list[Epoch]:
     rows = []
     for number, cells in enumerate(lines, start=2):
         try:
-            rows.append(Epoch.model_validate({str(key): value for key, value in cells.items()}))
+            given = {str(key): value or None for key, value in cells.items()}
+            rows.append(Epoch.model_validate(given))
         except ValidationError as error:
             place = f"'{folder / HISTORY}' is damaged at line {number}"
             raise RunError(f"{place}: {_first(error)}") from None

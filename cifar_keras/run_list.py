@@ -13,13 +13,17 @@ from cifar_keras.errors import RunError
 from cifar_keras.listing import duration, table
 from cifar_keras.schedules import Pace
 
-HEADER = ("folder", "recipe", "seed", "epoch", "test accuracy", "time left", "state")
+HEADER = ("folder", "recipe", "seed", "epoch", "test accuracy", "validation", "time left", "state")
+_VALIDATION = HEADER.index("validation")
 
 _log = logging.getLogger("cifar_keras")
 
 
 def runs_table(folders: Sequence[Path]) -> str:
-    """A row a run folder, seeds in their order; a damaged one is left out with a warning."""
+    """A row a run folder, seeds in their order; a damaged one is left out with a warning.
+
+    The validation accuracy has a column where there is one.
+    """
     rows = []
     for folder in folders:
         try:
@@ -28,17 +32,25 @@ def runs_table(folders: Sequence[Path]) -> str:
         except RunError as error:
             reason = " ".join(str(error).split())
             _log.warning("run folder '%s' is not listed: %s; restore or remove it", folder, reason)
-    return table(HEADER, [row for *_, row in sorted(rows)], right=(2, 3, 4, 5))
+    lines = [HEADER, *(row for *_, row in sorted(rows))]
+    if all(line[_VALIDATION] == "-" for line in lines[1:]):
+        lines = [line[:_VALIDATION] + line[_VALIDATION + 1 :] for line in lines]
+    header, *cells = lines
+    return table(header, cells, right=tuple(range(2, len(header) - 1)))
 
 
 def _row(folder: Path, run: records.Run) -> tuple[str, ...]:
     at = standing(folder, run)
+    epoch, accuracy, left = at.cells
     name = run.recipe.named(run.name)
     return (
         _shown(folder),
         f"{name} (synthetic)" if run.recipe.synthetic else name,
         str(run.seed),
-        *at.cells,
+        epoch,
+        accuracy,
+        percent(at.validation),
+        left,
         at.state,
     )
 
@@ -47,7 +59,7 @@ class Standing(NamedTuple):
     """How far a run is: `done` epochs are tested, of `total`; `accuracy` is the last one's.
 
     Both it and `seconds_left` are None before the first test. `state` is "running", "done",
-    "failed" or "interrupted".
+    "failed" or "interrupted". `validation` is the last validation accuracy, if there is any.
     """
 
     done: float
@@ -55,6 +67,7 @@ class Standing(NamedTuple):
     accuracy: float | None
     seconds_left: float | None
     state: str
+    validation: float | None = None
 
     @property
     def cells(self) -> tuple[str, str, str]:
@@ -62,9 +75,14 @@ class Standing(NamedTuple):
         left = None if self.state == "done" else self.seconds_left
         return (
             f"{self.done:.4g} of {self.total:.4g}",
-            "-" if self.accuracy is None else f"{100 * self.accuracy:.2f} %",
+            percent(self.accuracy),
             "-" if left is None else duration(left),
         )
+
+
+def percent(accuracy: float | None) -> str:
+    """Return an accuracy as a table shows it."""
+    return "-" if accuracy is None else f"{100 * accuracy:.2f} %"
 
 
 def standing(folder: Path, run: records.Run) -> Standing:
@@ -79,7 +97,8 @@ def standing(folder: Path, run: records.Run) -> Standing:
     if not history:
         return Standing(done, total, None, None, state)
     pace = sum(row.seconds for row in history) / done
-    return Standing(done, total, history[-1].test_accuracy, pace * max(0, total - done), state)
+    last, left = history[-1], pace * max(0, total - done)
+    return Standing(done, total, last.test_accuracy, left, state, last.validation_accuracy)
 
 
 def _epochs(run: records.Run, history: Sequence[records.Epoch]) -> tuple[float, float]:

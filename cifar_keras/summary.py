@@ -1,17 +1,20 @@
 """The figures of a run that its history alone decides, and whether a result is that history's."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cifar_keras import records
+from cifar_keras.recipe import flat
 from cifar_keras.schedules import Pace, tested_epochs
 
 # history.csv has nine digits, and accuracies are float32.
 _DIGITS = 1e-6
 
 
-def summary(rows: Sequence[records.Epoch], test_images: int) -> dict[str, Any]:
+def summary(
+    rows: Sequence[records.Epoch], test_images: int, validation_images: int = 0
+) -> dict[str, Any]:
     """The figures of result.json that the history alone decides."""
     last, best = rows[-1], max(rows, key=lambda row: row.test_accuracy)
     return {
@@ -24,7 +27,35 @@ def summary(rows: Sequence[records.Epoch], test_images: int) -> dict[str, Any]:
         "best_on_test": records.BestOnTest(test_accuracy=best.test_accuracy, epoch=best.epoch),
         "seconds": sum(row.seconds for row in rows),
         "images_per_second": sum(row.images_per_second for row in rows) / len(rows),
+        **_validation(rows, validation_images),
     }
+
+
+def _validation(rows: Sequence[records.Epoch], images: int) -> dict[str, records.Validation]:
+    """The figures of the images held out; nothing where there are none, or an epoch lacks them."""
+    accuracies = [each for row in rows if (each := row.validation_accuracy) is not None]
+    loss = rows[-1].validation_loss
+    if not images or len(accuracies) < len(rows) or loss is None:
+        return {}
+    best = accuracies.index(max(accuracies))
+    validation = records.Validation(
+        accuracy=accuracies[-1],
+        correct=round(accuracies[-1] * images),
+        images=images,
+        loss=loss if math.isfinite(loss) else None,
+        best=records.BestByValidation(
+            test_accuracy=rows[best].test_accuracy,
+            accuracy=accuracies[best],
+            epoch=rows[best].epoch,
+        ),
+    )
+    return {"validation": validation}
+
+
+def flat_figures(figures: Mapping[str, Any]) -> dict[str, Any]:
+    """Return figures of `summary`, or of a result, by dotted keys and without notes."""
+    trees = {k: v.model_dump() if isinstance(v, records.Record) else v for k, v in figures.items()}
+    return {key: value for key, value in flat(trees).items() if not key.endswith(".note")}
 
 
 def why_unfinished(
@@ -48,12 +79,13 @@ def why_unfinished(
     for line, (row, place) in enumerate(zip(rows, places, strict=True), start=2):
         if row.place != place:
             return f"line {line} of its history is not the epoch of its recipe"
-    for key, found in summary(rows, result.test_images).items():
-        stated = getattr(result, key)
-        if isinstance(found, records.BestOnTest):
-            stated, found = stated.test_accuracy, found.test_accuracy
-        if not _same(stated, found):
-            return f"{key} is {stated} in its result, {found} in its history"
+    images = run.recipe.data.validation
+    if any((row.validation_accuracy is None) == bool(images) for row in rows):
+        return f"its history {'lacks' if images else 'has'} validation figures"
+    stated = flat_figures(dict(result))
+    for key, found in flat_figures(summary(rows, result.test_images, images)).items():
+        if not _same(stated.get(key), found):
+            return f"{key} is {stated.get(key)} in its result, {found} in its history"
     return None
 
 

@@ -97,7 +97,7 @@ def _recipes() -> Iterator[tuple[str, str]]:
         below = f"Everything else is as in [`{base}`]({base}.yaml).\n\n" if base else ""
         yield (
             path.stem,
-            f"# {path.stem}\n\n{keys['title']}.\n\n```yaml title=\"recipes/{path.name}\"\n{text}```\n\n"
+            f'# {path.stem}\n\n{keys["title"]}.\n\n```yaml title="recipes/{path.name}"\n{text}```\n\n'
             f"{below}`cifar-keras recipes show {path.stem}` prints it in full, with its network. "
             "[All results](../reports/comparison.md), [how to read a recipe](../docs/recipes.md).\n",
         )
@@ -111,7 +111,9 @@ def _recipe_list() -> str:
     for path in sorted((ROOT / "recipes").glob("*.yaml")):
         recipe = load_recipe(path)
         published = f"{recipe.reference.accuracy} %" if recipe.reference else ""
-        row = f"| [`{path.stem}`]({path.name}) | {recipe.title} | {recipe.dataset} | {published} |\n"
+        row = (
+            f"| [`{path.stem}`]({path.name}) | {recipe.title} | {recipe.dataset} | {published} |\n"
+        )
         groups.setdefault(recipe.system, []).append(row)
     text = "# All recipes\n\nA recipe is a YAML file that says how one network is trained.\n"
     for system in sorted(groups, key=lambda name: (name not in SYSTEMS, name)):

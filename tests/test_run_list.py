@@ -114,6 +114,20 @@ def test_a_row_tells_how_far_a_run_is(make):
     ]
 
 
+def test_the_validation_accuracy_has_a_column_where_there_is_one(make):
+    folders = make(epochs=1), make(overrides=["data.validation=5000"], epochs=2, seed=2)
+    rows = [
+        each.model_copy(update={"validation_accuracy": 0.25 * number, "validation_loss": 1.0})
+        for number, each in enumerate(records.read_history(folders[1]), start=1)
+    ]
+    records.write_history(folders[1], rows)
+
+    table = runs_table(folders)
+
+    assert table.splitlines()[0].split()[4:9] == ["test", "accuracy", "validation", "time", "left"]
+    assert [row[4:6] for row in cells(table)] == [["50.10 %", "-"], ["50.20 %", "50.00 %"]]
+
+
 def test_a_run_before_its_first_test_has_neither_accuracy_nor_pace(make):
     assert listed(make()) == [
         ["runs/resnet20/seed-1", "resnet20", "1", "0 of 180", "-", "-", "interrupted"]

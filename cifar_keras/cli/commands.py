@@ -28,6 +28,10 @@ def evaluate(options: argparse.Namespace) -> None:
     named = " (synthetic, not CIFAR)" if dataset.synthetic else ""
     print(f"{run.recipe.named(run.name)} seed {run.seed} on {dataset.name}{named}")
     print(f"test accuracy {100 * done.accuracy:.2f} % ({done.correct:,} of {done.images:,})")
+    if done.validation:
+        images, correct = done.validation
+        share = 100 * correct / images
+        print(f"validation accuracy {share:.2f} % ({correct:,} of {images:,})")
     sure = done.confidence
     print(
         f"top-5 accuracy {100 * sure.top_5:.2f} %, negative log-likelihood "

@@ -75,7 +75,7 @@ def _verify_one(folder: Path, dataset: Callable[[str], Dataset]) -> Outcome:
 
     def tell(check: Check) -> None:
         checks.append(check)
-        print(f"  {check.state:<13}  {check.name:<38}  {check.note}".rstrip(), flush=True)
+        print(f"  {check.state:<13}  {check.name:<41}  {check.note}".rstrip(), flush=True)
 
     try:
         run = records.read_run(folder)

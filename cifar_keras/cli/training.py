@@ -118,7 +118,19 @@ def _outcome(result: Result, before: bool) -> str:
     return (
         f"{'finished before' if before else 'finished'}: {100 * result.test_accuracy:.2f} % of "
         f"{result.test_images:,} test images after the last epoch ({result.epochs:.4g})"
+        + _by_validation(result)
         + ("; --fresh starts over" if before else "")
+    )
+
+
+def _by_validation(result: Result) -> str:
+    if not (found := result.validation):
+        return ""
+    best = found.best
+    test = "" if best.test_accuracy is None else f", test {100 * best.test_accuracy:.2f} %"
+    return (
+        f"; validation {100 * found.accuracy:.2f} % of {found.images:,}, best at epoch "
+        f"{best.epoch:.4g} ({100 * best.accuracy:.2f} %{test})"
     )
 
 

@@ -1,4 +1,4 @@
-"""What every source of images hands over: two splits, their names, and where they came from."""
+"""What every source of images hands over: its splits, their names, and where they came from."""
 
 import hashlib
 from dataclasses import dataclass, field
@@ -62,6 +62,7 @@ class Dataset:
         class_names: One name a class, in the order of the labels.
         coarse_names: One name a group of classes, or None where there are no groups.
         provenance: What the images were made from; JSON-able, with no path of this machine.
+        validation: Images held out of the training split, or None; see `held_out`.
     """
 
     name: str
@@ -70,9 +71,11 @@ class Dataset:
     class_names: tuple[str, ...]
     coarse_names: tuple[str, ...] | None = None
     provenance: dict[str, Any] = field(default_factory=dict)
+    validation: Split | None = None
 
     def __repr__(self) -> str:
-        sizes = f"{len(self.train)} training images, {len(self.test)} test images"
+        held_out = f"{len(self.validation)} validation images, " if self.validation else ""
+        sizes = f"{len(self.train)} training images, {held_out}{len(self.test)} test images"
         return f"Dataset({self.name!r}, {self.num_classes} classes, {sizes})"
 
     @property

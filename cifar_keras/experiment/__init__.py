@@ -7,8 +7,8 @@ from pathlib import Path
 import keras
 import tensorflow as tf
 
-from cifar_keras.data import Dataset
-from cifar_keras.data.normalise import normalization
+from cifar_keras.data import Dataset, Split, held_out
+from cifar_keras.data.normalise import Normalization, normalization
 from cifar_keras.data.pipeline import TrainingBatches, evaluation_batches
 from cifar_keras.distribute.devices import feed, parted, steps_between_looks
 from cifar_keras.errors import RecipeError
@@ -17,6 +17,7 @@ from cifar_keras.experiment.lookahead import LookaheadSteps
 from cifar_keras.experiment.rates import StepRateScheduler
 from cifar_keras.experiment.stages import Leg, Place, Plan, Stage
 from cifar_keras.experiment.steps import FiniteLoss, Steps
+from cifar_keras.experiment.validation import Validation
 from cifar_keras.layers.whitening import Whitening
 from cifar_keras.models.pretrained import fetch_weights, load_imagenet_resnext
 from cifar_keras.recipe import Recipe
@@ -41,8 +42,8 @@ class Experiment:
         jit: whether XLA compiles the steps: "auto", "on" or "off".
 
     Raises:
-        RecipeError: the network cannot be built, or a batch has fewer images than there are
-            devices.
+        RecipeError: the network cannot be built, a batch has fewer images than there are devices,
+            or too many images are held out.
         RunError: the budget leaves a stage no step.
         DeviceError: the devices do not allow what is asked for.
     """
@@ -56,6 +57,7 @@ class Experiment:
         budget: str = "1",
         jit: str = "auto",
     ) -> None:
+        dataset = held_out(dataset, recipe.data.validation)
         replicas, images = strategy.num_replicas_in_sync, dataset.train.images
         if recipe.data.batch_size < replicas:
             raise RecipeError(
@@ -71,9 +73,15 @@ class Experiment:
                 self.lookahead = LookaheadSteps(self.model, recipe.lookahead)
         norm = normalization(recipe.data, images)
         self.batches = TrainingBatches(images, dataset.train.labels, recipe.data, norm, seed)
-        test = dataset.test
-        tests = evaluation_batches(test.images, test.labels, recipe.data, norm)
-        self.tests, self.test_steps = feed(strategy, parted(tests)), int(tests.cardinality())
+        self.tests, self.test_steps = self._fed(dataset.test, norm)
+        self.validation = self._fed(dataset.validation, norm) if dataset.validation else None
+
+    def _fed(
+        self, split: Split, norm: Normalization
+    ) -> tuple[tf.distribute.DistributedDataset, int]:
+        """Return the batches of a split to evaluate, and how many there are."""
+        batches = evaluation_batches(split.images, split.labels, self.recipe.data, norm)
+        return feed(self.strategy, parted(batches)), int(batches.cardinality())
 
     def initialize(self, weights: Path | None = None) -> None:
         """Give the network the published weights of its recipe, and fit its whitening, if any.
@@ -94,7 +102,7 @@ class Experiment:
                 layer.adapt(self.batches.plain(_WHITENED))
 
     def fit(self, leg: Leg, callbacks: Callbacks = ()) -> None:
-        """Train the epochs of a leg, and test after each.
+        """Train the epochs of a leg, and test after each, on the images held out, too.
 
         Raises:
             Diverged: the loss is no finite number.
@@ -109,33 +117,38 @@ class Experiment:
             epochs=leg.last_epoch,
             validation_data=self.tests,
             validation_steps=self.test_steps,
-            callbacks=[*self._step_callbacks(stage), *callbacks],
+            callbacks=self._with_own(stage, callbacks),
             shuffle=False,
             verbose=0,
         )
 
     def evaluate(self, callbacks: Callbacks = (), steps: int | None = None) -> dict[str, float]:
         """Return the loss and accuracy on the test images, or on so many batches of them."""
-        steps = steps or self.test_steps
+        return self._evaluated(self.tests, steps or self.test_steps, callbacks)
+
+    def _evaluated(
+        self, batches: tf.distribute.DistributedDataset, steps: int, callbacks: Callbacks
+    ) -> dict[str, float]:
         every = list(callbacks)
         found = self.model.evaluate(
-            self.tests, steps=steps, callbacks=every, return_dict=True, verbose=0
+            batches, steps=steps, callbacks=every, return_dict=True, verbose=0
         )
         return dict(found)
 
     def end_epoch(self, logs: dict[str, float], callbacks: Callbacks = ()) -> None:
         """Test, and end, an epoch whose steps are all done and gave these logs, as `fit` would."""
-        every = [*self._step_callbacks(self.plan.stages[self.place.stage]), *callbacks]
+        every = self._with_own(self.plan.stages[self.place.stage], callbacks)
         tested = {f"val_{name}": value for name, value in self.evaluate(every).items()}
         logs = logs | tested
         for callback in every:
             callback.on_epoch_end((self.place.step - 1) // self.plan.pace.per_epoch, logs)
 
-    def _step_callbacks(self, stage: Stage) -> list[keras.callbacks.Callback]:
-        """Return what acts at each step, in calling order.
+    def _with_own(self, stage: Stage, callbacks: Callbacks) -> list[keras.callbacks.Callback]:
+        """Return all callbacks, in calling order.
 
         The counter first, since the others read the place; then the scheduler, which puts the rate
-        into the logs; then what changes the weights, before anything looks at them.
+        into the logs; then what changes the weights, before anything looks at them; the validation
+        last, so that the caller's see its figures, and it calls only theirs.
         """
         scaled = self.recipe.precision == "mixed_float16"
         return [
@@ -143,4 +156,11 @@ class Experiment:
             StepRateScheduler(self.place, stage.rate, count_all=scaled),
             *([self.lookahead.within(self.place, stage.steps)] if self.lookahead else []),
             FiniteLoss(steps_between_looks(self.strategy)),
+            *self._validating(callbacks),
+            *callbacks,
         ]
+
+    def _validating(self, callbacks: Callbacks) -> list[keras.callbacks.Callback]:
+        if self.validation is None:
+            return []
+        return [Validation(partial(self._evaluated, *self.validation, callbacks))]

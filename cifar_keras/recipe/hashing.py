@@ -15,7 +15,7 @@ _LATER: dict[str | None, dict[str, Any]] = {
         "batch_norm": "synchronized",
         "precision": "float32",
     },
-    "data": {"contrast": "none", "cutout": 0, "sizes": [], "keras_cv": []},
+    "data": {"validation": 0, "contrast": "none", "cutout": 0, "sizes": [], "keras_cv": []},
     "sgd": {"form": "classic", "loss_factor": 1, "groups": []},
     "stages": {"frozen": []},
 }

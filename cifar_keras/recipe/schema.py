@@ -68,18 +68,21 @@ class Data(Section):
 
     `last_batch` says what happens where the batch size does not divide the set: `keep` it smaller,
     `drop` it, or `carry` over into the next pass (all batches full, one endless stream of passes,
-    as neon and MXNet did). `contrast` is the number of a global contrast normalisation that comes
-    first: each image less the mean of its values, divided by their norm, times the number. `mean`
-    and `std` are `channel` for the training set's own, `image` for the mean image of crops and
-    flips, `pixel` for the mean image of the whole ones, `none`, or three numbers in units of
-    `x / scale`. `padding: zeros` pads after the normalisation, the others before. `flip:
-    alternating` mirrors a random half of the images, and in each pass the other half. `cutout` is
-    the side of a random square that is set to zero after the normalisation. `sizes` are pairs
-    (share of the stage's steps, side): up to that share images are resized to that side.
+    as neon and MXNet did). `validation` is how many training images are held out: the network is
+    not trained on them, but evaluated after each epoch. `contrast` is the number of a global
+    contrast normalisation that comes first: each image less the mean of its values, divided by
+    their norm, times the number. `mean` and `std` are `channel` for the training set's own, `image`
+    for the mean image of crops and flips, `pixel` for the mean image of the whole ones, `none`, or
+    three numbers in units of `x / scale`. `padding: zeros` pads after the normalisation, the others
+    before. `flip: alternating` mirrors a random half of the images, and in each pass the other
+    half. `cutout` is the side of a random square that is set to zero after the normalisation.
+    `sizes` are pairs (share of the stage's steps, side): up to that share images are resized to
+    that side.
     """
 
     batch_size: int = Field(ge=1, le=MAX_BATCH_SIZE)
     last_batch: Literal["keep", "drop", "carry"] = "keep"
+    validation: int = Field(0, ge=0, lt=2**31)
     scale: float = Field(1.0, gt=0)
     contrast: Literal["none"] | Annotated[float, Field(gt=0)] = "none"
     mean: Literal["none", "channel", "image", "pixel"] | Rgb = "none"
@@ -291,12 +294,15 @@ class Recipe(Section):
 
         Comments and published figures do not change it either.
         """
-        return hash_of({key: value for key, value in self.moving().items() if key != "precision"})
+        return hash_of({key: value for key, value in self.settings().items() if key != "precision"})
 
     def sha256_with_precision(self) -> str:
         """Return the hash that versions up to 0.4.0 recorded; in float32 it is `sha256`."""
-        return hash_of(self.moving())
+        return hash_of(self.settings())
 
-    def moving(self) -> dict[str, Any]:
-        """What can move a number, as plain data."""
+    def settings(self) -> dict[str, Any]:
+        """Return all keys that can change a result, as plain data.
+
+        These are all but the title, the system, the number of parameters and the reference.
+        """
         return self.model_dump(exclude={"title", "system", "parameters", "reference"})

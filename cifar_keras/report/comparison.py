@@ -15,12 +15,21 @@ _FIGURES = {
     "augmented": "augmented_at_test",
     "best": "best_epoch_chosen_on_test",
 }
+# Columns that are only there where images were held out: figure and statistic.
+_VALIDATION = {
+    "validation_accuracy_mean_percent": ("validation", "mean"),
+    "validation_accuracy_sd_percent": ("validation", "std"),
+    "test_accuracy_chosen_by_validation_mean_percent": ("by_validation", "mean"),
+    "test_accuracy_chosen_by_validation_sd_percent": ("by_validation", "std"),
+}
 _STATISTICS = {"mean": "mean", "sd": "std", "min": "min", "max": "max"}
 
 
 def comparison(rows: Sequence[Row]) -> pd.DataFrame:
     """Return the numbers of all rows, to four decimals; full and other runs share no column."""
-    return pd.DataFrame([_cells(row) for row in rows if row.counts], dtype=object)
+    cells = [_cells(row) for row in rows if row.counts]
+    table = pd.DataFrame(cells, dtype=object)
+    return table.drop(columns=[name for name in _VALIDATION if table[name].isna().all()])
 
 
 def _cells(row: Row) -> dict[str, Any]:
@@ -43,6 +52,7 @@ def _cells(row: Row) -> dict[str, Any]:
         "full_difference_margin_points": found.margin,
         "verdict": found.text,
         **_reached("scaled_or_modified", row, not row.full),
+        **{name: getattr(row.runs[f], s)() for name, (f, s) in _VALIDATION.items()},
         "epochs": f"{row.epochs:g}",
         "full_epochs": f"{row.full_epochs:g}",
         "parameters": row.parameters,

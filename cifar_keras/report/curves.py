@@ -33,6 +33,7 @@ _FEW = 30
 _DROP = ("learning-rate drop", {"color": QUIET, "linewidth": 0.8})
 _EACH_RUN = ("each run", {"color": BLUE, "linewidth": 0.8, "alpha": 0.4})
 _UNFINISHED: Style = {"color": PURPLE, "linewidth": 1.2, "marker": "."}
+_VALIDATION: Style = {"color": GREEN, "linewidth": 1.2}
 _PUBLISHED: Style = {"color": INK, "linewidth": 1.2, "linestyle": _DASHED}
 
 
@@ -71,6 +72,9 @@ def curve_figure(row: Row, lines: Series, accuracy: bool = False) -> Figure:
             *([_EACH_RUN] if mean else []),
             (f"train {quantity}{mean}", {"color": ORANGE, "linewidth": 1}),
         ]
+    if not lines.validation.empty:
+        legend.append((f"validation {quantity}{mean}", _VALIDATION))
+        tested.append((mean_of(lines.validation), _VALIDATION))
     if lines.unfinished:
         legend.append((f"test {quantity}, unfinished", _UNFINISHED))
         tested += [(line, _UNFINISHED) for line in lines.unfinished]

@@ -34,8 +34,10 @@ class FinishedRun(NamedTuple):
     """A row of the table of runs; accuracies and errors are in percent.
 
     `folder` is relative to the folder of runs that holds it, `augmented` NaN where `evaluate --tta`
-    was not run on these weights. `weights`: whether any lie in the folder, for `verify` to find the
-    figure again. `history` has the columns of history.csv.
+    was not run on these weights. `validation` is the accuracy on the images held out,
+    `by_validation` the test accuracy of the epoch that is best on them, NaN without. `weights`:
+    whether any lie in the folder, for `verify` to find the figure again. `history` has the columns
+    of history.csv.
     """
 
     name: str
@@ -49,6 +51,8 @@ class FinishedRun(NamedTuple):
     accuracy: float
     best: float
     augmented: float
+    validation: float
+    by_validation: float
     train_error: float
     seconds: float
     memory_mib: float
@@ -64,7 +68,10 @@ class FinishedRun(NamedTuple):
 
 # What the runs of one row of the comparison have in common.
 GROUP = ["name", "precision", "budget", "overrides", "recipe_sha256"]
-_FIGURES = ["accuracy", "best", "augmented", "train_error", "seconds", "memory_mib"]
+_FIGURES = [
+    *("accuracy", "best", "augmented", "validation", "by_validation"),
+    *("train_error", "seconds", "memory_mib"),
+]
 
 
 class LeftOut(NamedTuple):
@@ -114,6 +121,8 @@ def _read(folder: Path, name: str) -> FinishedRun:
     history = pd.DataFrame(map(dict, rows))
     # Views of other weights are no figure of this run.
     augmented = tta.test_accuracy if tta and of_the_same_weights(tta, result) else nan
+    held = result.validation
+    chosen = held.best.test_accuracy if held else None
     versions = _recorded(run, "versions")
     return FinishedRun(
         name=run.name,
@@ -127,6 +136,8 @@ def _read(folder: Path, name: str) -> FinishedRun:
         accuracy=100 * result.test_accuracy,
         best=100 * result.best_on_test.test_accuracy,
         augmented=100 * augmented,
+        validation=100 * (held.accuracy if held else nan),
+        by_validation=100 * (nan if chosen is None else chosen),
         train_error=100 * (1 - history["accuracy"].iloc[-1]),
         seconds=result.seconds,
         memory_mib=result.peak_memory_mib,

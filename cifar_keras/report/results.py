@@ -18,9 +18,9 @@ from cifar_keras.report.unfinished import UnfinishedRun, unfinished_runs
 class Row:
     """The runs of one recipe in one precision, at one budget, with the same overrides.
 
-    A `full` row holds runs of the whole recipe as it is shipped, in whatever precision; any other
-    is never compared with the published figure. `full_epochs` is the length of the shipped recipe.
-    `slug` names the row's curve files. `runs` has the columns of `FinishedRun`, ordered by seed;
+    A `full` row holds runs of the whole recipe as it is shipped, in whatever precision and on all
+    training images; any other is never compared with the published figure. `full_epochs` is the
+    length of the shipped recipe. `slug` names the row's curve files. `runs` has the columns of `FinishedRun`, ordered by seed;
     the `unfinished` are shown next to them and count nowhere. The runs of a `committed` row are
     those kept with this project, next to a user's own.
     """
@@ -180,12 +180,15 @@ def _row(
         notes.append(f"another version of the recipe, {recipe_sha256[:8]}")
     if shipped is None:
         notes.append("recipe not shipped")
+    held = recipe.data.validation
+    if held and f"data.validation={held}" not in overrides:
+        notes.append(f"{held:,} training images held out")
     folder = run_name(name, 0, budget, overrides, precision)
     slug = name + folder.name.removeprefix("seed-0")
     return Row(
         name=name,
         recipe=recipe.model_copy(update={"precision": precision}),
-        full=budget == "1" and not overrides and not other_version,
+        full=budget == "1" and not overrides and not other_version and not held,
         full_epochs=float((shipped or recipe).epochs),
         budget=budget,
         overrides=overrides,

@@ -19,9 +19,9 @@ _log = logging.getLogger("cifar_keras")
 class Series:
     """Errors in percent over x: epochs finished or, for `share`, that over their total.
 
-    `test` and `train` have a column a finished run, `published` is one line; `unfinished` are the
-    test errors of the runs that are not. `steps` are the x at which the learning rate jumps, none
-    where it changes all the time.
+    `test`, `train` and `validation` have a column a finished run, the last only where images were
+    held out; `published` is one line; `unfinished` are the test errors of the runs that are not.
+    `steps` are the x at which the learning rate jumps, none where it changes all the time.
     """
 
     share: bool
@@ -30,6 +30,7 @@ class Series:
     published: "pd.Series[float]"
     steps: list[float]
     unfinished: "list[pd.Series[float]]" = field(default_factory=list)
+    validation: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     @property
     def last(self) -> float:
@@ -92,10 +93,12 @@ def series(row: Row) -> Series:
         steps = [[scale * step for step in each] for each in steps]
         begun = [history.set_axis(history.index / row.epochs) for history in begun]
         published = published.set_axis((1 / row.full_epochs) * published.index)
+    held = [history["validation_accuracy"].astype(float) for history in histories]
     return Series(
         share=row.length_differs,
         test=_errors([history["test_accuracy"] for history in histories]),
         train=_errors([history["accuracy"] for history in histories]),
+        validation=_errors([line for line in held if line.notna().any()]),
         published=published,
         steps=list(chain(*steps)),
         unfinished=[100 * (1 - history["test_accuracy"]) for history in begun],

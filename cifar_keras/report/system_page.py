@@ -192,7 +192,8 @@ def _scaled(rows: Sequence[Row]) -> list[str]:
     if not rows:
         return []
     title = "## Scaled or modified runs\n\nNot comparable with the published figures.\n"
-    return [title, text.markdown_table(_SCALED, rows)]
+    tables = [text.markdown_table(_SCALED, rows), text.validation_table(rows)]
+    return [title, *filter(None, tables)]
 
 
 def _unfinished(rows: Sequence[Row]) -> list[str]:

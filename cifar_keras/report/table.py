@@ -75,9 +75,14 @@ def comparison_markdown(results: Results) -> str:
         pages=", ".join(f"[{s}](system_{s.lower()}.md)" for s in systems) or DASH,
         table=text.markdown_table(_FULL, full),
         marks=text.MARKS,
-        others=f"{_OTHER}{text.markdown_table(_OTHERS, other)}\n" if other else "",
+        others=_others(other),
         recipes_and_evidence="\n".join(parts).rstrip("\n"),
     )
+
+
+def _others(rows: list[Row]) -> str:
+    tables = [text.markdown_table(_OTHERS, rows), text.validation_table(rows)]
+    return _OTHER + "".join(f"{table}\n" for table in tables if table) if rows else ""
 
 
 def _evidence(row: Row) -> str:

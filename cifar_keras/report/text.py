@@ -168,6 +168,21 @@ _UNFINISHED: list[Column] = [
 ]
 
 
+_VALIDATION: list[Column] = [
+    ("recipe", lambda row: row.label),
+    ("what differs", lambda row: escaped(row.note)),
+    ("validation, %", lambda row: spread(row.runs["validation"])),
+    ("test, last epoch, %", lambda row: spread(row.runs["accuracy"])),
+    ("test, epoch chosen by validation, %", lambda row: spread(row.runs["by_validation"])),
+]
+
+
+def validation_table(rows: Sequence[Row]) -> str:
+    """Return the rows with validation figures as a table; empty where there are none."""
+    held = [row for row in rows if row.runs["validation"].count()]
+    return markdown_table(_VALIDATION, held) if held else ""
+
+
 def _length(row: Row) -> str:
     return "length" if row.length_differs else DASH
 

@@ -11,6 +11,8 @@ from cifar_keras.experiment.steps import Logs
 from cifar_keras.records import Epoch, write_history
 from cifar_keras.run.position import Position
 
+VALIDATION = ("validation_loss", "validation_accuracy")
+
 
 class Clock(keras.callbacks.Callback):
     """Keeps the times of the epoch under way at the position, and puts them into its logs."""
@@ -27,6 +29,10 @@ class Clock(keras.callbacks.Callback):
 
     def on_test_begin(self, logs: Logs = None) -> None:
         self.last = time.perf_counter()
+
+    def on_test_end(self, logs: Logs = None) -> None:
+        # Before another test begins, that of the validation images.
+        self._lap()
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         assert logs is not None
@@ -69,6 +75,7 @@ class HistoryLog(keras.callbacks.Callback):
             test_accuracy=_shortest(logs["val_accuracy"]),
             seconds=logs["seconds"],
             images_per_second=logs["images_per_second"],
+            **{name: _shortest(logs[name]) for name in VALIDATION if name in logs},
         )
         position.rows.append(row)
         if self.folder:

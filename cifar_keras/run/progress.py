@@ -10,6 +10,7 @@ import keras
 from cifar_keras.experiment.stages import Plan
 from cifar_keras.experiment.steps import Logs
 from cifar_keras.listing import duration
+from cifar_keras.records import Epoch
 from cifar_keras.run.position import Position
 
 
@@ -72,9 +73,13 @@ class Progress(keras.callbacks.Callback):
             f"epoch {row.epoch:.4g} of {self.total / self.per_epoch:.4g}, "
             f"rate {row.learning_rate:.3g}, loss {row.loss:.4f}, "
             f"train {100 * row.accuracy:.2f} %, test {100 * row.test_accuracy:.2f} %, "
-            f"{row.images_per_second:.0f} images/s"
+            f"{self._validation(row)}{row.images_per_second:.0f} images/s"
             + (f", {left} left" if self.step < self.total else "")
         )
+
+    def _validation(self, row: Epoch) -> str:
+        accuracy = row.validation_accuracy
+        return "" if accuracy is None else f"validation {100 * accuracy:.2f} %, "
 
     def _left(self, since: int, seconds: float) -> str:
         """The time left, where the steps from `since` on have taken so long."""

@@ -21,6 +21,7 @@ def write_result(
     model: keras.Model,
     rows: Sequence[records.Epoch],
     test_images: int,
+    validation_images: int,
     macs: int,
 ) -> records.Result:
     """Write the weights, then result.json; returns what it says.
@@ -29,7 +30,7 @@ def write_result(
         RunError: the folder cannot be written.
     """
     result = records.Result(
-        **summary(rows, test_images),
+        **summary(rows, test_images, validation_images),
         parameters=trainable_parameters(model),
         macs=macs,
         peak_memory_mib=_peak_memory_mib(),

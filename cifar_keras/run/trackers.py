@@ -159,7 +159,7 @@ class Mlflow:
             run_name=f"{job.name} seed {job.seed}",
             tags={"recipe_sha256": job.recipe.sha256()},
         )
-        settings = {"seed": job.seed, "budget": job.budget} | flat(job.recipe.moving())
+        settings = {"seed": job.seed, "budget": job.budget} | flat(job.recipe.settings())
         params = [Param(key, str(value)) for key, value in settings.items()]
         self.client.log_batch(run.info.run_id, params=params)
         content = json.dumps({"run_id": run.info.run_id}) + "\n"

@@ -88,8 +88,8 @@ def _train(
 
         def finish() -> dict[str, Any]:
             macs = multiply_adds(experiment.model, job.recipe.image_shape)
-            images = len(dataset.test.labels)
-            result = write_result(job.folder, experiment.model, position.rows, images, macs)
+            images = len(dataset.test), job.recipe.data.validation
+            result = write_result(job.folder, experiment.model, position.rows, *images, macs)
             event("finished")
             store.clear()
             for tracker in trackers:
@@ -104,7 +104,7 @@ def _facts(
 ) -> dict[str, Any]:
     """What all workers must have in common."""
     return {
-        **flat(job.recipe.moving()),
+        **flat(job.recipe.settings()),
         "seed": job.seed,
         "budget": job.budget,
         "the data's content": dataset.provenance["content_sha256"],

@@ -24,7 +24,7 @@ def recipe_checks(run: records.Run) -> Iterator[Check]:
     except RecipeError as error:
         yield Check(name, "differs", str(error).splitlines()[0])
         return
-    here, there = flat(run.recipe.moving()), flat(shipped.moving())
+    here, there = flat(run.recipe.settings()), flat(shipped.settings())
     keys = [key for key in here | there if here.get(key) != there.get(key)]
     yield Check(name, "differs" if keys else "holds", f"in {', '.join(keys)}" if keys else run.name)
 

@@ -36,21 +36,30 @@ def half_checks(
     near = NEAR[run.recipe.precision]
     logits = plain_logits(model, run, dataset)
     name = f"{records.HALF} test_correct again"
-    yield count_check(name, half.test_correct, logits, dataset, near)
-    yield _own_figure("result.json test_correct", result.test_correct, run, logits, dataset)
+    labels = dataset.test.labels
+    yield count_check(name, half.test_correct, logits, labels, near)
+    yield _own_figure("result.json test_correct", result.test_correct, run, logits, labels)
+    if dataset.validation and result.validation:
+        name, own = "result.json validation.correct", result.validation.correct
+        held = plain_logits(model, run, dataset, dataset.validation)
+        yield _own_figure(name, own, run, held, dataset.validation.labels)
     if half.augmented_correct is not None:
         averaged = averaged_logits(model, run, dataset)
         name = f"{records.HALF} augmented_correct again"
-        yield count_check(name, half.augmented_correct, averaged, dataset, near)
+        yield count_check(name, half.augmented_correct, averaged, labels, near)
         if tta:
-            yield _own_figure("tta.json test_correct", tta.test_correct, run, averaged, dataset)
+            yield _own_figure("tta.json test_correct", tta.test_correct, run, averaged, labels)
 
 
 def _own_figure(
-    name: str, stated: int, run: records.Run, logits: NDArray[np.floating], dataset: Dataset
+    name: str,
+    stated: int,
+    run: records.Run,
+    logits: NDArray[np.floating],
+    labels: NDArray[np.int64],
 ) -> Check:
     """The run's own figure: these weights may miss it by the images that rounding can change."""
-    found = int(np.sum(logits.argmax(axis=-1) == dataset.test.labels))
+    found = int(np.sum(logits.argmax(axis=-1) == labels))
     allowed = near_ties(logits, max(NEAR[run.recipe.precision], KERNELS_NEAR))
     state: State = "holds" if abs(found - stated) <= allowed else "FAILS"
     note = (

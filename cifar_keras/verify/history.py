@@ -1,12 +1,13 @@
 """history.csv against the recipe's plan, and result.json against history.csv."""
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from math import isclose
 
 from cifar_keras import records
 from cifar_keras.experiment.stages import Plan
 from cifar_keras.schedules import tested_epochs
-from cifar_keras.summary import summary
+from cifar_keras.summary import flat_figures, summary
 from cifar_keras.verify.check import Check, close, equal
 
 # history.csv has nine digits, and rates and accuracies are float32.
@@ -40,6 +41,18 @@ def history_checks(
     counts = [row.test_accuracy * test_images for row in rows]
     good = [abs(count - round(count)) < 0.01 for count in counts]
     yield _lines("test_accuracy", good, f"whole numbers of {test_images:,} images")
+    yield from _validation_checks(rows, run.recipe.data.validation)
+
+
+def _validation_checks(rows: Sequence[records.Epoch], images: int) -> Iterator[Check]:
+    accuracies = [row.validation_accuracy for row in rows]
+    if images:
+        # A half where there is none is no whole number.
+        counts = [0.5 if each is None else each * images for each in accuracies]
+        good = [abs(count - round(count)) < 0.01 for count in counts]
+        yield _lines("validation_accuracy", good, f"whole numbers of {images:,} images")
+    elif any(accuracy is not None for accuracy in accuracies):
+        yield Check("history.csv validation_accuracy", "FAILS", "its recipe holds no images out")
 
 
 def _rate(plan: Plan, row: records.Epoch) -> float | None:
@@ -59,20 +72,20 @@ def _lines(name: str, good: Sequence[bool], note: str) -> Check:
 
 
 def result_checks(
-    result: records.Result, rows: Sequence[records.Epoch], test_images: int
+    result: records.Result,
+    rows: Sequence[records.Epoch],
+    test_images: int,
+    validation_images: int,
 ) -> Iterator[Check]:
     """The figures of result.json that follow from history.csv."""
     if not rows:
         yield Check("result.json", "FAILS", "history.csv has no row")
         return
-    stated = result.model_dump()
-    for key, found in summary(rows, test_images).items():
-        if isinstance(found, records.BestOnTest):
-            for part in ("test_accuracy", "epoch"):
-                name = f"result.json {key}.{part}"
-                yield close(name, stated[key][part], found.model_dump()[part], DIGITS)
-        elif key == "test_images":
-            yield equal("result.json test_images", result.test_images, found)
-        else:
-            yield close(f"result.json {key}", stated[key], found, DIGITS)
+    stated = flat_figures(dict(result))
+    found = flat_figures(summary(rows, test_images, validation_images))
+    for key, value in found.items():
+        judge = equal if key.endswith("images") else partial(close, tolerance=DIGITS)
+        yield judge(f"result.json {key}", stated.get(key), value)
+    for key in (key for key in stated if "." in key and key not in found):
+        yield Check(f"result.json {key}", "FAILS", "history.csv has no such figure")
     yield Check("result.json peak_memory_mib", "not checkable", "measured while it ran")

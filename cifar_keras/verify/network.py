@@ -1,6 +1,6 @@
 """The figures that the saved network itself must give again."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
 
 import keras
@@ -9,7 +9,6 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from cifar_keras import records
-from cifar_keras.data import Dataset
 from cifar_keras.evaluate import this_machine
 from cifar_keras.experiment.losses import SmoothedCrossEntropy
 from cifar_keras.models import multiply_adds, trainable_parameters
@@ -45,11 +44,11 @@ def count_check(
     name: str,
     stated: int,
     logits: NDArray[np.floating],
-    dataset: Dataset,
+    labels: NDArray[np.int64],
     near: float | None,
 ) -> Check:
     """The images recognised: the very number where `near` is None, or but for near ties."""
-    found = int(np.sum(logits.argmax(axis=-1) == dataset.test.labels))
+    found = int(np.sum(logits.argmax(axis=-1) == labels))
     exact = near is None
     allowed = 0 if near is None else near_ties(logits, near)
     rule = "same machine and versions: exactly"
@@ -71,27 +70,28 @@ def size_checks(model: keras.Model, run: records.Run, result: records.Result) ->
 
 def evaluation_checks(
     logits: NDArray[np.float32],
+    labels: NDArray[np.int64],
     run: records.Run,
-    result: records.Result,
-    last: records.Epoch,
-    dataset: Dataset,
+    stated: Mapping[str, float | None],
     exact: bool,
 ) -> Iterator[Check]:
-    """The accuracy and the loss of the last epoch, in result.json and in history.csv."""
-    images, precision = len(dataset.test.labels), run.recipe.precision
+    """What is stated of a split after the last epoch, by names that end in what it is.
+
+    These are `correct`, `accuracy` and `loss`.
+    """
+    precision = run.recipe.precision
     near = None if exact else NEAR[precision]
-    name = "result.json test_correct again"
-    yield count_check(name, result.test_correct, logits, dataset, near)
-    row = round(last.test_accuracy * images)
-    name = "history.csv test_accuracy again"
-    yield count_check(name, row, logits, dataset, near)
-    loss = _loss(logits, run, dataset)
-    tolerance = SAME_LOSS if exact else NEAR_LOSS[precision]
-    yield close("result.json test_loss again", result.test_loss, loss, tolerance)
-    yield close("history.csv test_loss again", last.test_loss, loss, tolerance)
+    loss = _loss(logits, labels, run)
+    for name, value in stated.items():
+        if name.endswith("loss"):
+            tolerance = SAME_LOSS if exact else NEAR_LOSS[precision]
+            yield close(f"{name} again", value, loss, tolerance)
+        elif value is not None:
+            count = round(value * len(labels)) if name.endswith("accuracy") else int(value)
+            yield count_check(f"{name} again", count, logits, labels, near)
 
 
-def _loss(logits: NDArray[np.float32], run: records.Run, dataset: Dataset) -> float | None:
+def _loss(logits: NDArray[np.float32], labels: NDArray[np.int64], run: records.Run) -> float | None:
     smoothed = SmoothedCrossEntropy(run.recipe.label_smoothing)
-    loss = float(smoothed(tf.constant(dataset.test.labels), tf.constant(logits)))
+    loss = float(smoothed(tf.constant(labels), tf.constant(logits)))
     return loss if np.isfinite(loss) else None

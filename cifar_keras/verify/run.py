@@ -6,8 +6,8 @@ from pathlib import Path
 import keras
 
 from cifar_keras import records
-from cifar_keras.data import Dataset
-from cifar_keras.errors import RunError
+from cifar_keras.data import Dataset, held_out
+from cifar_keras.errors import RecipeError, RunError
 from cifar_keras.evaluate import averaged_logits, load_network, plain_logits
 from cifar_keras.models.outside import why_refused
 from cifar_keras.verify.check import Check, close, equal
@@ -30,7 +30,13 @@ def verify_run(folder: Path, run: records.Run, dataset: Dataset) -> Iterator[Che
     Raises:
         RunError: a file is missing where others say that it is there, or is damaged.
     """
-    images = len(dataset.test.labels)
+    held = run.recipe.data.validation
+    try:
+        dataset = held_out(dataset, held)
+    except RecipeError as error:
+        yield Check("data.validation", "FAILS", str(error))
+        return
+    images = len(dataset.test)
     result = records.read_result(folder) if (folder / records.RESULT).exists() else None
     yield from recipe_checks(run)
     yield data_check(run, dataset.provenance)
@@ -39,14 +45,14 @@ def verify_run(folder: Path, run: records.Run, dataset: Dataset) -> Iterator[Che
     if result or (folder / records.HISTORY).exists():
         rows = records.read_history(folder)
         finished = result is not None or run.finish is not None
-        yield from history_checks(run, rows, len(dataset.train.labels), images, finished)
+        yield from history_checks(run, rows, len(dataset.train), images, finished)
     if result is None:
         if run.finish:
             yield Check(records.RESULT, "FAILS", "run.json says that it has finished")
         else:
             yield Check(records.RESULT, "unfinished", "the run has not come to its end")
         return
-    yield from result_checks(result, rows, images)
+    yield from result_checks(result, rows, images, held)
     yield from _network_checks(folder, run, result, rows, dataset)
 
 
@@ -93,12 +99,27 @@ def _exact_checks(
     tta: records.Tta | None,
     dataset: Dataset,
 ) -> Iterator[Check]:
-    logits = plain_logits(model, run, dataset)
     if rows:
-        exact = same_machine(run.finish)
-        yield from evaluation_checks(logits, run, result, rows[-1], dataset, exact)
+        exact, last = same_machine(run.finish), rows[-1]
+        stated = {
+            "result.json test_correct": result.test_correct,
+            "history.csv test_accuracy": last.test_accuracy,
+            "result.json test_loss": result.test_loss,
+            "history.csv test_loss": last.test_loss,
+        }
+        logits = plain_logits(model, run, dataset)
+        yield from evaluation_checks(logits, dataset.test.labels, run, stated, exact)
+        if (held := dataset.validation) and result.validation:
+            stated = {
+                "result.json validation.correct": result.validation.correct,
+                "history.csv validation_accuracy": last.validation_accuracy,
+                "result.json validation.loss": result.validation.loss,
+                "history.csv validation_loss": last.validation_loss,
+            }
+            logits = plain_logits(model, run, dataset, held)
+            yield from evaluation_checks(logits, held.labels, run, stated, exact)
     if tta:
         averaged = averaged_logits(model, run, dataset)
         name = "tta.json test_correct again"
         near = None if same_machine(run.evaluation) else NEAR[run.recipe.precision]
-        yield count_check(name, tta.test_correct, averaged, dataset, near)
+        yield count_check(name, tta.test_correct, averaged, dataset.test.labels, near)

@@ -55,6 +55,21 @@ def test_a_precision_other_than_float32_is_named(finished, capsys):
     assert lines[0] == "mine (bfloat16) seed 1 on synthetic10 (synthetic, not CIFAR)"
 
 
+def test_validation_images_have_a_line_of_their_own(dataset, finished, capsys, monkeypatch):
+    images = np.concatenate([dataset.test.images] * 2)
+    train = Split(images, np.concatenate([dataset.test.labels] * 2))
+    every = replace(dataset, train=train)
+    monkeypatch.setattr("cifar_keras.data.load", lambda *_, **__: every)
+    tree = json.loads((finished / records.RUN).read_text())
+    tree["recipe"]["data"]["validation"] = 10
+    (finished / records.RUN).write_text(json.dumps(tree))
+
+    lines = lines_of(capsys, str(finished))
+
+    # Of each class the same image is trained on, held out and tested.
+    assert lines[2] == lines[1].replace("test", "validation")
+
+
 def test_with_tta_the_augmented_accuracy_has_a_line_of_its_own(finished, capsys):
     plain = lines_of(capsys, str(finished))
 

@@ -39,8 +39,8 @@ def test_what_holds_is_a_line_each_and_exit_code_0(begun, checked, capsys):
     assert main(["verify", str(begun)]) == 0
     assert capsys.readouterr() == (
         f"{begun}\n"
-        "  holds          recipe                                  sha256 1234\n"
-        "  absent         weights                                 weights absent\n"
+        "  holds          recipe                                     sha256 1234\n"
+        "  absent         weights                                    weights absent\n"
         "  files agree; figure not recomputed\n"
         "1 run folders: 0 recomputed, 1 files only, 0 unfinished\n",
         "",
@@ -53,7 +53,7 @@ def test_what_does_not_hold_is_exit_code_1(begun, checked, capsys):
     assert main(["verify", "--all", "--run-dir", "runs"]) == 1
     out, err = capsys.readouterr()
     assert out.splitlines()[1:] == [
-        "  FAILS          data                                    other data",
+        "  FAILS          data                                       other data",
         "  does not hold",
         "1 run folders: 0 recomputed, 0 files only, 0 unfinished, 1 FAILS",
     ]

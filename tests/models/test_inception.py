@@ -256,8 +256,8 @@ def test_the_second_stage_goes_on_from_the_38th_epoch_of_the_first():
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_the_recipes_differ_in_what_their_names_say_and_nothing_else(name):
-    base = load_recipe(recipe_path("inception_rrelu")).moving()
-    recipe = load_recipe(recipe_path(name)).moving()
+    base = load_recipe(recipe_path("inception_rrelu")).settings()
+    recipe = load_recipe(recipe_path(name)).settings()
 
     differing = {key for key in base["model"] if base["model"][key] != recipe["model"][key]}
     assert differing == {

@@ -17,6 +17,7 @@ NOTHING = {
 }
 NO_DATA = {
     "last_batch": "keep",
+    "validation": 0,
     "scale": 1,
     "contrast": "none",
     "mean": "none",

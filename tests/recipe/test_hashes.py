@@ -84,6 +84,13 @@ def test_each_committed_run_has_the_hash_that_it_recorded(folder):
     assert (run.recipe_sha256, run.recipe.sha256()) == (recorded, recorded)
 
 
+@pytest.mark.parametrize(("held", "same"), [(0, True), (5000, False)])
+def test_held_out_images_are_part_of_the_hash_where_there_are_any(held, same):
+    recipe = load_recipe(recipe_path("resnet20"), [f"data.validation={held}"])
+
+    assert (recipe.sha256() == RESNET20) is same
+
+
 @pytest.mark.parametrize("precision", ["float32", "mixed_float16", "mixed_bfloat16"])
 def test_precision_is_no_part_of_the_hash(precision):
     recipe = load_recipe(recipe_path("resnet20"), [f"precision={precision}"])

@@ -51,6 +51,10 @@ STAGES = "stages=[{epochs: 1, start: scratch, frozen: [], schedule: %s}]"
             ],
         ),
         (
+            "data.validation=-1",
+            ["key 'data.validation' = -1: Input should be greater than or equal to 0"],
+        ),
+        (
             "lookahead=3",
             [
                 "key 'lookahead' = 3: Input should be 'none' or: "

@@ -28,6 +28,7 @@ def index_html(rows: Sequence[Row], cards: Collection[str] = (), rule: str | Non
     `cards` are the names of the model cards beside it, `rule` is the address of docs/verdict.md.
     """
     ordered = sorted(rows, key=lambda row: row.runs.empty)
+    validation = any(row.runs["validation"].count() for row in rows)
     whole_rule = f'<a href="{escape(rule)}">docs/verdict.md</a>' if rule else "docs/verdict.md"
     filled = {
         "style": _asset("uPlot.min.css") + _asset("page.css"),
@@ -38,9 +39,9 @@ def index_html(rows: Sequence[Row], cards: Collection[str] = (), rule: str | Non
         "marks": escape(text.MARKS),
         "rule": whole_rule,
         "systems": "\n".join(_systems(rows)),
-        "head": table_head(),
+        "head": table_head(validation),
         "only": " checked" if any(not row.runs.empty for row in rows) else "",
-        "body": "\n".join(table_row(row) for row in ordered),
+        "body": "\n".join(table_row(row, validation) for row in ordered),
         "data": _data(ordered, cards),
     }
     # In one pass: what is filled in may hold such a mark itself.

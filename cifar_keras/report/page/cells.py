@@ -31,24 +31,28 @@ class _Column(NamedTuple):
         return " ".join(["number"] * (self.value is not None) + ["wide"] * self.wide)
 
 
-def table_head() -> str:
-    """Return the cells of the table's head."""
+def table_head(validation: bool = False) -> str:
+    """Return the cells of the table's head, with the columns of validation or without."""
     return "".join(
         f'<th scope="col" class="{column.classes}">'
         f'<button type="button">{escape(column.heading)}</button></th>'
-        for column in _COLUMNS
+        for column in _columns(validation)
     )
 
 
-def table_row(row: Row) -> str:
+def table_row(row: Row, validation: bool = False) -> str:
     """Return a row of the table; its recipe is a link, with which the script shows its curves."""
-    head, *columns = _COLUMNS
+    head, *columns = _columns(validation)
     cells = "".join(_cell(column, row) for column in columns)
     kind = "not-run" if row.runs.empty and not row.unfinished else "run"
     return (
         f'<tr class="{kind}" data-chart="{escape(row.slug)}" '
         f'title="{escape(row.recipe.title)}"><th scope="row">{head.cell(row)}</th>{cells}</tr>'
     )
+
+
+def _columns(validation: bool) -> list[_Column]:
+    return [column for column in _COLUMNS if validation or column not in _VALIDATION]
 
 
 def _cell(column: _Column, row: Row) -> str:
@@ -159,6 +163,18 @@ def _shown(row: Row) -> "pd.Series[float]":
     return row.compared if row.compared.count() else row.runs["accuracy"]
 
 
+_VALIDATION = (
+    _Column(
+        "validation, %",
+        lambda row: _measured(row.runs["validation"]),
+        lambda row: row.runs["validation"].mean(),
+    ),
+    _Column(
+        "ours, epoch chosen by validation, %",
+        lambda row: _measured(row.runs["by_validation"]),
+        lambda row: row.runs["by_validation"].mean(),
+    ),
+)
 _COLUMNS = (
     _Column("recipe", _recipe, wide=False),
     _Column("system", _system),
@@ -182,6 +198,7 @@ _COLUMNS = (
         lambda row: _measured(row.runs["augmented"]),
         lambda row: row.runs["augmented"].mean(),
     ),
+    *_VALIDATION,
     _Column("epochs", lambda row: text.epochs(row).partition(" (")[0], lambda row: row.epochs),
     _Column("s/epoch", _seconds, lambda row: row.seconds_per_epoch),
 )
