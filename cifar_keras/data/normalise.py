@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cifar_keras.data.dataset import IMAGE_SHAPE
+from cifar_keras.data.official import CHANNEL_MEAN, CHANNEL_STD
 from cifar_keras.data.statistics import channel_mean, channel_std, mean_image
 from cifar_keras.errors import RecipeError
 from cifar_keras.recipe import Data
@@ -63,6 +65,23 @@ def normalization(data: Data, images: NDArray[np.uint8]) -> Normalization:
         raise RecipeError("behind data.contrast, data.mean is none or pixel, and data.std none")
     mean = _mean(data, images).astype(np.float32)
     return Normalization(mean, _factor(data, images), contrast, data.mean == "pixel")
+
+
+def official_normalization(data: Data, dataset: str) -> Normalization | None:
+    """Return what `normalization` gives on the official training images, without having them.
+
+    None where that takes more than means and deviations of channels.
+    """
+    if data.mean in ("image", "pixel"):
+        return None
+    none = np.empty((0, *IMAGE_SHAPE), np.uint8)
+    mean = np.array(CHANNEL_MEAN[dataset]) if data.mean == "channel" else _mean(data, none)
+    if data.std == "channel":
+        factor = (1 / np.array(CHANNEL_STD[dataset])).astype(np.float32)
+    else:
+        factor = _factor(data, none)
+    contrast = None if data.contrast == "none" else data.contrast
+    return Normalization(mean.astype(np.float32), factor, contrast)
 
 
 def _mean(data: Data, images: NDArray[np.uint8]) -> NDArray[np.float64]:

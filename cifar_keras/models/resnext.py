@@ -117,7 +117,7 @@ def check_gradients_on_cpu(model: keras.Model) -> None:
         if isinstance(layer, GroupedConv2D):
             raise DeviceError(
                 f"layer '{layer.name}' of model '{model.name}' is a grouped convolution, which on "
-                "a CPU is trained by oneDNN only; set TF_ENABLE_ONEDNN_OPTS=1 and start a new process"
+                "a CPU is trained by oneDNN only; set TF_ENABLE_ONEDNN_OPTS=1 and start again"
             )
 
 

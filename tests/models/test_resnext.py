@@ -305,7 +305,7 @@ def test_grouped_convolutions_are_not_trained_on_a_cpu_without_onednn(monkeypatc
 
     assert str(caught.value) == (
         "layer 'stage1_block1_2_conv' of model 'resnext11_2x2d' is a grouped convolution, which on "
-        "a CPU is trained by oneDNN only; set TF_ENABLE_ONEDNN_OPTS=1 and start a new process"
+        "a CPU is trained by oneDNN only; set TF_ENABLE_ONEDNN_OPTS=1 and start again"
     )
 
 
