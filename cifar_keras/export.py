@@ -1,7 +1,7 @@
 """A run's network for use elsewhere: raw images in, class names and probabilities out.
 
-Keras reads its own format back once this module is imported, which registers all layers there are;
-the other formats need nothing of this package.
+Keras reads its own format back once `cifar_keras.layers` is imported; the other formats need
+nothing of this package.
 """
 
 import json
@@ -17,13 +17,13 @@ from numpy.typing import NDArray
 
 from cifar_keras import records
 from cifar_keras.data.dataset import IMAGE_SHAPE
-from cifar_keras.data.preprocessing import LikeliestName, Preprocessing
 from cifar_keras.data.recorded import Inputs
 from cifar_keras.errors import RunError
 from cifar_keras.evaluate import load_network
 from cifar_keras.exported import why_foreign
 from cifar_keras.extras import require
 from cifar_keras.files import replace_all, sha256_of, unwritable, write_bytes
+from cifar_keras.layers.preprocessing import LikeliestName, Preprocessing
 
 Format = Literal["keras", "savedmodel", "onnx"]
 # An ending is part of a file's name; a SavedModel is a folder.

@@ -1,9 +1,6 @@
 """How pixels are normalised: the rule, and its numbers for a recipe and a training set."""
 
 from dataclasses import dataclass, replace
-from math import prod
-from types import ModuleType
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,16 +9,8 @@ from cifar_keras.data.dataset import IMAGE_SHAPE
 from cifar_keras.data.official import CHANNEL_MEAN, CHANNEL_STD
 from cifar_keras.data.statistics import channel_mean, channel_std, mean_image
 from cifar_keras.errors import RecipeError
+from cifar_keras.pixels import centre, contrast_terms
 from cifar_keras.recipe import Data
-
-
-def normalise(pixels: Any, mean: Any, factor: Any) -> Any:
-    """Return `(pixels - mean) * factor`, of arrays or tensors of any library.
-
-    All normalisation is this: first, with `data.contrast`, by each image's own `contrast_terms`,
-    then by a `Normalization`.
-    """
-    return (pixels - mean) * factor
 
 
 @dataclass(frozen=True)
@@ -45,13 +34,6 @@ class Normalization:
         """Return the numbers for images of which the centre (crop, crop, 3) is left."""
         mean = self.mean if self.mean.ndim == 1 else centre(self.mean, crop)
         return replace(self, mean=mean, uncropped=False)
-
-
-def centre(images: Any, crop: int) -> Any:
-    """Return the centre (..., crop, crop, 3) of images (..., side, side, 3)."""
-    margin = (images.shape[-2] - crop) // 2
-    inner = slice(margin, margin + crop)
-    return images[..., inner, inner, :]
 
 
 def normalization(data: Data, images: NDArray[np.uint8]) -> Normalization:
@@ -106,22 +88,6 @@ def _factor(data: Data, images: NDArray[np.uint8]) -> NDArray[np.float32]:
     else:
         factor = 1 / (np.asarray(data.std) * data.scale)
     return factor.astype(np.float32)
-
-
-def contrast_terms(values: Any, number: float, ops: ModuleType = np) -> tuple[Any, Any]:
-    """Return each image's mean and factor, (B,), that give it mean 0 and norm `number`.
-
-    Global contrast normalisation as in pylearn2, without a bias term; a flat image becomes zero.
-
-    Args:
-        values: float64 (B, H, W, 3).
-        number: the norm.
-        ops: whose operations to use: `numpy` or `keras.ops`.
-    """
-    rows = ops.reshape(values, (-1, prod(values.shape[1:])))
-    mean = ops.mean(rows, axis=1)
-    norm = ops.sqrt(ops.sum(ops.square(rows - mean[:, None]), axis=1))
-    return mean, number / ops.where(norm < 1e-8, ops.ones_like(norm), norm)
 
 
 def contrast_terms_of_set(
