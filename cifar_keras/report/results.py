@@ -20,9 +20,9 @@ class Row:
 
     A `full` row holds runs of the whole recipe as it is shipped, in whatever precision and on all
     training images; any other is never compared with the published figure. `full_epochs` is the
-    length of the shipped recipe. `slug` names the row's curve files. `runs` has the columns of `FinishedRun`, ordered by seed;
-    the `unfinished` are shown next to them and count nowhere. The runs of a `committed` row are
-    those kept with this project, next to a user's own.
+    length of the shipped recipe. `slug` names the row's curve files. `runs` has the columns of
+    `FinishedRun`, ordered by seed; the `unfinished` are shown next to them and count nowhere. The
+    runs of a `committed` row are those kept with this project, next to a user's own.
     """
 
     name: str
