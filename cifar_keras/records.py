@@ -17,7 +17,7 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from typing_extensions import TypedDict
+from typing_extensions import Self, TypedDict
 
 from cifar_keras.errors import RunError, in_one_line
 from cifar_keras.files import sha256_of, write_bytes
@@ -82,7 +82,10 @@ class Provenance(TypedDict, total=False):
 
 
 class Run(Record):
-    """run.json: what the run is made from, written before its first step."""
+    """run.json: what the run is made from, written before its first step.
+
+    `test_every` is after how many epochs it is tested: see `schedules.is_tested`.
+    """
 
     name: str
     recipe: Recipe
@@ -93,6 +96,7 @@ class Run(Record):
     command: list[str]
     started: str
     provenance: Provenance
+    test_every: Annotated[int, Field(ge=0)] = 1
     events: list[Event] = []
 
     @model_validator(mode="before")
@@ -168,7 +172,8 @@ class Epoch(Record):
     Epochs are counted through all stages, `step` within its stage, stages from 1.
 
     Accuracies are fractions; `loss` is the mean training loss without penalties, over the epoch, in
-    training mode; `test_*` are over all test images, in inference mode.
+    training mode; `test_*` are over all test images, in inference mode, and None (an empty cell)
+    where the epoch was not tested.
     """
 
     epoch: Annotated[float, Field(ge=1e-6, allow_inf_nan=False)]
@@ -177,10 +182,16 @@ class Epoch(Record):
     learning_rate: float
     loss: float
     accuracy: Accuracy
-    test_loss: float
-    test_accuracy: Accuracy
+    test_loss: float | None
+    test_accuracy: Accuracy | None
     seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)]
     images_per_second: float
+
+    @model_validator(mode="after")
+    def _tested_or_not(self) -> Self:
+        if (self.test_loss is None) != (self.test_accuracy is None):
+            raise ValueError("test_loss and test_accuracy must be given both or neither")
+        return self
 
     @property
     def place(self) -> tuple[int, int, float]:
@@ -308,7 +319,8 @@ def write_history(folder: Path, rows: Sequence[Epoch]) -> None:
     writer = csv.DictWriter(text, list(Epoch.model_fields), lineterminator="\n")
     writer.writeheader()
     for row in rows:
-        writer.writerow({k: f"{v:.9g}" for k, v in row.model_dump().items()})
+        cells = row.model_dump().items()
+        writer.writerow({k: "" if v is None else f"{v:.9g}" for k, v in cells})
     write_bytes(folder / HISTORY, text.getvalue().encode())
 
 
@@ -404,7 +416,8 @@ def read_history(folder: Path) -> list[Epoch]:
     rows = []
     for number, cells in enumerate(lines, start=2):
         try:
-            rows.append(Epoch.model_validate({str(key): value for key, value in cells.items()}))
+            given = {str(key): value or None for key, value in cells.items()}
+            rows.append(Epoch.model_validate(given))
         except ValidationError as error:
             place = f"'{folder / HISTORY}' is damaged at line {number}"
             raise RunError(f"{place}: {_first(error)}") from None

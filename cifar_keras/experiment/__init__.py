@@ -20,6 +20,7 @@ from cifar_keras.experiment.steps import FiniteLoss, Steps
 from cifar_keras.layers.whitening import Whitening
 from cifar_keras.models.pretrained import fetch_weights, load_imagenet_resnext
 from cifar_keras.recipe import Recipe
+from cifar_keras.schedules import is_tested
 
 Callbacks = Sequence[keras.callbacks.Callback]
 # How many training images whitening is fitted to, as in KellerJordan/cifar10-airbench.
@@ -39,6 +40,7 @@ class Experiment:
         strategy: over the devices.
         budget: the factor of all epochs, as decimal text.
         jit: whether XLA compiles the steps: "auto", "on" or "off".
+        test_every: test after so many epochs and after the last; 0 for the last only.
 
     Raises:
         RecipeError: the network cannot be built, or a batch has fewer images than there are
@@ -55,6 +57,7 @@ class Experiment:
         strategy: tf.distribute.Strategy,
         budget: str = "1",
         jit: str = "auto",
+        test_every: int = 1,
     ) -> None:
         replicas, images = strategy.num_replicas_in_sync, dataset.train.images
         if recipe.data.batch_size < replicas:
@@ -63,7 +66,7 @@ class Experiment:
                 "devices; raise it, or use fewer devices"
             )
         self.recipe, self.strategy, self.place = recipe, strategy, Place()
-        self.plan = Plan(recipe, len(images), budget)
+        self.plan, self.test_every = Plan(recipe, len(images), budget), test_every
         self.model = compiled_model(recipe, seed, strategy, self.plan.pace, jit)
         self.lookahead: LookaheadSteps | None = None
         if recipe.lookahead != "none":
@@ -94,7 +97,7 @@ class Experiment:
                 layer.adapt(self.batches.plain(_WHITENED))
 
     def fit(self, leg: Leg, callbacks: Callbacks = ()) -> None:
-        """Train the epochs of a leg, and test after each.
+        """Train the epochs of a leg, and test after those that are to be tested.
 
         Raises:
             Diverged: the loss is no finite number.
@@ -102,6 +105,7 @@ class Experiment:
         stage = leg.stage
         self.model.freeze(stage.frozen)
         first, last = stage.steps_before + leg.first_step, stage.steps_before + stage.steps
+        epochs = range(leg.first_epoch, leg.last_epoch)
         self.model.fit(
             feed(self.strategy, partial(self.batches.dataset, first, last)),
             steps_per_epoch=leg.steps_per_epoch,
@@ -109,6 +113,8 @@ class Experiment:
             epochs=leg.last_epoch,
             validation_data=self.tests,
             validation_steps=self.test_steps,
+            # Keras counts from 1 here.
+            validation_freq=[epoch + 1 for epoch in epochs if self._is_tested(epoch)],
             callbacks=[*self._step_callbacks(stage), *callbacks],
             shuffle=False,
             verbose=0,
@@ -126,10 +132,21 @@ class Experiment:
     def end_epoch(self, logs: dict[str, float], callbacks: Callbacks = ()) -> None:
         """Test, and end, an epoch whose steps are all done and gave these logs, as `fit` would."""
         every = [*self._step_callbacks(self.plan.stages[self.place.stage]), *callbacks]
-        tested = {f"val_{name}": value for name, value in self.evaluate(every).items()}
-        logs = logs | tested
+        epoch = (self.place.step - 1) // self.plan.pace.per_epoch
+        if self._is_tested(epoch):
+            logs = logs | {f"val_{name}": value for name, value in self.evaluate(every).items()}
+        else:
+            # The metrics, which `evaluate` would build.
+            self.model.before_first_batch()
         for callback in every:
-            callback.on_epoch_end((self.place.step - 1) // self.plan.pace.per_epoch, logs)
+            # As `evaluate` does, where there is a test.
+            callback.set_model(self.model)
+            callback.on_epoch_end(epoch, logs)
+
+    def _is_tested(self, epoch: int) -> bool:
+        """Return whether to test after an epoch of the present stage, from 0."""
+        number = self.plan.epochs_before(self.place.stage) + epoch + 1
+        return is_tested(number, self.plan.epochs, self.test_every)
 
     def _step_callbacks(self, stage: Stage) -> list[keras.callbacks.Callback]:
         """Return what acts at each step, in calling order.

@@ -5,7 +5,7 @@ from math import isclose
 
 from cifar_keras import records
 from cifar_keras.experiment.stages import Plan
-from cifar_keras.schedules import tested_epochs
+from cifar_keras.schedules import is_tested, tested_epochs
 from cifar_keras.summary import summary
 from cifar_keras.verify.check import Check, close, equal
 
@@ -22,7 +22,8 @@ def history_checks(
 ) -> Iterator[Check]:
     """Each row's place, rate and accuracies against the recipe and the number of images.
 
-    A finished run must have a row for every epoch of the recipe.
+    A finished run must have a row for every epoch of the recipe. The tested ones must be those that
+    the run's `test_every` names.
     """
     plan = Plan(run.recipe, train_images, run.budget)
     if len(rows) > plan.epochs or (finished and len(rows) < plan.epochs):
@@ -37,9 +38,15 @@ def history_checks(
         for row, rate in zip(rows, rates, strict=True)
     ]
     yield _lines("learning_rate", good, "the recipe's")
-    counts = [row.test_accuracy * test_images for row in rows]
+    counts = [(row.test_accuracy or 0) * test_images for row in rows]
     good = [abs(count - round(count)) < 0.01 for count in counts]
     yield _lines("test_accuracy", good, f"whole numbers of {test_images:,} images")
+    if run.test_every != 1 or any(row.test_accuracy is None for row in rows):
+        good = [
+            (row.test_accuracy is not None) == is_tested(number, plan.epochs, run.test_every)
+            for number, row in enumerate(rows, start=1)
+        ]
+        yield _lines("tests", good, "after the epochs that run.json names")
 
 
 def _rate(plan: Plan, row: records.Epoch) -> float | None:
@@ -62,8 +69,9 @@ def result_checks(
     result: records.Result, rows: Sequence[records.Epoch], test_images: int
 ) -> Iterator[Check]:
     """The figures of result.json that follow from history.csv."""
-    if not rows:
-        yield Check("result.json", "FAILS", "history.csv has no row")
+    if not rows or rows[-1].test_accuracy is None:
+        lacks = "no test of the last epoch" if rows else "no row"
+        yield Check("result.json", "FAILS", f"history.csv has {lacks}")
         return
     stated = result.model_dump()
     for key, found in summary(rows, test_images).items():
