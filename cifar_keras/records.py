@@ -20,7 +20,7 @@ from pydantic import (
     model_serializer,
     model_validator,
 )
-from typing_extensions import TypedDict
+from typing_extensions import Self, TypedDict
 
 from cifar_keras.errors import RunError, in_one_line
 from cifar_keras.files import sha256_of, write_bytes
@@ -107,7 +107,10 @@ class Provenance(TypedDict, total=False):
 
 
 class Run(Record):
-    """run.json: what the run is made from, written before its first step."""
+    """run.json: what the run is made from, written before its first step.
+
+    `test_every` is after how many epochs it is tested: see `schedules.is_tested`.
+    """
 
     name: str
     recipe: Recipe
@@ -118,6 +121,7 @@ class Run(Record):
     command: list[str]
     started: str
     provenance: Provenance
+    test_every: Annotated[int, Field(ge=0)] = 1
     events: list[Event] = []
 
     @model_validator(mode="before")
@@ -205,8 +209,9 @@ class Epoch(_Optional):
     Epochs are counted through all stages, `step` within its stage, stages from 1.
 
     Accuracies are fractions; `loss` is the mean training loss without penalties, over the epoch, in
-    training mode; `test_*` are over all test images, in inference mode, and `validation_*` over all
-    images held out for validation, where there are any.
+    training mode; `test_*` are over all test images, in inference mode, and None (an empty cell)
+    where the epoch was not tested; `validation_*` are over all images held out for validation,
+    where there are any.
     """
 
     epoch: Annotated[float, Field(ge=1e-6, allow_inf_nan=False)]
@@ -215,12 +220,18 @@ class Epoch(_Optional):
     learning_rate: float
     loss: float
     accuracy: Accuracy
-    test_loss: float
-    test_accuracy: Accuracy
+    test_loss: float | None
+    test_accuracy: Accuracy | None
     seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)]
     images_per_second: float
     validation_loss: float | None = None
     validation_accuracy: Accuracy | None = None
+
+    @model_validator(mode="after")
+    def _tested_or_not(self) -> Self:
+        if (self.test_loss is None) != (self.test_accuracy is None):
+            raise ValueError("test_loss and test_accuracy must be given both or neither")
+        return self
 
     @property
     def place(self) -> tuple[int, int, float]:
@@ -385,7 +396,7 @@ def write_history(folder: Path, rows: Sequence[Epoch]) -> None:
     writer = csv.DictWriter(text, names, lineterminator="\n")
     writer.writeheader()
     for tree in trees:
-        writer.writerow({k: f"{v:.9g}" for k, v in tree.items()})
+        writer.writerow({k: "" if v is None else f"{v:.9g}" for k, v in tree.items()})
     write_bytes(folder / HISTORY, text.getvalue().encode())
 
 

@@ -56,10 +56,10 @@ def _row(folder: Path, run: records.Run) -> tuple[str, ...]:
 
 
 class Standing(NamedTuple):
-    """How far a run is: `done` epochs are tested, of `total`; `accuracy` is the last one's.
+    """How far a run is: `done` epochs of `total`; `accuracy` is that of the last test.
 
-    Both it and `seconds_left` are None before the first test. `state` is "running", "done",
-    "failed" or "interrupted". `validation` is the last validation accuracy, if there is any.
+    It is None before the first test, `seconds_left` before the first epoch. `state` is "running",
+    "done", "failed" or "interrupted". `validation` is the last validation accuracy, if there is any.
     """
 
     done: float
@@ -97,12 +97,13 @@ def standing(folder: Path, run: records.Run) -> Standing:
     if not history:
         return Standing(done, total, None, None, state)
     pace = sum(row.seconds for row in history) / done
-    last, left = history[-1], pace * max(0, total - done)
-    return Standing(done, total, last.test_accuracy, left, state, last.validation_accuracy)
+    tests = [row.test_accuracy for row in history if row.test_accuracy is not None]
+    accuracy, left = tests[-1] if tests else None, pace * max(0, total - done)
+    return Standing(done, total, accuracy, left, state, history[-1].validation_accuracy)
 
 
 def _epochs(run: records.Run, history: Sequence[records.Epoch]) -> tuple[float, float]:
-    """The epochs tested, and those of all stages; in whole steps once an epoch's are known."""
+    """The epochs done, and those of all stages; in whole steps once an epoch's are known."""
     if not history:
         return 0.0, float(run.recipe.epochs * Fraction(run.budget))
     per_epoch = max(1, round(history[0].step / history[0].epoch))

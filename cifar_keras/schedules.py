@@ -48,6 +48,15 @@ def tested_epochs(stages: Sequence[int], per_epoch: int) -> Iterator[tuple[int, 
         before += steps
 
 
+def is_tested(number: int, epochs: int, every: int) -> bool:
+    """Return whether a run tests after its epoch `number`, from 1, of so many.
+
+    It does after every so many epochs, and always after the last, whose test is the run's result;
+    after that one only where `every` is 0.
+    """
+    return number == epochs or (every > 0 and number % every == 0)
+
+
 def constant(learning_rate: float) -> Rate:
     """The same rate at every step."""
     return lambda step: learning_rate

@@ -6,7 +6,7 @@ from typing import Any
 
 from cifar_keras import records
 from cifar_keras.recipe import flat
-from cifar_keras.schedules import Pace, tested_epochs
+from cifar_keras.schedules import Pace, is_tested, tested_epochs
 
 # history.csv has nine digits, and accuracies are float32.
 _DIGITS = 1e-6
@@ -15,16 +15,25 @@ _DIGITS = 1e-6
 def summary(
     rows: Sequence[records.Epoch], test_images: int, validation_images: int = 0
 ) -> dict[str, Any]:
-    """The figures of result.json that the history alone decides."""
-    last, best = rows[-1], max(rows, key=lambda row: row.test_accuracy)
+    """The figures of result.json that the history alone decides.
+
+    Its last row must be tested. The best epoch is the best of the tested ones.
+    """
+    tests = [row.test_accuracy for row in rows if row.test_accuracy is not None]
+    best = next(row for row in rows if row.test_accuracy == max(tests))
+    test_loss = rows[-1].test_loss
+    best_on_test = records.BestOnTest(test_accuracy=max(tests), epoch=best.epoch)
+    if len(tests) < len(rows):
+        note = f"{best_on_test.note}, of {len(tests)} tested epochs"
+        best_on_test = best_on_test.model_copy(update={"note": note})
     return {
-        "test_accuracy": last.test_accuracy,
-        "test_correct": round(last.test_accuracy * test_images),
+        "test_accuracy": tests[-1],
+        "test_correct": round(tests[-1] * test_images),
         "test_images": test_images,
-        "test_loss": last.test_loss if math.isfinite(last.test_loss) else None,
-        "epochs": last.epoch,
+        "test_loss": test_loss if test_loss is not None and math.isfinite(test_loss) else None,
+        "epochs": rows[-1].epoch,
         "steps": sum(max(r.step for r in rows if r.stage == s) for s in {r.stage for r in rows}),
-        "best_on_test": records.BestOnTest(test_accuracy=best.test_accuracy, epoch=best.epoch),
+        "best_on_test": best_on_test,
         "seconds": sum(row.seconds for row in rows),
         "images_per_second": sum(row.images_per_second for row in rows) / len(rows),
         **_validation(rows, validation_images),
@@ -79,6 +88,10 @@ def why_unfinished(
     for line, (row, place) in enumerate(zip(rows, places, strict=True), start=2):
         if row.place != place:
             return f"line {line} of its history is not the epoch of its recipe"
+    for line, row in enumerate(rows, start=2):
+        if (row.test_accuracy is not None) != is_tested(line - 1, epochs, run.test_every):
+            wrong = "not tested" if row.test_accuracy is None else "tested"
+            return f"line {line} of its history is {wrong}, and test_every is {run.test_every}"
     images = run.recipe.data.validation
     if any((row.validation_accuracy is None) == bool(images) for row in rows):
         return f"its history {'lacks' if images else 'has'} validation figures"

@@ -87,3 +87,10 @@ def test_a_linear_schedule_ends_with_its_stage_under_a_budget():
     rate = schedules.build(schedule, 10, schedules.Pace(48, "0.5"))
 
     assert (rate(120), rate(240)) == (1.0, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("every", "tested"), [(1, [1, 2, 3, 4, 5]), (2, [2, 4, 5]), (5, [5]), (9, [5]), (0, [5])]
+)
+def test_the_last_epoch_is_always_tested(every, tested):
+    assert [n for n in range(1, 6) if schedules.is_tested(n, 5, every)] == tested

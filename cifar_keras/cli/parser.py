@@ -134,6 +134,20 @@ def _add_train(actions: Commands[Parser]) -> None:
         metavar="N[min]|Nsteps",
         help="save inside an epoch, too, after so many minutes (default: 15) or steps",
     )
+    tests = parser.add_mutually_exclusive_group()
+    tests.add_argument(
+        "--test-every",
+        type=values.epochs,
+        metavar="N",
+        help="evaluate the test set every N epochs and after the last (default: every epoch)",
+    )
+    tests.add_argument(
+        "--no-test",
+        dest="test_every",
+        action="store_const",
+        const=0,
+        help="evaluate the test set only after the last epoch",
+    )
     parser.add_argument(
         "--fresh",
         action="store_true",

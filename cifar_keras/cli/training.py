@@ -94,6 +94,7 @@ def _train_one(options: argparse.Namespace) -> None:
         weights=options.weights,
         trackers=_trackers(options),
         jit=options.jit,
+        test_every=1 if options.test_every is None else options.test_every,
     )
     # Who names the recipe names the network.
     allow_outside(path.parent)

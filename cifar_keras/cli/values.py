@@ -54,6 +54,13 @@ def index(text: str) -> int:
     return int(text)
 
 
+def epochs(text: str) -> int:
+    """A number of epochs, 1 or more."""
+    if not (_is_whole(text) and int(text) > 0):
+        raise ArgumentTypeError(f"'{text}' is not a number of epochs; use 1 or more")
+    return int(text)
+
+
 def several(text: str) -> int:
     """A number of workers."""
     if not (_is_whole(text) and int(text) > 1):

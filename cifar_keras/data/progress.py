@@ -1,10 +1,12 @@
-"""How far a download is, on stderr: a line that changes on a terminal, one a minute elsewhere."""
+"""How far a download is, on stderr: a bar on a terminal, a line a minute elsewhere."""
 
 import sys
 import time
 from types import TracebackType
 
-_LIVE_SECONDS, _LOG_SECONDS = 0.2, 60.0
+from cifar_keras.terminal import Bar
+
+_LOG_SECONDS = 60.0
 
 
 class Progress:
@@ -20,36 +22,30 @@ class Progress:
     def __init__(self, url: str, name: str, total: int, done: int) -> None:
         self.name, self.total, self.done = name, total, done
         self.before, self.begun = done, time.monotonic()
-        self.live = sys.stderr.isatty()
         self.last = self.begun
-        self.width = 0
-        going_on = f", from byte {done:,} on" if done else ""
-        print(f"downloading {url}{going_on}", file=sys.stderr, flush=True)
+        self.bar = Bar()
+        resumed = f", resuming at byte {done:,}" if done else ""
+        print(f"downloading {url}{resumed}", file=sys.stderr, flush=True)
 
     def advance(self, size: int) -> None:
         """Count `size` more bytes, and report from time to time."""
         self.done += size
+        self.bar.move(self.done, self._note)
         now = time.monotonic()
-        if now - self.last >= (_LIVE_SECONDS if self.live else _LOG_SECONDS):
+        if not self.bar.shown and now - self.last >= _LOG_SECONDS:
             self.last = now
-            self._show(self._line(now - self.begun))
+            print(f"{self.name}: {self._note()}", file=sys.stderr, flush=True)
 
-    def _line(self, seconds: float) -> str:
-        rate = (self.done - self.before) / max(seconds, 1e-3)
+    def _note(self) -> str:
+        rate = (self.done - self.before) / max(time.monotonic() - self.begun, 1e-3)
         left = _duration((self.total - self.done) / rate) if rate else "unknown time"
         return (
-            f"{self.name}: {self.done / 1e6:.0f} of {self.total / 1e6:.0f} MB "
+            f"{self.done / 1e6:.0f} of {self.total / 1e6:.0f} MB "
             f"({100 * self.done // self.total} %), {rate / 1e6:.2f} MB/s, {left} left"
         )
 
-    def _show(self, line: str) -> None:
-        if not self.live:
-            print(line, file=sys.stderr, flush=True)
-            return
-        print(f"\r{line:<{self.width}}", end="", file=sys.stderr, flush=True)
-        self.width = len(line)
-
     def __enter__(self) -> "Progress":
+        self.bar.begin(self.name, self.total)
         return self
 
     def __exit__(
@@ -58,11 +54,9 @@ class Progress:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        seconds = time.monotonic() - self.begun
-        if self.live:
-            self._show(self._line(seconds))
-            print(file=sys.stderr, flush=True)
-        elif kind is None:
+        self.bar.__exit__(kind, error, trace)
+        if kind is None:
+            seconds = time.monotonic() - self.begun
             print(
                 f"downloaded {self.name}: {self.done:,} bytes in {_duration(seconds)}",
                 file=sys.stderr,

@@ -22,6 +22,7 @@ from cifar_keras.experiment.validation import Validation
 from cifar_keras.layers.whitening import Whitening
 from cifar_keras.models.pretrained import fetch_weights, load_imagenet_resnext
 from cifar_keras.recipe import Recipe
+from cifar_keras.schedules import is_tested
 
 Callbacks = Sequence[keras.callbacks.Callback]
 # How many training images whitening is fitted to, as in KellerJordan/cifar10-airbench.
@@ -42,6 +43,7 @@ class Experiment:
         strategy: over the devices.
         budget: the factor of all epochs, as decimal text.
         jit: whether XLA compiles the steps: "auto", "on" or "off".
+        test_every: test after so many epochs and after the last; 0 for the last only.
 
     Raises:
         RecipeError: the network cannot be built, a batch has fewer images than there are devices,
@@ -58,6 +60,7 @@ class Experiment:
         strategy: tf.distribute.Strategy,
         budget: str = "1",
         jit: str = "auto",
+        test_every: int = 1,
     ) -> None:
         dataset = held_out(dataset, recipe.data.validation)
         replicas, images = strategy.num_replicas_in_sync, dataset.train.images
@@ -67,7 +70,7 @@ class Experiment:
                 "devices; raise it, or use fewer devices"
             )
         self.recipe, self.strategy, self.place = recipe, strategy, Place()
-        self.plan = Plan(recipe, len(images), budget)
+        self.plan, self.test_every = Plan(recipe, len(images), budget), test_every
         self.model = compiled_model(recipe, seed, strategy, self.plan.pace, jit)
         self.lookahead: LookaheadSteps | None = None
         if recipe.lookahead != "none":
@@ -105,7 +108,7 @@ class Experiment:
                 layer.adapt(self.batches.plain(_WHITENED))
 
     def fit(self, leg: Leg, callbacks: Callbacks = ()) -> None:
-        """Train the epochs of a leg, and test after each, on the images held out, too.
+        """Train the epochs of a leg; test after those to be tested, validate after each.
 
         Raises:
             Diverged: the loss is no finite number.
@@ -113,6 +116,7 @@ class Experiment:
         stage = leg.stage
         self.model.freeze(stage.frozen)
         first, last = stage.steps_before + leg.first_step, stage.steps_before + stage.steps
+        epochs = range(leg.first_epoch, leg.last_epoch)
         self.model.fit(
             feed(self.strategy, partial(self.batches.dataset, first, last)),
             steps_per_epoch=leg.steps_per_epoch,
@@ -120,6 +124,8 @@ class Experiment:
             epochs=leg.last_epoch,
             validation_data=self.tests,
             validation_steps=self.test_steps,
+            # Keras counts from 1 here.
+            validation_freq=[epoch + 1 for epoch in epochs if self._is_tested(epoch)],
             callbacks=self._with_own(stage, callbacks),
             shuffle=False,
             verbose=0,
@@ -141,10 +147,21 @@ class Experiment:
     def end_epoch(self, logs: dict[str, float], callbacks: Callbacks = ()) -> None:
         """Test, and end, an epoch whose steps are all done and gave these logs, as `fit` would."""
         every = self._with_own(self.plan.stages[self.place.stage], callbacks)
-        tested = {f"val_{name}": value for name, value in self.evaluate(every).items()}
-        logs = logs | tested
+        epoch = (self.place.step - 1) // self.plan.pace.per_epoch
+        if self._is_tested(epoch):
+            logs = logs | {f"val_{name}": value for name, value in self.evaluate(every).items()}
+        else:
+            # The metrics, which `evaluate` would build.
+            self.model.before_first_batch()
         for callback in every:
-            callback.on_epoch_end((self.place.step - 1) // self.plan.pace.per_epoch, logs)
+            # As `evaluate` does, where there is a test.
+            callback.set_model(self.model)
+            callback.on_epoch_end(epoch, logs)
+
+    def _is_tested(self, epoch: int) -> bool:
+        """Return whether to test after an epoch of the present stage, from 0."""
+        number = self.plan.epochs_before(self.place.stage) + epoch + 1
+        return is_tested(number, self.plan.epochs, self.test_every)
 
     def _with_own(self, stage: Stage, callbacks: Callbacks) -> list[keras.callbacks.Callback]:
         """Return all callbacks, in calling order.

@@ -105,8 +105,12 @@ class Plan:
 
     @property
     def epochs(self) -> int:
-        """How many epochs are tested, those that are a fraction included."""
-        return sum(-(-stage.steps // self.pace.per_epoch) for stage in self.stages)
+        """How many epochs there are, those that are a fraction included."""
+        return self.epochs_before(len(self.stages))
+
+    def epochs_before(self, stage: int) -> int:
+        """Return how many epochs, fractions included, come before a stage, from 0."""
+        return sum(-(-each.steps // self.pace.per_epoch) for each in self.stages[:stage])
 
     def work(self, step: int) -> float:
         """Return how much is done before a step of the run, in units of its dearest step."""

@@ -57,6 +57,7 @@ def _card(row: Row, sample: FinishedRun, weights: Path) -> str:
         recipe_title=text.escaped(recipe.title),
         system=text.escaped(recipe.system if len(recipe.system) > 1 else f"system {recipe.system}"),
         augmented=text.number(sample.augmented),
+        best=text.number(sample.best),
         again=text.code(f"cifar-keras evaluate reports/runs/{sample.folder}"),
         epochs=text.epochs(row),
         whole="A full run of the shipped recipe"

@@ -14,6 +14,7 @@ from cifar_keras.records import (
     HALF_WEIGHTS,
     RESULT,
     WEIGHTS,
+    Epoch,
     Result,
     Run,
     find_runs,
@@ -34,10 +35,10 @@ class FinishedRun(NamedTuple):
     """A row of the table of runs; accuracies and errors are in percent.
 
     `folder` is relative to the folder of runs that holds it, `augmented` NaN where `evaluate --tta`
-    was not run on these weights. `validation` is the accuracy on the images held out,
-    `by_validation` the test accuracy of the epoch that is best on them, NaN without. `weights`:
-    whether any lie in the folder, for `verify` to find the figure again. `history` has the columns
-    of history.csv.
+    was not run on these weights, `best` NaN where not every epoch was tested. `validation` is the
+    accuracy on the images held out, `by_validation` the test accuracy of the epoch that is best on
+    them, NaN without. `weights`: whether any lie in the folder, for `verify` to find the figure
+    again. `history` has the columns of history.csv.
     """
 
     name: str
@@ -115,10 +116,11 @@ def finished_runs(roots: Sequence[Path]) -> tuple[pd.DataFrame, list[LeftOut]]:
 
 def _read(folder: Path, name: str) -> FinishedRun:
     rows, result, tta = read_history(folder), read_result(folder), read_tta(folder)
+    every_test = all(row.test_accuracy is not None for row in rows)
     run = read_run(folder)
     if reason := why_unfinished(run, rows, result):
         raise RunError(f"'{folder}' is damaged: {reason}")
-    history = pd.DataFrame(map(dict, rows))
+    history = history_frame(rows)
     # Views of other weights are no figure of this run.
     augmented = tta.test_accuracy if tta and of_the_same_weights(tta, result) else nan
     held = result.validation
@@ -134,7 +136,7 @@ def _read(folder: Path, name: str) -> FinishedRun:
         started=run.started,
         folder=name,
         accuracy=100 * result.test_accuracy,
-        best=100 * result.best_on_test.test_accuracy,
+        best=100 * result.best_on_test.test_accuracy if every_test else nan,
         augmented=100 * augmented,
         validation=100 * (held.accuracy if held else nan),
         by_validation=100 * (nan if chosen is None else chosen),
@@ -150,6 +152,12 @@ def _read(folder: Path, name: str) -> FinishedRun:
         run=run,
         result=result,
     )
+
+
+def history_frame(rows: Sequence[Epoch]) -> pd.DataFrame:
+    """Return the rows of history.csv; what an epoch lacks is NaN."""
+    table = pd.DataFrame(map(dict, rows), columns=list(Epoch.model_fields))
+    return table.astype({"test_loss": float, "test_accuracy": float})
 
 
 def _recorded(run: Run, section: str) -> dict[str, Any]:

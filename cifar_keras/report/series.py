@@ -86,12 +86,12 @@ def series(row: Row) -> Series:
     histories = [history.set_index("epoch") for history in row.runs["history"]]
     published = _published(row)
     steps = [rate_steps(history["learning_rate"]) for history in histories[:1]]
-    begun = [each.history.set_index("epoch") for each in row.unfinished if each.done]
+    begun = [each.errors for each in row.unfinished if not each.errors.empty]
     if row.length_differs:
         scale = 1 / histories[0].index[-1] if histories else 1.0
         histories = [history.set_axis(scale * history.index) for history in histories]
         steps = [[scale * step for step in each] for each in steps]
-        begun = [history.set_axis(history.index / row.epochs) for history in begun]
+        begun = [errors.set_axis(errors.index / row.epochs) for errors in begun]
         published = published.set_axis((1 / row.full_epochs) * published.index)
     held = [history["validation_accuracy"].astype(float) for history in histories]
     return Series(
@@ -101,7 +101,7 @@ def series(row: Row) -> Series:
         validation=_errors([line for line in held if line.notna().any()]),
         published=published,
         steps=list(chain(*steps)),
-        unfinished=[100 * (1 - history["test_accuracy"]) for history in begun],
+        unfinished=begun,
     )
 
 

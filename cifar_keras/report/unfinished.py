@@ -10,7 +10,7 @@ import pandas as pd
 
 from cifar_keras.errors import RunError
 from cifar_keras.records import HISTORY, RESULT, Run, find_runs, read_history, read_run
-from cifar_keras.report.finished import DASH, GROUP, FinishedRun, LeftOut
+from cifar_keras.report.finished import DASH, GROUP, FinishedRun, LeftOut, history_frame
 
 _log = logging.getLogger("cifar_keras")
 
@@ -33,19 +33,24 @@ class UnfinishedRun(NamedTuple):
 
     @property
     def done(self) -> float:
-        """The epochs that were tested."""
+        """The epochs that are trained."""
         return 0.0 if self.history.empty else float(self.history["epoch"].iloc[-1])
 
     @property
     def epochs(self) -> str:
-        """The epochs that were tested, of how many."""
+        """The epochs that are trained, of how many."""
         total = float(self.run.recipe.epochs * Fraction(self.run.budget))
         return f"{self.done:.4g} of {total:.4g}"
 
     @property
     def accuracy(self) -> float | None:
         """The test accuracy so far, in percent; None before the first test."""
-        return None if self.history.empty else 100 * float(self.history["test_accuracy"].iloc[-1])
+        return None if self.errors.empty else 100 - float(self.errors.iloc[-1])
+
+    @property
+    def errors(self) -> "pd.Series[float]":
+        """The test errors so far, in percent, over epochs."""
+        return 100 * (1 - self.history.set_index("epoch")["test_accuracy"].dropna())
 
     @property
     def last_event(self) -> str:
@@ -87,7 +92,7 @@ def unfinished_runs(
 
 def _history(folder: Path) -> pd.DataFrame:
     rows = read_history(folder) if (folder / HISTORY).is_file() else []
-    history = pd.DataFrame(map(dict, rows))
+    history = history_frame(rows)
     if rows and not history["epoch"].is_unique:
         raise RunError(f"'{folder}' is damaged: its history has an epoch twice")
     return history

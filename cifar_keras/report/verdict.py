@@ -49,7 +49,8 @@ def verdict(row: Row) -> Verdict:
         return Verdict("none", f"no verdict: {'unfinished' if row.unfinished else 'not run'}")
     ours = row.compared
     if not ours.count():
-        return Verdict("none", "no verdict: not evaluated with TTA")
+        lacking = "not evaluated with TTA" if reference.augmented else "not tested after each epoch"
+        return Verdict("none", f"no verdict: {lacking}")
     # Rounded, for a difference of just the margin to lie within it.
     difference = round(ours.mean() - reference.expected, 6)
     judge = _by_band if ours.count() < _ENOUGH else _by_interval

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 from cifar_keras.distribute.team import Team
-from cifar_keras.experiment.stages import Plan
+from cifar_keras.experiment import Experiment
 from cifar_keras.experiment.steps import Diverged, Logs
 from cifar_keras.run.checkpoint import Snapshot, Store, take
 from cifar_keras.run.folder import Job
@@ -16,6 +16,7 @@ from cifar_keras.run.history import Clock, HistoryLog
 from cifar_keras.run.position import Position
 from cifar_keras.run.progress import Progress
 from cifar_keras.run.signals import Signals
+from cifar_keras.terminal import Bar
 
 
 class Stopped(Exception):
@@ -129,10 +130,11 @@ class Stop(keras.callbacks.Callback):
 
 def run_callbacks(
     job: Job,
-    plan: Plan,
+    experiment: Experiment,
     position: Position,
     trackers: Sequence[keras.callbacks.Callback],
     saver: Saver,
+    bar: Bar,
 ) -> list[keras.callbacks.Callback]:
     """Return what a run adds to the experiment's own callbacks, which come first, in calling order.
 
@@ -143,10 +145,12 @@ def run_callbacks(
     agreement = saver.agreement
     chief = agreement.team.chief
     name = f"{job.name} seed {job.seed}" + (" (synthetic data)" if job.recipe.synthetic else "")
+    plan, size = experiment.plan, job.recipe.data.batch_size
+    progress = Progress(name, position, plan, size, experiment.test_steps, bar)
     return [
-        Clock(position, job.recipe.data.batch_size),
+        Clock(position, size),
         HistoryLog(position, plan, job.folder if chief else None),
-        *([Progress(name, position, plan)] if chief else []),
+        *([progress] if chief else []),
         *trackers,
         agreement,
         saver,

@@ -26,7 +26,8 @@ class Job:
 
     `weights` is the user's copy of the recipe's published initial weights, None to fetch them;
     `trackers` are where the history is shown besides, of "tensorboard" and "mlflow". `jit` is
-    "auto", "on" or "off": it changes rounding alone.
+    "auto", "on" or "off": it changes rounding alone. `test_every` is after how many epochs the run
+    is tested, 0 for the last only: it changes no weight.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Job:
     weights: Path | None = None
     trackers: tuple[str, ...] = ()
     jit: str = "auto"
+    test_every: int = 1
 
 
 @contextmanager
@@ -122,6 +124,7 @@ def open_run(
         command=list(job.command),
         started=now(),
         provenance=provenance(data, devices),
+        test_every=job.test_every,
     )
     records.write_record(job.folder, records.RUN, run)
 

@@ -20,6 +20,8 @@ class Clock(keras.callbacks.Callback):
     def __init__(self, position: Position, batch_size: int) -> None:
         super().__init__()
         self.position, self.batch_size = position, batch_size
+        # An epoch that is resumed after its last step, and not tested, begins with its end.
+        self.last = time.perf_counter()
 
     def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
         self.last = time.perf_counter()
@@ -64,6 +66,7 @@ class HistoryLog(keras.callbacks.Callback):
         assert logs is not None
         position, plan = self.position, self.plan
         steps = plan.stages[position.stage].steps_before + position.step
+        tested = "val_loss" in logs
         row = Epoch(
             epoch=steps / plan.pace.per_epoch,
             stage=position.stage + 1,
@@ -71,8 +74,8 @@ class HistoryLog(keras.callbacks.Callback):
             learning_rate=_shortest(logs["learning_rate"]),
             loss=_shortest(logs["loss"]),
             accuracy=_shortest(logs["accuracy"]),
-            test_loss=_shortest(logs["val_loss"]),
-            test_accuracy=_shortest(logs["val_accuracy"]),
+            test_loss=_shortest(logs["val_loss"]) if tested else None,
+            test_accuracy=_shortest(logs["val_accuracy"]) if tested else None,
             seconds=logs["seconds"],
             images_per_second=logs["images_per_second"],
             **{name: _shortest(logs[name]) for name in VALIDATION if name in logs},

@@ -1,9 +1,8 @@
-"""What a run says on stderr while it goes on."""
+"""What a run reports on stderr while it trains."""
 
 import sys
 import time
 from contextlib import suppress
-from typing import TextIO
 
 import keras
 
@@ -12,28 +11,41 @@ from cifar_keras.experiment.steps import Logs
 from cifar_keras.listing import duration
 from cifar_keras.records import Epoch
 from cifar_keras.run.position import Position
+from cifar_keras.terminal import Bar
 
 
 class Progress(keras.callbacks.Callback):
     """A line an epoch with the time left; before the first epoch ends, an estimate of the whole.
 
-    On a terminal a line moves within the epoch, too.
+    On a terminal the lines are shorter, and below them a bar shows the epoch's steps and its test.
+    Nothing is read from the device: what is shown is known to the host.
 
     Args:
         name: what the lines begin with.
         position: the run's.
         plan: the stages.
+        batch_size: the images of a step.
+        test_steps: the batches of a test.
+        bar: on stderr.
     """
 
     # The first steps compile and warm up; the estimate is taken from those after them.
     TIMED_FROM, TIMED_TO = 5, 15
 
-    def __init__(self, name: str, position: Position, plan: Plan) -> None:
+    def __init__(
+        self,
+        name: str,
+        position: Position,
+        plan: Plan,
+        batch_size: int,
+        test_steps: int,
+        bar: Bar,
+    ) -> None:
         super().__init__()
         self.name, self.position, self.plan = name, position, plan
+        self.batch_size, self.test_steps, self.bar = batch_size, test_steps, bar
         self.total, self.per_epoch = plan.steps, plan.pace.per_epoch
-        self.stream: TextIO = sys.stderr
-        self.estimated = False
+        self.estimated = self.named = False
 
     @property
     def step(self) -> int:
@@ -45,41 +57,59 @@ class Progress(keras.callbacks.Callback):
         return self.plan.stages[self.position.stage].steps_before
 
     def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
-        self.begin_step = self.step
-        self.begin = self.shown = time.perf_counter()
+        self.timed_step, self.timed = self.step, time.perf_counter()
+        if not self.bar.shown:
+            return
+        if not self.named:
+            self.named = True
+            self._say_name()
+        stage = self.plan.stages[self.position.stage]
+        self.begin_step = self._step_before(self.position.step + 1)
+        note = "" if self.estimated else "compiling the first step"
+        steps = min(self.per_epoch, stage.steps - self.begin_step)
+        self.bar.begin(f"epoch {self._epoch()}", steps, note)
 
     def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
-        now = time.perf_counter()
-        if batch + 1 == self.TIMED_FROM:
-            self.timed = now
-        if batch + 1 == self.TIMED_TO and not self.estimated:
-            self.estimated = True
-            timed = self.begin_step + self.TIMED_FROM
-            epochs = (self.total - self.begin_step) / self.per_epoch
-            self._line(
-                f"{epochs:.4g} epochs to go, about {self._left(timed, now - self.timed)} "
-                "and the time to test after each"
-            )
-        if self.stream.isatty() and now - self.shown > 0.5:
-            self.shown = now
-            left = self._left(self.begin_step, now - self.begin)
-            self._write(f"\r\x1b[K{self.name}: step {self.step} of {self.total}, {left} left")
+        if not self.estimated:
+            self._estimate(batch + 1)
+        if self.bar.shown:
+            self.bar.move(self.position.step - self.begin_step, self._note)
+
+    def on_test_begin(self, logs: Logs = None) -> None:
+        self.bar.begin("testing", self.test_steps)
+
+    def on_test_batch_end(self, batch: int, logs: Logs = None) -> None:
+        self.bar.move(batch + 1)
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
-        assert logs is not None
         row = self.position.rows[-1]
-        left = self._left(self._before + self._step_before(row.step), row.seconds)
-        self._line(
-            f"epoch {row.epoch:.4g} of {self.total / self.per_epoch:.4g}, "
-            f"rate {row.learning_rate:.3g}, loss {row.loss:.4f}, "
-            f"train {100 * row.accuracy:.2f} %, test {100 * row.test_accuracy:.2f} %, "
-            f"{self._validation(row)}{row.images_per_second:.0f} images/s"
-            + (f", {left} left" if self.step < self.total else "")
-        )
+        if self.bar.shown:
+            self._show(row)
+            return
+        parts = [
+            f"epoch {row.epoch:.4g} of {self.total / self.per_epoch:.4g}",
+            f"lr {row.learning_rate:.3g}",
+            f"loss {row.loss:.4f}",
+            f"train {100 * row.accuracy:.2f} %",
+            _test(row),
+            *_validation(row),
+            f"{row.images_per_second:.0f} images/s",
+        ]
+        if self.step < self.total:
+            since = self._before + self._step_before(row.step)
+            parts.append(f"{self._left(since, row.seconds)} left")
+        self._line(", ".join(parts))
 
-    def _validation(self, row: Epoch) -> str:
-        accuracy = row.validation_accuracy
-        return "" if accuracy is None else f"validation {100 * accuracy:.2f} %, "
+    def _estimate(self, steps: int) -> None:
+        now = time.perf_counter()
+        if steps == self.TIMED_FROM:
+            self.timed_step, self.timed = self.step, now
+        elif steps == self.TIMED_TO:
+            self.estimated = True
+            if not self.bar.shown:
+                epochs = (self.total - self.timed_step + self.TIMED_FROM) / self.per_epoch
+                left = self._left(self.timed_step, now - self.timed)
+                self._line(f"{epochs:.4g} epochs left, about {left} plus evaluation")
 
     def _left(self, since: int, seconds: float) -> str:
         """The time left, where the steps from `since` on have taken so long."""
@@ -88,14 +118,59 @@ class Progress(keras.callbacks.Callback):
         return duration(seconds / done * (work(self.total) - work(self.step)))
 
     def _step_before(self, step: int) -> int:
+        """Return where in its stage the epoch of a step begins; steps count from 1."""
         return (step - 1) // self.per_epoch * self.per_epoch
 
     def _line(self, text: str) -> None:
-        clear = "\r\x1b[K" if self.stream.isatty() else ""
-        self._write(f"{clear}{self.name}: {text}\n")
-
-    def _write(self, text: str) -> None:
         # Whoever was reading may have gone; the run goes on.
         with suppress(OSError):
-            self.stream.write(text)
-            self.stream.flush()
+            print(f"{self.name}: {text}", file=sys.stderr, flush=True)
+
+    def _epoch(self) -> str:
+        """The epoch under way, and how many there are."""
+        epochs = f"{self.total / self.per_epoch:.4g}"
+        return f"{self.step // self.per_epoch + 1:>{len(epochs)}}/{epochs}"
+
+    def _note(self) -> str:
+        position = self.position
+        rate = self.plan.stages[position.stage].rate(position.step - 1)
+        parts = [f"{position.step - self.begin_step}", f"lr {rate:.3g}"]
+        seconds = time.perf_counter() - self.timed
+        if self.step > self.timed_step and self.estimated:
+            images = (self.step - self.timed_step) * self.batch_size
+            parts.append(f"{images / seconds:.0f} images/s")
+            parts.append(f"{self._left(self.timed_step, seconds)} left")
+        return "  ".join(parts)
+
+    def _say_name(self) -> None:
+        from rich.text import Text
+
+        epochs = f"{self.total / self.per_epoch:.4g} epochs of {self.per_epoch} steps"
+        done = f", {self.step / self.per_epoch:.4g} done" if self.step else ""
+        self.bar.line(Text.assemble((self.name, "bold"), f": {epochs}{done}"))
+
+    def _show(self, row: Epoch) -> None:
+        from rich.text import Text
+
+        epochs = f"{self.total / self.per_epoch:.4g}"
+        validation = "".join(f"{part}  " for part in _validation(row))
+        self.bar.line(
+            Text.assemble(
+                f"epoch {row.epoch:>{len(epochs)}.4g}/{epochs}  ",
+                (f"loss {row.loss:.4f}  train {100 * row.accuracy:5.2f} %  ", "dim"),
+                (f"{_test(row)}  ", "bold" if row.test_accuracy is not None else "dim"),
+                validation,
+                (f"lr {row.learning_rate:.3g}  {row.images_per_second:.0f} images/s", "dim"),
+            )
+        )
+
+
+def _test(row: Epoch) -> str:
+    if row.test_accuracy is None:
+        return "not tested"
+    return f"test {100 * row.test_accuracy:.2f} %"
+
+
+def _validation(row: Epoch) -> list[str]:
+    accuracy = row.validation_accuracy
+    return [] if accuracy is None else [f"validation {100 * accuracy:.2f} %"]

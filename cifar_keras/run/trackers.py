@@ -75,7 +75,7 @@ class Tracker(keras.callbacks.Callback):
 
 def _points(row: records.Epoch) -> Iterator[tuple[str, float]]:
     for key, value in row.model_dump().items():
-        if key not in ("stage", "step"):
+        if key not in ("stage", "step") and value is not None:
             yield key, float(value)
 
 

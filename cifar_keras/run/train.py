@@ -25,6 +25,7 @@ from cifar_keras.run.result import finished_result, write_result
 from cifar_keras.run.resume import begin_next_stage, restore, resume_epoch
 from cifar_keras.run.signals import Signals
 from cifar_keras.run.trackers import start_trackers
+from cifar_keras.terminal import Bar
 
 Record = Callable[..., None]
 
@@ -57,7 +58,9 @@ def train(
         team.agree_on(_facts(job, dataset, strategy, every))
         result = team.by_chief("open the run folder", lambda: _open(job, dataset, held))
         if result is None:
-            experiment = Experiment(job.recipe, dataset, job.seed, strategy, job.budget, job.jit)
+            experiment = Experiment(
+                job.recipe, dataset, job.seed, strategy, job.budget, job.jit, job.test_every
+            )
             result = _train(job, dataset, experiment, every, team)
         return records.Result.model_validate(result)
 
@@ -72,12 +75,12 @@ def _train(
     with _recorded(job, dataset, experiment, position, signals, team, store) as event:
         restored = restore(job, experiment, position, store, team)
         event("resumed" if restored else "started")
-        with signals.noted():
+        with signals.noted(), Bar() as bar:
             trackers = start_trackers(job, position) if team.chief else []
             asking = 1 if team.size == 1 else steps_between_looks(experiment.strategy)
             agreement = Agreement(team, signals, asking, every.seconds)
             saver = Saver(position, store, agreement, every.steps)
-            callbacks = run_callbacks(job, plan, position, trackers, saver)
+            callbacks = run_callbacks(job, experiment, position, trackers, saver, bar)
             callbacks = resume_epoch(experiment, position, restored, callbacks, saver)
             while True:
                 for leg in plan.legs(position):
@@ -109,6 +112,7 @@ def _facts(
         "budget": job.budget,
         "the data's content": dataset.provenance["content_sha256"],
         "--jit": job.jit,
+        "--test-every": job.test_every,
         "the number of devices": len(strategy.extended.worker_devices),
         "--checkpoint-every": every.steps,
         **versions(),
@@ -119,8 +123,21 @@ def _open(job: Job, dataset: Dataset, held: ExitStack) -> dict[str, Any] | None:
     """Lock the folder for as long as `held` is; return the result of a run that is finished."""
     held.enter_context(locked(job.folder))
     records.check_same(job.folder, job.recipe, job.seed, job.budget, dataset.provenance)
-    result = finished_result(job.folder)
-    return result.model_dump(mode="json") if result else None
+    if result := finished_result(job.folder):
+        return result.model_dump(mode="json")
+    if (job.folder / records.RUN).exists():
+        begun = records.read_run(job.folder).test_every
+        if begun != job.test_every:
+            raise RunError(
+                f"'{job.folder}' holds an unfinished run that began with {_testing(begun)}; "
+                f"resume it so, or start over with --fresh. Received: {_testing(job.test_every)}"
+            )
+    return None
+
+
+def _testing(every: int) -> str:
+    """Return the option that stands for `test_every`."""
+    return f"--test-every {every}" if every else "--no-test"
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from math import isclose
 
 from cifar_keras import records
 from cifar_keras.experiment.stages import Plan
-from cifar_keras.schedules import tested_epochs
+from cifar_keras.schedules import is_tested, tested_epochs
 from cifar_keras.summary import flat_figures, summary
 from cifar_keras.verify.check import Check, close, equal
 
@@ -23,7 +23,8 @@ def history_checks(
 ) -> Iterator[Check]:
     """Each row's place, rate and accuracies against the recipe and the number of images.
 
-    A finished run must have a row for every epoch of the recipe.
+    A finished run must have a row for every epoch of the recipe. The tested ones must be those that
+    the run's `test_every` names.
     """
     plan = Plan(run.recipe, train_images, run.budget)
     if len(rows) > plan.epochs or (finished and len(rows) < plan.epochs):
@@ -38,9 +39,15 @@ def history_checks(
         for row, rate in zip(rows, rates, strict=True)
     ]
     yield _lines("learning_rate", good, "the recipe's")
-    counts = [row.test_accuracy * test_images for row in rows]
+    counts = [(row.test_accuracy or 0) * test_images for row in rows]
     good = [abs(count - round(count)) < 0.01 for count in counts]
     yield _lines("test_accuracy", good, f"whole numbers of {test_images:,} images")
+    if run.test_every != 1 or any(row.test_accuracy is None for row in rows):
+        good = [
+            (row.test_accuracy is not None) == is_tested(number, plan.epochs, run.test_every)
+            for number, row in enumerate(rows, start=1)
+        ]
+        yield _lines("tests", good, "after the epochs that run.json names")
     yield from _validation_checks(rows, run.recipe.data.validation)
 
 
@@ -78,8 +85,9 @@ def result_checks(
     validation_images: int,
 ) -> Iterator[Check]:
     """The figures of result.json that follow from history.csv."""
-    if not rows:
-        yield Check("result.json", "FAILS", "history.csv has no row")
+    if not rows or rows[-1].test_accuracy is None:
+        lacks = "no test of the last epoch" if rows else "no row"
+        yield Check("result.json", "FAILS", f"history.csv has {lacks}")
         return
     stated = flat_figures(dict(result))
     found = flat_figures(summary(rows, test_images, validation_images))

@@ -26,6 +26,8 @@ COMMANDS = {
         "--workers",
         "--worker-index",
         "--checkpoint-every",
+        "--test-every",
+        "--no-test",
         "--fresh",
         "--tensorboard",
         "--mlflow",

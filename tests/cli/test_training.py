@@ -136,6 +136,16 @@ def test_jit_is_no_part_of_the_run_that_a_folder_holds(trained, more, jit):
     assert (job.jit, job.folder, job.overrides) == (jit, Path("runs/demo/seed-1"), ())
 
 
+@pytest.mark.parametrize(
+    ("more", "every"), [((), 1), (("--test-every", "5"), 5), (("--no-test",), 0)]
+)
+def test_how_often_to_test_is_no_part_of_the_run_that_a_folder_holds(trained, more, every):
+    main([*TRAIN, *more])
+
+    [(job, _, _)] = trained
+    assert (job.test_every, job.folder, job.overrides) == (every, Path("runs/demo/seed-1"), ())
+
+
 def test_stdout_is_the_run_folder_alone(trained, capsys):
     assert main([*TRAIN, "--budget", "0.1"]) == 0
     assert capsys.readouterr() == (

@@ -7,7 +7,7 @@ from cifar_keras.report import write_report
 from cifar_keras.report.comparison import comparison
 from cifar_keras.report.curves import curve_figures
 from cifar_keras.report.results import collect
-from cifar_keras.report.series import series
+from cifar_keras.report.series import mean_of, series
 from cifar_keras.report.verdict import verdict
 
 
@@ -139,3 +139,50 @@ def test_a_damaged_one_is_left_out_with_its_reason(tmp_path, resnet20, begin):
     [left_out] = results.left_out
     assert left_out.name == "resnet20/seed-1"
     assert left_out.reason.startswith("'resnet20/seed-1/run.json' is damaged")
+
+
+def leave_out_tests(folder, last):
+    """Keep the tests of so many last epochs."""
+    run = json.loads((folder / RUN).read_text())
+    (folder / RUN).write_text(json.dumps(run | {"test_every": 0}))
+    rows = read_history(folder)
+    untested = {"test_loss": None, "test_accuracy": None}
+    early = [row.model_copy(update=untested) for row in rows[: len(rows) - last]]
+    write_history(folder, [*early, *rows[len(rows) - last :]])
+
+
+def test_a_run_tested_only_at_its_end_has_one_point_and_no_best_epoch(tmp_path, resnet20, make_run):
+    leave_out_tests(make_run(tmp_path, resnet20, accuracies=[0.9, 0.91]), 1)
+
+    [row] = rows_of(resnet20, tmp_path)
+
+    [run] = row.each
+    assert (run.accuracy, run.best) == (91, pytest.approx(float("nan"), nan_ok=True))
+    assert mean_of(series(row).test).tolist() == [pytest.approx(9)]
+    assert len(mean_of(series(row).train)) == 180
+    write_report([("resnet20", resnet20)], [tmp_path], tmp_path / "report")
+
+
+@pytest.mark.parametrize("lacking", ["best", "last"])
+def test_a_test_that_the_record_does_not_allow_to_lack_is_damage(
+    tmp_path, resnet20, make_run, lacking
+):
+    folder = make_run(tmp_path, resnet20, accuracies=[0.91])
+    rows = read_history(folder)
+    at = -1 if lacking == "last" else 0
+    rows[at] = rows[at].model_copy(update={"test_loss": None, "test_accuracy": None})
+    write_history(folder, rows)
+
+    [left_out] = collect([("resnet20", resnet20)], [tmp_path]).left_out
+
+    assert "its history is not tested" in left_out.reason
+
+
+def test_an_unfinished_run_that_was_never_tested_has_no_curve(tmp_path, resnet20, begin):
+    leave_out_tests(begin(tmp_path, resnet20, 90), 0)
+
+    [row] = rows_of(resnet20, tmp_path)
+
+    [run] = row.unfinished
+    assert (run.epochs, run.accuracy, series(row).unfinished) == ("90 of 180", None, [])
+    write_report([("resnet20", resnet20)], [tmp_path], tmp_path / "report")

@@ -502,3 +502,30 @@ def test_the_second_stage_starts_from_the_epoch_it_names(
     name = next(name for name in weights_of(two) if "conv" in name)
     np.testing.assert_array_equal(weights_of(two)[name], weights_of(short.folder)[name])
     assert not np.array_equal(weights_of(one)[name], weights_of(two)[name])
+
+
+def test_tests_left_out_change_no_weight_and_resuming_keeps_to_them(
+    monkeypatch, job, dataset, uninterrupted, weights_of, go, stop_at
+):
+    sparse = replace(job, test_every=2)
+    with monkeypatch.context() as patch:
+        # After the last step of an epoch that is not tested.
+        stop_at(patch, "on_train_batch_end", 6)
+        with pytest.raises(Interrupted):
+            go(sparse, dataset)
+    with pytest.raises(RunError, match=r"began with --test-every 2.*--fresh.*--no-test"):
+        go(replace(job, test_every=0), dataset)
+
+    go(sparse, dataset)
+
+    rows, every = records.read_history(job.folder), records.read_history(uninterrupted)
+    tests = [row.test_accuracy for row in every]
+    assert [row.test_accuracy for row in rows] == [None, tests[1], None, tests[3], tests[4]]
+    assert [row.loss for row in rows] == [row.loss for row in every]
+    assert records.read_run(job.folder).test_every == 2
+    assert records.read_result(job.folder).best_on_test.test_accuracy == max(tests[1], *tests[3:])
+    theirs = weights_of(uninterrupted)
+    for name, array in weights_of(job.folder).items():
+        np.testing.assert_array_equal(array, theirs[name], err_msg=name)
+    # A finished run is the same, however often it was tested.
+    assert go(job, dataset) == records.read_result(job.folder)

@@ -386,3 +386,21 @@ def test_a_run_that_does_not_say_whether_it_was_compiled_may_be_of_the_same_mach
     del run.finish.machine["jit"]
 
     assert network.same_machine(run.finish)
+
+
+@pytest.mark.parametrize(("every", "state"), [(2, "holds"), (1, "FAILS"), (0, "FAILS")])
+def test_only_the_tests_that_the_run_was_to_leave_out_may_be_missing(
+    folder, checks, edit, every, state
+):
+    edit_row(folder, 0, test_accuracy="", test_loss="")
+    edit(folder / records.RUN, test_every=every)
+
+    assert checks(folder)["history.csv tests"].state == state
+
+
+def test_a_finished_run_whose_last_epoch_is_not_tested_fails(folder, checks):
+    edit_row(folder, -1, test_accuracy="", test_loss="")
+
+    found = checks(folder)
+
+    assert (found["result.json"].state, found["history.csv tests"].state) == ("FAILS", "FAILS")

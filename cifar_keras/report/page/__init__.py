@@ -106,7 +106,9 @@ def _curves(row: Row) -> dict[str, Any]:
     }
     begun = [
         {"seed": each.run.seed, "epoch": each.epochs, "test": _points(line, ours)}
-        for each, line in zip((e for e in row.unfinished if e.done), lines.unfinished, strict=True)
+        for each, line in zip(
+            (e for e in row.unfinished if not e.errors.empty), lines.unfinished, strict=True
+        )
     ]
     return {
         "epochs": _short(row.epochs),
