@@ -24,37 +24,34 @@ from cifar_keras.exported import why_foreign
 from cifar_keras.extras import require
 from cifar_keras.files import replace_all, sha256_of, unwritable, write_bytes
 from cifar_keras.layers.preprocessing import LikeliestName, Preprocessing
+from cifar_keras.recipe import Data
 
 Format = Literal["keras", "savedmodel", "onnx"]
 # An ending is part of a file's name; a SavedModel is a folder.
 ENDINGS: dict[Format, str] = {"keras": ".keras", "savedmodel": "", "onnx": ".onnx"}
 
 
-def serving_network(folder: Path, run: records.Run, inputs: Inputs) -> keras.Model:
-    """The run's network with what evaluation does before it.
+def serving_network(network: keras.Model, run: records.Run, inputs: Inputs) -> keras.Model:
+    """Return the run's network with what evaluation does before it.
 
     From uint8 images (B, 32, 32, 3) to `probabilities`, (B, classes), in the data set's order, and
     `class_name`, (B,), the likeliest one's.
-
-    Raises:
-        RunError: the weights are missing or do not fit the network.
     """
-    network, data = load_network(folder, run), run.recipe.data
-    norm = inputs.normalization.centred(data.crop)
     images = keras.Input(IMAGE_SHAPE, dtype="uint8", name="images")
-    x = Preprocessing(
-        data.crop,
-        norm.contrast,
-        norm.mean.tolist(),
-        norm.factor.tolist(),
-        name="preprocessing",
-    )(images)
+    x = preprocessing(run.recipe.data, inputs)(images)
     logits = network(x)
     probabilities = keras.layers.Softmax(dtype="float32", name="probabilities")(logits)
     names = output_names(inputs.class_names, logits.shape[-1])
     name = LikeliestName(names, name="class_name")(probabilities)
     outputs = {"class_name": name, "probabilities": probabilities}
     return keras.Model(images, outputs, name=run.name)
+
+
+def preprocessing(data: Data, inputs: Inputs) -> Preprocessing:
+    """Return the layer that does to raw images what evaluation does."""
+    norm = inputs.normalization.centred(data.crop)
+    mean, factor = norm.mean.tolist(), norm.factor.tolist()
+    return Preprocessing(data.crop, norm.contrast, mean, factor, name="preprocessing")
 
 
 def output_names(class_names: tuple[str, ...], outputs: int) -> list[str]:
@@ -70,7 +67,7 @@ def predict(
     Raises:
         RunError: the weights are missing or do not fit the network.
     """
-    network = serving_network(folder, run, inputs)
+    network = serving_network(load_network(folder, run), run, inputs)
     every = np.asarray(network(images)["probabilities"])
     names = output_names(inputs.class_names, every.shape[-1])
     order = np.argsort(-every, axis=-1, kind="stable")[:, :count]
@@ -136,7 +133,7 @@ def export(
             f"--to onnx: '{folder}' computes in bfloat16, in which ONNX has no convolution; write "
             "keras or savedmodel"
         )
-    network = serving_network(folder, run, inputs)
+    network = serving_network(load_network(folder, run), run, inputs)
     facts = {
         "recipe": run.name,
         "recipe_sha256": run.recipe_sha256,
