@@ -96,6 +96,7 @@ report: $(VENV)/.installed ## compare the runs with the published results, into 
 reports: $(VENV)/.installed ## for maintainers: write everything that is generated and committed
 	$(BIN)/cifar-keras report --publish
 	$(BIN)/python -m benchmarks --table
+	$(BIN)/python -m benchmarks.profiles --table
 	$(BIN)/python -m benchmarks.trials --table
 
 trials: $(VENV)/.installed ## the first steps of every recipe on real CIFAR, into reports/trials.md
