@@ -100,6 +100,7 @@ report: $(VENV)/.installed ## compare the runs with the published results, into 
 reports: $(VENV)/.installed ## for maintainers: write everything that is generated and committed
 	$(BIN)/cifar-keras report --publish
 	$(BIN)/python -m benchmarks --table
+	$(BIN)/python -m benchmarks.profiles --table
 	$(BIN)/python -m benchmarks.trials --table
 
 docs: $(VENV)/.installed-dev ## build the documentation site into site/

@@ -91,7 +91,7 @@ def curve_figure(row: Row, lines: Series, accuracy: bool = False) -> Figure:
 
 
 def _published(row: Row, lines: Series) -> Line:
-    """The published curve, else the published figure across the panel, if it is of one view."""
+    """The published curve, else the published figure across the panel, unless it is with TTA."""
     reference = row.recipe.reference
     line = lines.published
     if line.empty and row.full and reference and not reference.augmented:

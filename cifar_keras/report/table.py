@@ -1,4 +1,4 @@
-"""comparison.md: rows -> tables for readers, the same text for the same rows."""
+"""comparison.md: the rows as tables. The same rows give the same text."""
 
 from cifar_keras.report import text
 from cifar_keras.report.finished import DASH

@@ -1,4 +1,4 @@
-"""Runs in progress or stopped: shown with their epoch, and part of no mean and no verdict."""
+"""Runs in progress or stopped: shown with their epoch, but in no mean and no verdict."""
 
 import logging
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ _log = logging.getLogger("cifar_keras")
 
 
 class UnfinishedRun(NamedTuple):
-    """A run that has not come to its end; `folder` and `history` are as in `FinishedRun`.
+    """A run that is not finished; `folder` and `history` are as in `FinishedRun`.
 
     The history may have no rows yet.
     """

@@ -126,7 +126,7 @@ def _verdict(row: Row) -> str:
 
 
 def _seconds(row: Row) -> str:
-    """Seconds an epoch, and on what: times of other hardware or versions are not comparable."""
+    """Seconds per epoch, and on what: times on other hardware or versions are not comparable."""
     if row.runs.empty:
         return DASH
     made_by = {
