@@ -53,6 +53,9 @@ def train(
     cluster: Cluster | None = None,
 ) -> Arrays:
     """The losses of the steps, and the final weights by name."""
+    from cifar_keras.quiet import import_tensorflow
+
+    import_tensorflow()
     import keras
 
     from cifar_keras.data import load

@@ -30,6 +30,14 @@ class DeviceError(CifarKerasError):
     """A device that was asked for and is not there."""
 
 
+class BackendError(CifarKerasError):
+    """Keras runs on another backend than TensorFlow."""
+
+
+class ArgumentError(CifarKerasError, ValueError):
+    """An argument of the Python API with an impossible value."""
+
+
 class MissingPackage(CifarKerasError):
     """A package that an option needs and that is not installed."""
 

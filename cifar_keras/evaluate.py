@@ -172,6 +172,16 @@ def load_network(folder: Path, run: records.Run, weights: Path | None = None) ->
         model = build_network(run.recipe)
     except RecipeError as error:
         raise RunError(f"the network of '{folder}' cannot be built: {error}") from None
+    load_weights(model, weights)
+    return model
+
+
+def load_weights(model: keras.Model, weights: Path) -> None:
+    """Give a network the weights of a file, all of which it must have.
+
+    Raises:
+        RunError: the file is missing or damaged, or does not fit the network.
+    """
     try:
         with warnings.catch_warnings():
             # What Keras warns of here it refuses in the end.
@@ -185,7 +195,6 @@ def load_network(folder: Path, run: records.Run, weights: Path | None = None) ->
     except Exception as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise RunError(f"'{weights}' does not fit the run's network: {reason}") from None
-    return model
 
 
 def plain_logits(model: keras.Model, run: records.Run, dataset: Dataset) -> NDArray[np.float32]:

@@ -1,7 +1,7 @@
 """A run's network for use elsewhere: raw images in, class names and probabilities out.
 
-Keras reads its own format back once this module is imported, which registers all layers there are;
-the other formats need nothing of this package.
+Keras reads its own format back once `cifar_keras.layers` is imported; the other formats need
+nothing of this package.
 """
 
 import json
@@ -16,46 +16,42 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cifar_keras import records
-from cifar_keras.data import Dataset
 from cifar_keras.data.dataset import IMAGE_SHAPE
-from cifar_keras.data.normalise import normalization
-from cifar_keras.data.preprocessing import LikeliestName, Preprocessing
+from cifar_keras.data.recorded import Inputs
 from cifar_keras.errors import RunError
 from cifar_keras.evaluate import load_network
 from cifar_keras.exported import why_foreign
 from cifar_keras.extras import require
 from cifar_keras.files import replace_all, sha256_of, unwritable, write_bytes
+from cifar_keras.layers.preprocessing import LikeliestName, Preprocessing
+from cifar_keras.recipe import Data
 
 Format = Literal["keras", "savedmodel", "onnx"]
 # An ending is part of a file's name; a SavedModel is a folder.
 ENDINGS: dict[Format, str] = {"keras": ".keras", "savedmodel": "", "onnx": ".onnx"}
 
 
-def serving_network(folder: Path, run: records.Run, dataset: Dataset) -> keras.Model:
-    """The run's network with what evaluation does before it.
+def serving_network(network: keras.Model, run: records.Run, inputs: Inputs) -> keras.Model:
+    """Return the run's network with what evaluation does before it.
 
     From uint8 images (B, 32, 32, 3) to `probabilities`, (B, classes), in the data set's order, and
     `class_name`, (B,), the likeliest one's.
-
-    Raises:
-        RunError: the weights are missing or do not fit the network.
     """
-    network, data = load_network(folder, run), run.recipe.data
-    norm = normalization(data, dataset.train.images).centred(data.crop)
     images = keras.Input(IMAGE_SHAPE, dtype="uint8", name="images")
-    x = Preprocessing(
-        data.crop,
-        norm.contrast,
-        norm.mean.tolist(),
-        norm.factor.tolist(),
-        name="preprocessing",
-    )(images)
+    x = preprocessing(run.recipe.data, inputs)(images)
     logits = network(x)
     probabilities = keras.layers.Softmax(dtype="float32", name="probabilities")(logits)
-    names = output_names(dataset.class_names, logits.shape[-1])
+    names = output_names(inputs.class_names, logits.shape[-1])
     name = LikeliestName(names, name="class_name")(probabilities)
     outputs = {"class_name": name, "probabilities": probabilities}
     return keras.Model(images, outputs, name=run.name)
+
+
+def preprocessing(data: Data, inputs: Inputs) -> Preprocessing:
+    """Return the layer that does to raw images what evaluation does."""
+    norm = inputs.normalization.centred(data.crop)
+    mean, factor = norm.mean.tolist(), norm.factor.tolist()
+    return Preprocessing(data.crop, norm.contrast, mean, factor, name="preprocessing")
 
 
 def output_names(class_names: tuple[str, ...], outputs: int) -> list[str]:
@@ -64,16 +60,16 @@ def output_names(class_names: tuple[str, ...], outputs: int) -> list[str]:
 
 
 def predict(
-    folder: Path, run: records.Run, dataset: Dataset, images: NDArray[np.uint8], count: int = 5
+    folder: Path, run: records.Run, inputs: Inputs, images: NDArray[np.uint8], count: int = 5
 ) -> list[list[tuple[str, float]]]:
     """For each image (32, 32, 3) the likeliest classes with their probabilities.
 
     Raises:
         RunError: the weights are missing or do not fit the network.
     """
-    network = serving_network(folder, run, dataset)
+    network = serving_network(load_network(folder, run), run, inputs)
     every = np.asarray(network(images)["probabilities"])
-    names = output_names(dataset.class_names, every.shape[-1])
+    names = output_names(inputs.class_names, every.shape[-1])
     order = np.argsort(-every, axis=-1, kind="stable")[:, :count]
     return [
         [(names[place], float(each[place])) for place in places]
@@ -116,7 +112,7 @@ def _facts_file(output: Path) -> Path:
 def export(
     folder: Path,
     run: records.Run,
-    dataset: Dataset,
+    inputs: Inputs,
     to: Format,
     output: Path,
     overwrite: bool = False,
@@ -137,14 +133,14 @@ def export(
             f"--to onnx: '{folder}' computes in bfloat16, in which ONNX has no convolution; write "
             "keras or savedmodel"
         )
-    network = serving_network(folder, run, dataset)
+    network = serving_network(load_network(folder, run), run, inputs)
     facts = {
         "recipe": run.name,
         "recipe_sha256": run.recipe_sha256,
         "seed": run.seed,
         "dataset": run.recipe.dataset,
         "weights_sha256": sha256_of(records.weights_file(folder)),
-        "class_names": output_names(dataset.class_names, network.output["probabilities"].shape[-1]),
+        "class_names": output_names(inputs.class_names, network.output["probabilities"].shape[-1]),
     }
     try:
         return _put(network, facts, to, output, overwrite)

@@ -10,6 +10,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 from tensorflow.python.ops import control_flow_util
+from tensorflow.python.util import _pywrap_util_port
 
 Step = Callable[[Any], Any]
 
@@ -59,3 +60,13 @@ def in_xla() -> bool:
     graph = tf.compat.v1.get_default_graph()
     found: bool = control_flow_util.GraphOrParentsInXlaContext(graph)
     return found
+
+
+def uses_onednn() -> bool:
+    """Return whether TensorFlow uses oneDNN's kernels.
+
+    Unset, TF_ENABLE_ONEDNN_OPTS means yes on some processors and no on others, and TensorFlow reads
+    it only once.
+    """
+    on: bool = _pywrap_util_port.IsMklEnabled()
+    return on

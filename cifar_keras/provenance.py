@@ -68,8 +68,11 @@ def machine(devices: list[str], jit: bool) -> dict[str, Any]:
 
 
 def onednn() -> bool:
-    """Whether oneDNN's kernels are on, which round otherwise than TensorFlow's own."""
-    return os.environ.get("TF_ENABLE_ONEDNN_OPTS", "1").lower() not in ("0", "false")
+    """Return whether oneDNN's kernels are on, which round differently from TensorFlow's own."""
+    # This module is imported before `quiet.set_environment` is called.
+    from cifar_keras.private import uses_onednn
+
+    return uses_onednn()
 
 
 def instructions(cpuinfo: str | None = None) -> list[str]:

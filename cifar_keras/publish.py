@@ -10,6 +10,7 @@ from cifar_keras.files import write_bytes
 # What a repository carries without harm, in bytes.
 LARGEST = 24 * 2**20
 LARGEST_IN_ALL = 64 * 2**20
+_EVIDENCE = (records.RUN, records.PREPROCESSING, records.HISTORY, records.RESULT, records.TTA)
 
 
 def destination(folder: Path, run: records.Run, output: Path) -> Path:
@@ -43,8 +44,7 @@ def copy_evidence(folder: Path, place: Path) -> list[Path]:
     Raises:
         RunError: the place cannot be written.
     """
-    names = (records.RUN, records.HISTORY, records.RESULT, records.TTA)
-    copies = {place / name: folder / name for name in names if (folder / name).exists()}
+    copies = {place / name: folder / name for name in _EVIDENCE if (folder / name).exists()}
     for copy, original in copies.items():
         if copy.resolve() != original.resolve():
             write_bytes(copy, original.read_bytes())

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -26,6 +27,7 @@ from cifar_keras.recipe import RULE, Precision, Recipe, altering, alters_network
 RUN = "run.json"
 HISTORY = "history.csv"
 RESULT = "result.json"
+PREPROCESSING = "preprocessing.json"
 TTA = "tta.json"
 WEIGHTS = "final.weights.h5"
 # Smaller ones to publish (Keras asks for this ending), and the figures of these.
@@ -39,8 +41,16 @@ LOCK = ".lock"
 ASIDE = ".old-"
 
 
+def _printable(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("must be printable text")
+    return text
+
+
 Accuracy = Annotated[float, Field(ge=0, le=1)]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+ClassName = Annotated[str, Field(max_length=100), AfterValidator(_printable)]
 # Folders, files and pages are named after these, too, as they are after a run's name.
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 Budget = Annotated[str, Field(pattern=r"^[0-9]{1,4}(\.[0-9]{1,40})?$")]
@@ -160,6 +170,18 @@ class Run(Record):
     def altered(self) -> bool:
         """Whether keys of the recipe were overridden, other than the precision."""
         return bool(self.overrides)
+
+
+class Preprocessing(Record):
+    """preprocessing.json: how images were normalised, and what the classes are called.
+
+    `mean` is one number a channel or an image (H, W, 3) of nested lists, `factor` one a channel;
+    see `data.normalise.Normalization`.
+    """
+
+    mean: list[Finite] | list[list[list[Finite]]]
+    factor: Annotated[list[Positive], Field(min_length=3, max_length=3)]
+    class_names: Annotated[list[ClassName], Field(min_length=1)]
 
 
 class Epoch(Record):
@@ -302,6 +324,13 @@ def write_record(folder: Path, name: str, record: Record) -> None:
     write_bytes(folder / name, text.encode())
 
 
+def write_preprocessing(folder: Path, record: Preprocessing) -> None:
+    """Write preprocessing.json, a line a key: a mean image has thousands of numbers."""
+    lines = [f" {json.dumps(key)}: {json.dumps(value)}" for key, value in record]
+    text = "{\n" + ",\n".join(lines) + "\n}\n"
+    write_bytes(folder / PREPROCESSING, text.encode())
+
+
 def write_history(folder: Path, rows: Sequence[Epoch]) -> None:
     """Write history.csv: a header and one row an epoch."""
     text = io.StringIO()
@@ -351,6 +380,14 @@ def read_result(folder: Path) -> Result:
     return result
 
 
+def read_preprocessing(folder: Path) -> Preprocessing | None:
+    """Return the folder's preprocessing.json; None where an earlier version wrote none."""
+    if not (folder / PREPROCESSING).exists():
+        return None
+    preprocessing: Preprocessing = _read_record(folder, PREPROCESSING, Preprocessing)
+    return preprocessing
+
+
 def read_tta(folder: Path) -> Tta | None:
     """The folder's tta.json; None where there is none."""
     if not (folder / TTA).exists():
@@ -392,7 +429,10 @@ def of_the_same_weights(tta: Tta, result: Result) -> bool:
 
 def file_hashes(folder: Path) -> dict[str, str]:
     """The sha256 of each file that a run ends with."""
-    return {name: sha256_of(folder / name) for name in (HISTORY, RESULT, WEIGHTS)}
+    names = [HISTORY, RESULT, WEIGHTS]
+    if (folder / PREPROCESSING).exists():
+        names.append(PREPROCESSING)
+    return {name: sha256_of(folder / name) for name in names}
 
 
 def read_history(folder: Path) -> list[Epoch]:

@@ -4,7 +4,10 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from cifar_keras import records
+from cifar_keras.quiet import set_environment
 
+# Other conftest.py files import Keras before any hook runs.
+set_environment()
 # What every test drawn by hypothesis shares: nothing may take longer than this, and no example is
 # kept in a folder. `few` draws the same cases each time; `make fuzz` draws ever new ones.
 settings.register_profile(
@@ -26,7 +29,6 @@ def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("numprocesses", None) and not hasattr(config, "workerinput"):
         # This process only hands the tests out.
         return
-    # Behind the package, which turns oneDNN on.
     import tensorflow as tf
 
     two = [tf.config.LogicalDeviceConfiguration()] * 2

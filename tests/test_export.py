@@ -12,6 +12,7 @@ import tensorflow as tf
 from cifar_keras import export as exporting
 from cifar_keras import records
 from cifar_keras.data import Dataset, Split
+from cifar_keras.data.recorded import Inputs
 from cifar_keras.errors import MissingPackage, RunError
 from cifar_keras.evaluate import load_network, plain_logits
 from cifar_keras.export import check_output, export, output_names, predict
@@ -75,6 +76,12 @@ def folder(tmp_path, monkeypatch):
 
 
 @pytest.fixture
+def inputs(folder, dataset):
+    """What the run would have recorded of its data."""
+    return Inputs.of(dataset, records.read_run(folder).recipe.data)
+
+
+@pytest.fixture
 def expected(folder, dataset):
     """The probabilities by the path that `evaluate` takes."""
     run = records.read_run(folder)
@@ -98,13 +105,15 @@ def read(to, path, images):
 
 
 @pytest.mark.parametrize("to", ["keras", "savedmodel", "onnx"])
-def test_raw_images_in_and_what_evaluation_finds_out(folder, dataset, expected, tmp_path, to):
+def test_raw_images_in_and_what_evaluation_finds_out(
+    folder, dataset, inputs, expected, tmp_path, to
+):
     if to == "onnx":
         pytest.importorskip("tf2onnx")
     ending = exporting.ENDINGS[to]
     run = records.read_run(folder)
 
-    written = export(folder, run, dataset, to, tmp_path / f"out{ending}")
+    written = export(folder, run, inputs, to, tmp_path / f"out{ending}")
 
     assert written == [tmp_path / f"out{ending}", tmp_path / f"out{ending}.json"]
     found = read(to, written[0], dataset.test.images)
@@ -124,24 +133,26 @@ def in_precision(folder, precision):
 
 
 @pytest.mark.parametrize("to", ["keras", "savedmodel", "onnx"])
-def test_in_mixed_precision_the_same_is_exported_as_is_evaluated(folder, dataset, tmp_path, to):
+def test_in_mixed_precision_the_same_is_exported_as_is_evaluated(
+    folder, dataset, inputs, tmp_path, to
+):
     if to == "onnx":
         pytest.importorskip("tf2onnx")
     run = in_precision(folder, "mixed_float16")
     logits = plain_logits(load_network(folder, run), run, dataset)
 
-    path, _ = export(folder, run, dataset, to, tmp_path / f"out{exporting.ENDINGS[to]}")
+    path, _ = export(folder, run, inputs, to, tmp_path / f"out{exporting.ENDINGS[to]}")
 
     found = np.asarray(read(to, path, dataset.test.images)["probabilities"])
     assert found.dtype == np.float32
     np.testing.assert_allclose(found, keras.ops.softmax(logits), atol=2e-3)
 
 
-def test_bfloat16_is_not_exported_to_onnx(folder, dataset, tmp_path):
+def test_bfloat16_is_not_exported_to_onnx(folder, inputs, tmp_path):
     run = in_precision(folder, "mixed_bfloat16")
 
     with pytest.raises(RunError) as caught:
-        export(folder, run, dataset, "onnx", tmp_path / "out.onnx")
+        export(folder, run, inputs, "onnx", tmp_path / "out.onnx")
 
     assert str(caught.value) == (
         f"--to onnx: '{folder}' computes in bfloat16, in which ONNX has no convolution; write "
@@ -150,10 +161,10 @@ def test_bfloat16_is_not_exported_to_onnx(folder, dataset, tmp_path):
     assert not (tmp_path / "out.onnx").exists()
 
 
-def test_the_class_names_and_the_run_stand_beside_it(folder, dataset, tmp_path):
+def test_the_class_names_and_the_run_stand_beside_it(folder, inputs, tmp_path):
     run = records.read_run(folder)
 
-    _, beside = export(folder, run, dataset, "keras", tmp_path / "out.keras")
+    _, beside = export(folder, run, inputs, "keras", tmp_path / "out.keras")
 
     facts = json.loads(beside.read_text())
     assert facts["class_names"] == list(NAMES)
@@ -174,18 +185,18 @@ def contents(folder):
 
 
 @pytest.mark.parametrize(("to", "ending"), ENDINGS)
-def test_an_earlier_export_is_replaced_only_where_asked_to(folder, dataset, tmp_path, to, ending):
+def test_an_earlier_export_is_replaced_only_where_asked_to(folder, inputs, tmp_path, to, ending):
     if to == "onnx":
         pytest.importorskip("tf2onnx")
     run, output = records.read_run(folder), tmp_path / f"out{ending}"
-    export(folder, run, dataset, to, output)
+    export(folder, run, inputs, to, output)
     before = contents(tmp_path)
     other = run.model_copy(update={"seed": 2})
 
     with pytest.raises(RunError, match=f"^'{output}' is there already; add --overwrite"):
-        export(folder, other, dataset, to, output)
+        export(folder, other, inputs, to, output)
     refused = contents(tmp_path)
-    export(folder, other, dataset, to, output, overwrite=True)
+    export(folder, other, inputs, to, output, overwrite=True)
 
     assert refused == before
     assert contents(tmp_path).keys() == before.keys()
@@ -230,15 +241,15 @@ def test_what_is_of_another_kind_is_never_replaced(tmp_path, to, name):
 
 @pytest.mark.parametrize("mine", ["notes.txt", "variables/notes.txt", "assets/words.txt"])
 def test_a_folder_with_a_file_of_the_users_is_kept_and_the_file_named(
-    folder, dataset, tmp_path, mine
+    folder, inputs, tmp_path, mine
 ):
     run = records.read_run(folder)
-    export(folder, run, dataset, "savedmodel", tmp_path / "out")
+    export(folder, run, inputs, "savedmodel", tmp_path / "out")
     (tmp_path / "out" / mine).write_text("mine")
     before = contents(tmp_path)
 
     with pytest.raises(RunError, match=f"^--overwrite: '{tmp_path / 'out'}' holds '{mine}'"):
-        export(folder, run, dataset, "savedmodel", tmp_path / "out", overwrite=True)
+        export(folder, run, inputs, "savedmodel", tmp_path / "out", overwrite=True)
 
     assert contents(tmp_path) == before
 
@@ -246,10 +257,10 @@ def test_a_folder_with_a_file_of_the_users_is_kept_and_the_file_named(
 @pytest.mark.parametrize(("to", "ending"), ENDINGS[:2])
 @pytest.mark.parametrize("last", ["out{}", "out{}.json"])
 def test_an_export_that_fails_leaves_the_earlier_one(
-    folder, dataset, tmp_path, monkeypatch, to, ending, last
+    folder, inputs, tmp_path, monkeypatch, to, ending, last
 ):
     run, output = records.read_run(folder), tmp_path / f"out{ending}"
-    export(folder, run, dataset, to, output)
+    export(folder, run, inputs, to, output)
     before = contents(tmp_path)
     place, works, full = tmp_path / last.format(ending), os.replace, [True]
 
@@ -261,13 +272,13 @@ def test_an_export_that_fails_leaves_the_earlier_one(
     monkeypatch.setattr(os, "replace", replace)
 
     with pytest.raises(RunError, match=r"^no space left to write"):
-        export(folder, run, dataset, to, output, overwrite=True)
+        export(folder, run, inputs, to, output, overwrite=True)
 
     assert contents(tmp_path) == before
     assert [path.name for path in tmp_path.glob(".*")] == []
 
 
-def test_what_appears_while_an_export_is_written_is_kept(folder, dataset, tmp_path, monkeypatch):
+def test_what_appears_while_an_export_is_written_is_kept(folder, inputs, tmp_path, monkeypatch):
     def save(model, path):
         path.write_bytes(b"network")
         (tmp_path / "out.keras").write_bytes(b"mine")
@@ -275,7 +286,7 @@ def test_what_appears_while_an_export_is_written_is_kept(folder, dataset, tmp_pa
     monkeypatch.setattr(keras.Model, "save", save)
 
     with pytest.raises(RunError, match=r"out\.keras' is there already"):
-        export(folder, records.read_run(folder), dataset, "keras", tmp_path / "out.keras")
+        export(folder, records.read_run(folder), inputs, "keras", tmp_path / "out.keras")
 
     assert (tmp_path / "out.keras").read_bytes() == b"mine"
 
@@ -296,15 +307,17 @@ def test_onnx_without_its_packages_names_the_extra(monkeypatch, tmp_path):
         check_output("onnx", tmp_path / "out.onnx", overwrite=False)
 
 
-def test_a_place_that_cannot_be_written_is_told(folder, dataset, tmp_path):
+def test_a_place_that_cannot_be_written_is_told(folder, inputs, tmp_path):
     (tmp_path / "file").touch()
 
     with pytest.raises(RunError, match=r"^cannot write '.*/file/out.keras': "):
-        export(folder, records.read_run(folder), dataset, "keras", tmp_path / "file" / "out.keras")
+        export(folder, records.read_run(folder), inputs, "keras", tmp_path / "file" / "out.keras")
 
 
-def test_the_five_likeliest_classes_come_with_the_likeliest_first(folder, dataset, expected):
-    found = predict(folder, records.read_run(folder), dataset, dataset.test.images[:3])
+def test_the_five_likeliest_classes_come_with_the_likeliest_first(
+    folder, dataset, inputs, expected
+):
+    found = predict(folder, records.read_run(folder), inputs, dataset.test.images[:3])
 
     assert [len(each) for each in found] == [5, 5, 5]
     for classes, probabilities in zip(found, expected, strict=False):
@@ -313,9 +326,9 @@ def test_the_five_likeliest_classes_come_with_the_likeliest_first(folder, datase
         np.testing.assert_allclose([p for _, p in classes], probabilities[order], atol=1e-5)
 
 
-def test_an_output_that_is_no_class_has_a_name(folder, dataset):
+def test_an_output_that_is_no_class_has_a_name(folder, dataset, inputs):
     assert output_names(("cat", "dog"), 4) == ["cat", "dog", "output 2", "output 3"]
-    two = replace(dataset, class_names=NAMES[:2])
+    two = replace(inputs, class_names=NAMES[:2])
 
     [classes] = predict(folder, records.read_run(folder), two, dataset.test.images[:1], count=10)
 

@@ -1,5 +1,8 @@
 """Each private name of Keras and TensorFlow does what it is used for."""
 
+import subprocess
+import sys
+
 import keras
 import numpy as np
 import pytest
@@ -88,3 +91,13 @@ def test_what_xla_compiles_knows_it(jit):
     traced()
 
     assert set(seen) == {jit}
+
+
+@pytest.mark.parametrize("value", ["0", "1"])
+def test_onednn_is_used_where_the_variable_asks_for_it(monkeypatch, value):
+    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", value)
+    code = "from cifar_keras.private import uses_onednn; print(uses_onednn())"
+
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert done.stdout == f"{value == '1'}\n"

@@ -27,6 +27,7 @@ def make(make_result):
         )
         records.write_record(folder, records.RUN, run)
         records.write_record(folder, records.RESULT, make_result())
+        (folder / records.PREPROCESSING).write_text("{}")
         (folder / records.HISTORY).write_text("epoch\n")
         (folder / records.WEIGHTS).write_bytes(b"weights")
         (folder / records.LOCK).touch()
@@ -52,11 +53,12 @@ def test_the_records_go_to_the_folder_that_is_named_after_the_run(
 
     assert publish_run(folder) == 0
 
-    assert names(place) == ["history.csv", "result.json", "run.json"]
+    assert names(place) == ["history.csv", "preprocessing.json", "result.json", "run.json"]
     for path in place.iterdir():
         assert path.read_bytes() == (folder / path.name).read_bytes()
     assert capsys.readouterr().out.split() == [
-        str(place / name) for name in ("run.json", "history.csv", "result.json")
+        str(place / name)
+        for name in ("run.json", "preprocessing.json", "history.csv", "result.json")
     ]
 
 

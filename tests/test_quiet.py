@@ -1,8 +1,13 @@
+import json
 import os
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
+
+from cifar_keras.errors import BackendError
+from cifar_keras.quiet import set_environment
 
 NOISY = """
 import os
@@ -64,6 +69,56 @@ def test_it_is_shown_if_the_import_fails(tmp_path):
     assert done.returncode == 1
     assert done.stderr.startswith("why it failed\nTraceback ")
     assert done.stderr.endswith("ImportError: no kernel image\n")
+
+
+VARIABLES = ("KERAS_BACKEND", "TF_ENABLE_ONEDNN_OPTS", "TF_CPP_MIN_LOG_LEVEL")
+SHOWN = f"""
+import json, os
+print(json.dumps([os.environ.get(name) for name in {VARIABLES}]))
+"""
+
+
+def variables_after(code, **given):
+    """The variables at the end of a process that runs this code."""
+    environment = {k: v for k, v in os.environ.items() if k not in VARIABLES}
+    command = [sys.executable, "-c", f"{code}\n{SHOWN}"]
+    return json.loads(subprocess.check_output(command, env=environment | given))
+
+
+SET = "from cifar_keras.quiet import set_environment; set_environment()"
+
+
+def test_importing_the_package_sets_no_variable():
+    assert variables_after("import cifar_keras, cifar_keras.cli") == [None, None, None]
+
+
+def test_what_runs_need_is_set_unless_the_user_has_set_it():
+    assert variables_after(SET) == ["tensorflow", "1", "2"]
+    assert variables_after(SET, TF_ENABLE_ONEDNN_OPTS="0") == ["tensorflow", "0", "2"]
+
+
+def test_what_tensorflow_has_read_already_is_left_alone():
+    imported = "import sys; sys.modules['tensorflow'] = sys"
+
+    assert variables_after(f"{imported}\n{SET}") == ["tensorflow", None, None]
+
+
+def test_another_backend_is_refused(monkeypatch):
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    monkeypatch.delitem(sys.modules, "keras", raising=False)
+
+    with pytest.raises(BackendError, match=r"'jax'.* set KERAS_BACKEND=tensorflow "):
+        set_environment()
+
+
+def test_another_backend_that_keras_was_imported_with_is_refused(monkeypatch):
+    # It counts, whatever the variable says by now.
+    monkeypatch.setenv("KERAS_BACKEND", "tensorflow")
+    keras = SimpleNamespace(config=SimpleNamespace(backend=lambda: "torch"))
+    monkeypatch.setitem(sys.modules, "keras", keras)
+
+    with pytest.raises(BackendError, match=r"'torch'.* set KERAS_BACKEND=tensorflow "):
+        set_environment()
 
 
 @pytest.mark.slow

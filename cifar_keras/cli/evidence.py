@@ -16,6 +16,7 @@ from cifar_keras.quiet import import_tensorflow
 
 if TYPE_CHECKING:
     from cifar_keras.data import Dataset
+    from cifar_keras.data.recorded import Inputs
     from cifar_keras.records import HalfWeights, Run
     from cifar_keras.verify import Outcome
 
@@ -131,10 +132,9 @@ def compare(options: argparse.Namespace) -> None:
 def export(options: argparse.Namespace) -> None:
     """Write a run's network with its preprocessing; print the paths."""
     from cifar_keras import records
-    from cifar_keras.data import load
 
     run = records.read_run(options.run)
-    dataset = load(run.recipe.dataset, options.data_dir, mirrors=options.mirror)
+    inputs = _inputs(options, run)
 
     _import_tensorflow(options)
     from cifar_keras.export import ENDINGS
@@ -143,30 +143,40 @@ def export(options: argparse.Namespace) -> None:
     ending = ENDINGS[options.to] or "-savedmodel"
     named = records.run_name(run.name, run.seed, run.budget, run.overrides, run.precision)
     output = options.output or Path(f"{run.name}-{named.name}{ending}")
-    for path in write(options.run, run, dataset, options.to, output, options.overwrite):
+    for path in write(options.run, run, inputs, options.to, output, options.overwrite):
         print(path)
 
 
 def predict(options: argparse.Namespace) -> None:
     """Print the five likeliest classes of each image."""
     from cifar_keras import records
-    from cifar_keras.data import load
     from cifar_keras.images import read_images
 
     run = records.read_run(options.run)
     images, notes = read_images(options.images)
-    dataset = load(run.recipe.dataset, options.data_dir, mirrors=options.mirror)
+    inputs = _inputs(options, run)
 
     _import_tensorflow(options)
     from cifar_keras.export import predict as likeliest
 
-    found = likeliest(options.run, run, dataset, images)
+    found = likeliest(options.run, run, inputs, images)
     for note in notes:
         say(note)
     for path, classes in zip(options.images, found, strict=True):
         print(path)
         for name, probability in classes:
             print(f"  {100 * probability:6.2f} %  {name}")
+
+
+def _inputs(options: argparse.Namespace, run: Run) -> Inputs:
+    """Return how the run's images are normalised, loading the data only where it is not known."""
+    from cifar_keras import data
+    from cifar_keras.data.recorded import Inputs, recorded_inputs
+
+    if known := recorded_inputs(options.run, run):
+        return known
+    dataset = data.load(run.recipe.dataset, options.data_dir, mirrors=options.mirror)
+    return Inputs.of(dataset, run.recipe.data)
 
 
 def _import_tensorflow(options: argparse.Namespace) -> None:

@@ -6,17 +6,16 @@ import argparse
 import os
 import signal
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cifar_keras.cli.arguments import to_go_on, with_command, without
 from cifar_keras.cli.say import say
 from cifar_keras.distribute.cluster import VARIABLE
-from cifar_keras.errors import RecipeError, RunError
+from cifar_keras.errors import RunError
+from cifar_keras.run.request import check_weights
 from cifar_keras.run.signals import listed, run_child
 
 if TYPE_CHECKING:
-    from cifar_keras.recipe import Recipe
     from cifar_keras.run.queue import Queued
 
 _STOPPED = (128 + signal.SIGINT, 128 + signal.SIGTERM)
@@ -73,12 +72,6 @@ def _check(options: argparse.Namespace, runs: list[Queued], alone: bool) -> None
         if alone and not options.fresh:
             for run in (run for run in runs if run.recipe.dataset == name):
                 check_same(run.folder, run.recipe, run.seed, run.budget, data)
-
-
-def check_weights(weights: Path | None, name: str, recipe: Recipe) -> None:
-    """Raise if --weights is given for a recipe that begins with random ones."""
-    if weights and recipe.initial_weights == "none":
-        raise RecipeError(f"--weights: recipe '{name}' begins with random weights")
 
 
 def _command(options: argparse.Namespace, run: Queued) -> list[str]:

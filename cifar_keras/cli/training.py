@@ -4,26 +4,21 @@ from __future__ import annotations
 
 import argparse
 import os
-from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from cifar_keras.cli.arguments import with_command, without
-from cifar_keras.cli.queue import check_weights, train_each
+from cifar_keras.cli.queue import train_each
 from cifar_keras.cli.say import say
 from cifar_keras.distribute.cluster import VARIABLE, Cluster, from_environment, named
 from cifar_keras.distribute.launch import end_with_launcher
 from cifar_keras.errors import DeviceError, Interrupted
 from cifar_keras.extras import require
-from cifar_keras.quiet import import_tensorflow
-from cifar_keras.run.signals import ending_at_once, number_of, terminated_as_interrupted
+from cifar_keras.run.request import Request, fulfil
+from cifar_keras.run.signals import number_of, terminated_as_interrupted
 
 if TYPE_CHECKING:
     from cifar_keras.records import Result
 
-_SLOW_BFLOAT16 = (
-    "this processor has no bfloat16 instructions (avx512_bf16, amx_bf16): mixed_bfloat16 will be "
-    "several times slower than float32"
-)
 # Where the files are or come from decides nothing, and is nobody else's business.
 _PLACES = ("--run-dir", "--data-dir", "--mirror", "--weights")
 
@@ -62,56 +57,35 @@ def _trackers(options: argparse.Namespace) -> tuple[str, ...]:
 
 
 def _train_one(options: argparse.Namespace) -> None:
-    from cifar_keras import records
-    from cifar_keras.data import load
     from cifar_keras.recipe import altering, load_recipe, recipe_path
 
     end_with_launcher()
     cluster = _cluster(options)
     path = recipe_path(options.recipe[0])
-    recipe = load_recipe(path, options.set)
-    seed = 1 if options.seed is None else options.seed
-    check_weights(options.weights, path.stem, recipe)
-    overrides = altering(options.set)
-    name = records.run_name(path.stem, seed, options.budget, overrides, recipe.precision)
-    folder = options.run_dir / name
-    dataset = load(recipe.dataset, options.data_dir, mirrors=options.mirror)
-
-    import_tensorflow()
-    from cifar_keras.distribute.devices import make_strategy, multiplies_bfloat16
-    from cifar_keras.models import allow_outside
-    from cifar_keras.run.folder import Job, put_aside
-    from cifar_keras.run.train import Every, train
-
-    job = Job(
+    request = Request(
         name=path.stem,
-        recipe=recipe,
-        seed=seed,
+        recipe=load_recipe(path, options.set),
+        seed=1 if options.seed is None else options.seed,
         budget=options.budget,
-        overrides=tuple(overrides),
-        folder=folder,
+        overrides=tuple(altering(options.set)),
         command=("cifar-keras", *without(options.argv, *_PLACES)),
+        run_dir=options.run_dir,
+        # Who names the recipe names the network.
+        networks=path.parent,
+        data_dir=options.data_dir,
+        mirrors=tuple(options.mirror),
         weights=options.weights,
         trackers=_trackers(options),
         jit=options.jit,
+        devices=options.devices,
+        cluster=cluster,
+        every=options.checkpoint_every,
+        fresh=options.fresh,
     )
-    # Who names the recipe names the network.
-    allow_outside(path.parent)
-    if cluster:
-        say(f"worker {cluster.index} of {len(cluster.workers)}; begins once all are there")
-    # A worker waits here for the others, with nothing to save yet.
-    with ending_at_once() if cluster else nullcontext():
-        strategy = make_strategy(options.devices, cluster, deterministic=options.jit != "on")
-    if recipe.precision == "mixed_bfloat16" and not multiplies_bfloat16(strategy):
-        say(_SLOW_BFLOAT16)
-    chief = cluster is None or cluster.index == 0
-    if chief and options.fresh and (aside := put_aside(folder)):
-        say(f"the earlier run is now '{aside}'")
-    done = chief and (folder / records.RESULT).exists()
-    result = train(job, dataset, strategy, Every(**options.checkpoint_every))
+    result, done = fulfil(request, say)
     say(_outcome(result, done))
-    if chief:
-        print(folder)
+    if request.chief:
+        print(request.folder)
 
 
 def _outcome(result: Result, before: bool) -> str:

@@ -1,25 +1,16 @@
 """How pixels are normalised: the rule, and its numbers for a recipe and a training set."""
 
 from dataclasses import dataclass, replace
-from math import prod
-from types import ModuleType
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cifar_keras.data.dataset import IMAGE_SHAPE
+from cifar_keras.data.official import CHANNEL_MEAN, CHANNEL_STD
 from cifar_keras.data.statistics import channel_mean, channel_std, mean_image
 from cifar_keras.errors import RecipeError
+from cifar_keras.pixels import centre, contrast_terms
 from cifar_keras.recipe import Data
-
-
-def normalise(pixels: Any, mean: Any, factor: Any) -> Any:
-    """Return `(pixels - mean) * factor`, of arrays or tensors of any library.
-
-    All normalisation is this: first, with `data.contrast`, by each image's own `contrast_terms`,
-    then by a `Normalization`.
-    """
-    return (pixels - mean) * factor
 
 
 @dataclass(frozen=True)
@@ -45,13 +36,6 @@ class Normalization:
         return replace(self, mean=mean, uncropped=False)
 
 
-def centre(images: Any, crop: int) -> Any:
-    """Return the centre (..., crop, crop, 3) of images (..., side, side, 3)."""
-    margin = (images.shape[-2] - crop) // 2
-    inner = slice(margin, margin + crop)
-    return images[..., inner, inner, :]
-
-
 def normalization(data: Data, images: NDArray[np.uint8]) -> Normalization:
     """Return what `contrast`, `scale`, `mean` and `std` are on these training images.
 
@@ -63,6 +47,23 @@ def normalization(data: Data, images: NDArray[np.uint8]) -> Normalization:
         raise RecipeError("behind data.contrast, data.mean is none or pixel, and data.std none")
     mean = _mean(data, images).astype(np.float32)
     return Normalization(mean, _factor(data, images), contrast, data.mean == "pixel")
+
+
+def official_normalization(data: Data, dataset: str) -> Normalization | None:
+    """Return what `normalization` gives on the official training images, without having them.
+
+    None where that takes more than means and deviations of channels.
+    """
+    if data.mean in ("image", "pixel"):
+        return None
+    none = np.empty((0, *IMAGE_SHAPE), np.uint8)
+    mean = np.array(CHANNEL_MEAN[dataset]) if data.mean == "channel" else _mean(data, none)
+    if data.std == "channel":
+        factor = (1 / np.array(CHANNEL_STD[dataset])).astype(np.float32)
+    else:
+        factor = _factor(data, none)
+    contrast = None if data.contrast == "none" else data.contrast
+    return Normalization(mean.astype(np.float32), factor, contrast)
 
 
 def _mean(data: Data, images: NDArray[np.uint8]) -> NDArray[np.float64]:
@@ -87,22 +88,6 @@ def _factor(data: Data, images: NDArray[np.uint8]) -> NDArray[np.float32]:
     else:
         factor = 1 / (np.asarray(data.std) * data.scale)
     return factor.astype(np.float32)
-
-
-def contrast_terms(values: Any, number: float, ops: ModuleType = np) -> tuple[Any, Any]:
-    """Return each image's mean and factor, (B,), that give it mean 0 and norm `number`.
-
-    Global contrast normalisation as in pylearn2, without a bias term; a flat image becomes zero.
-
-    Args:
-        values: float64 (B, H, W, 3).
-        number: the norm.
-        ops: whose operations to use: `numpy` or `keras.ops`.
-    """
-    rows = ops.reshape(values, (-1, prod(values.shape[1:])))
-    mean = ops.mean(rows, axis=1)
-    norm = ops.sqrt(ops.sum(ops.square(rows - mean[:, None]), axis=1))
-    return mean, number / ops.where(norm < 1e-8, ops.ones_like(norm), norm)
 
 
 def contrast_terms_of_set(

@@ -79,6 +79,33 @@ NAMES_SHA256 = {
     "cifar100": "345a22fbf6d57275cd110d3867054f88d463eaeddfd2a8d1ee63d54c57c6193e",
 }
 
+# `statistics.channel_mean` and `channel_std` of the training images with the sums above.
+CHANNEL_MEAN = {
+    "cifar10": (125.306918046875, 122.950394140625, 113.86538318359375),
+    "cifar100": (129.30416560546874, 124.0699626953125, 112.43405005859375),
+}
+CHANNEL_STD = {
+    "cifar10": (62.993219278136934, 62.08870764001416, 66.70489964063094),
+    "cifar100": (68.17024289920637, 65.39180804385748, 70.41837018804941),
+}
+
+_NAMES = {
+    "cifar10": "airplane automobile bird cat deer dog frog horse ship truck",
+    "cifar100": """
+        apple aquarium_fish baby bear beaver bed bee beetle bicycle bottle bowl boy bridge bus
+        butterfly camel can castle caterpillar cattle chair chimpanzee clock cloud cockroach couch
+        crab crocodile cup dinosaur dolphin elephant flatfish forest fox girl hamster house
+        kangaroo keyboard lamp lawn_mower leopard lion lizard lobster man maple_tree motorcycle
+        mountain mouse mushroom oak_tree orange orchid otter palm_tree pear pickup_truck pine_tree
+        plain plate poppy porcupine possum rabbit raccoon ray road rocket rose sea seal shark
+        shrew skunk skyscraper snail snake spider squirrel streetcar sunflower sweet_pepper table
+        tank telephone television tiger tractor train trout tulip turtle wardrobe whale
+        willow_tree wolf woman worm
+    """,
+}
+# In the order of the labels, as in the official meta files.
+CLASS_NAMES = {dataset: tuple(names.split()) for dataset, names in _NAMES.items()}
+
 
 def addresses(archive: str, mirrors: Sequence[str] = ()) -> list[str]:
     """Return where an archive can be downloaded from, in the order to try.

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from cifar_keras.data.augment import Batch, transforms
 from cifar_keras.data.augment.crop_and_flip import CropAndFlip
-from cifar_keras.data.normalise import Normalization, centre, contrast_terms_of_set, normalise
+from cifar_keras.data.normalise import Normalization, contrast_terms_of_set
 from cifar_keras.data.order import indices_of
+from cifar_keras.pixels import centre, normalise
 from cifar_keras.recipe import Data
 from cifar_keras.schedules import steps_per_epoch
 

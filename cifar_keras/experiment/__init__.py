@@ -8,8 +8,8 @@ import keras
 import tensorflow as tf
 
 from cifar_keras.data import Dataset
-from cifar_keras.data.normalise import normalization
 from cifar_keras.data.pipeline import TrainingBatches, evaluation_batches
+from cifar_keras.data.recorded import Inputs
 from cifar_keras.distribute.devices import feed, parted, steps_between_looks
 from cifar_keras.errors import RecipeError
 from cifar_keras.experiment.compiled import compiled_model
@@ -30,7 +30,8 @@ class Experiment:
     """What a recipe describes: its model, batches, tests and stages.
 
     Its weights are those of the seed until `initialize` or a checkpoint gives it others. `place`
-    is how far it is trained; `fit` moves it on, and whoever resumes a training sets it.
+    is how far it is trained; `fit` moves it on, and whoever resumes a training sets it. `inputs`
+    is how its images are normalised.
 
     Args:
         recipe: what to train.
@@ -69,7 +70,8 @@ class Experiment:
         if recipe.lookahead != "none":
             with strategy.scope():
                 self.lookahead = LookaheadSteps(self.model, recipe.lookahead)
-        norm = normalization(recipe.data, images)
+        self.inputs = Inputs.of(dataset, recipe.data)
+        norm = self.inputs.normalization
         self.batches = TrainingBatches(images, dataset.train.labels, recipe.data, norm, seed)
         test = dataset.test
         tests = evaluation_batches(test.images, test.labels, recipe.data, norm)

@@ -22,7 +22,7 @@ class RReLU(keras.layers.Layer):
 
     Args:
         lower: the smallest slope, or divisor.
-        upper: the largest.
+        upper: the largest. The default slopes are MXNet's and PyTorch's.
         divisors: whether `lower` and `upper` bound `a` in `x / a`.
         seed: an integer; without one, of Keras' global seed.
         **kwargs: as of `keras.layers.Layer`.
@@ -43,8 +43,8 @@ class RReLU(keras.layers.Layer):
 
     def __init__(
         self,
-        lower: float,
-        upper: float,
+        lower: float = 1 / 8,
+        upper: float = 1 / 3,
         divisors: bool = False,
         seed: int | None = None,
         **kwargs: Any,

@@ -11,21 +11,22 @@ from cifar_keras.models.parts import dense_logits, same_conv
 
 # What a patch of 2x2 has for each channel.
 PATCH = 4
+WIDTHS = [64, 256, 256]
 
 
 def airbench(
     input_shape: tuple[int, int, int],
     num_classes: int,
-    widths: list[int],
-    residual: bool,
-    whitening_epsilon: float,
-    whitening_bias: str,
-    kernel_initializer: str,
-    head_initializer: str,
-    bn_momentum: float,
-    bn_epsilon: float,
-    bn_unbiased: bool,
-    logits_divisor: float,
+    widths: list[int] = WIDTHS,
+    residual: bool = False,
+    whitening_epsilon: float = 0.0005,
+    whitening_bias: str = "zeros",
+    kernel_initializer: str = "torch_dirac",
+    head_initializer: str = "torch_default",
+    bn_momentum: float = 0.6,
+    bn_epsilon: float = 1e-12,
+    bn_unbiased: bool = True,
+    logits_divisor: float = 9.0,
 ) -> keras.Model:
     """Returns the network of airbench, from normalised images (H, W, 3) to logits.
 
@@ -38,6 +39,8 @@ def airbench(
     With 10 classes 1,971,352 trainable parameters for the widths 64, 256, 256 (airbench94),
     4,604,440 for 128, 384, 384 (95), and 9,915,416 for 128, 384, 512 with `residual` (96); 288 more
     are fixed.
+
+    Defaults are the arguments of recipe `airbench94`.
 
     Raises:
         ValueError: the images are too small for the last pooling, there are not three widths, or

@@ -13,10 +13,10 @@ from cifar_keras.models.parts import check_halves_twice, mean_logits, same_conv
 def dsn(
     input_shape: tuple[int, int, int],
     num_classes: int,
-    kernel_initializer: str,
-    companion_initializer: str,
-    companion_weight: float,
-    dropout: float,
+    kernel_initializer: str = "normal_0.05",
+    companion_initializer: str = "xavier_caffe_2014_dense",
+    companion_weight: float = 1.0,
+    dropout: float = 0.5,
 ) -> keras.Model:
     """Returns the deeply-supervised net, from images (H, W, 3) to logits (num_classes,).
 
@@ -27,6 +27,8 @@ def dsn(
 
     With 10 / 100 classes 966,986 / 984,356 trainable parameters, and 2,580,510 / 25,805,100 of the
     companions on images of 32x32.
+
+    Defaults are the arguments of recipe `dsn`.
 
     Raises:
         ValueError: height or width is no multiple of 4, where Caffe's pooling windows, clipped at

@@ -16,11 +16,11 @@ HEAD_FILTERS = 100
 def highway(
     input_shape: tuple[int, int, int],
     num_classes: int,
-    kernel_initializer: str,
-    stem_initializer: str,
-    logits_initializer: str,
-    gate_bias: float,
-    dropout: float,
+    kernel_initializer: str = "kaiming_normal",
+    stem_initializer: str = "normal_1",
+    logits_initializer: str = "kaiming_normal",
+    gate_bias: float = -2.0,
+    dropout: float = 0.2,
 ) -> keras.Model:
     """Returns the highway network, from images (H, W, 3) to logits (num_classes,).
 
@@ -30,6 +30,8 @@ def highway(
     first convolution, `logits_initializer` of the linear layer.
 
     With 10 / 100 classes 2,256,838 / 2,265,928 trainable parameters.
+
+    Defaults are the arguments of recipe `highway19`.
 
     Raises:
         ValueError: height or width is no multiple of 4.

@@ -35,17 +35,19 @@ MODULES = {
     "5a": _Module(352, (192, 320), (160, 224), "average", 128),
     "5b": _Module(352, (192, 320), (192, 224), "max", 128),
 }
+# Of RReLU.
+SLOPES = [0.125, 0.334]
 
 
 def inception(
     input_shape: tuple[int, int, int],
     num_classes: int,
-    activation: str,
-    activation_numbers: list[float],
-    kernel_initializer: str,
-    bn_momentum: float,
-    bn_epsilon: float,
-    bn_initial_variance: float,
+    activation: str = "rrelu",
+    activation_numbers: list[float] = SLOPES,
+    kernel_initializer: str = "xavier_mxnet_2015",
+    bn_momentum: float = 0.1,
+    bn_epsilon: float = 1e-10,
+    bn_initial_variance: float = 0.0,
 ) -> keras.Model:
     """Returns the sub-Inception network, from images (H, W, 3) to logits (num_classes,).
 
@@ -55,6 +57,8 @@ def inception(
     be trained for a step before its logits at test mean anything.
 
     With 100 classes 10,205,348 trainable parameters, 9,696 more with PReLU.
+
+    Defaults are the arguments of recipe `inception_rrelu`.
 
     Raises:
         ValueError: height or width is no multiple of 4, where MXNet's pooling windows, clipped at

@@ -15,16 +15,17 @@ BLOCKS: tuple[tuple[int, tuple[int | None, ...]], ...] = (
     (3, (192, 192, None)),
 )
 POOLINGS = {"average": layers.AveragePooling2D, "max": layers.MaxPooling2D}
+NO_NUMBERS: list[float] = []
 
 
 def nin(
     input_shape: tuple[int, int, int],
     num_classes: int,
-    activation: str,
-    activation_numbers: list[float],
-    kernel_initializer: str,
-    second_pool: str,
-    dropout: float,
+    activation: str = "relu",
+    activation_numbers: list[float] = NO_NUMBERS,
+    kernel_initializer: str = "kaiming_normal",
+    second_pool: str = "average",
+    dropout: float = 0.5,
 ) -> keras.Model:
     """Returns the network in network, from images (H, W, 3) to logits (num_classes,).
 
@@ -34,6 +35,8 @@ def nin(
     `layers.activation`. The first pooling is of maxima, the second `average` or `max`.
 
     With 10 / 100 classes 966,986 / 984,356 trainable parameters, 1,418 / 1,508 more with PReLU.
+
+    Defaults are the arguments of recipe `nin_relu`.
 
     Raises:
         ValueError: height or width is no multiple of 4, where pooling windows that are clipped at

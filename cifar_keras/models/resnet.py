@@ -16,11 +16,11 @@ FILTERS = (16, 32, 64)
 def resnet_neon(
     input_shape: tuple[int, int, int],
     num_classes: int,
-    depth: int,
-    kernel_initializer: str,
-    bn_momentum: float,
-    bn_epsilon: float,
-    final_batch_norm: bool,
+    depth: int = 20,
+    kernel_initializer: str = "kaiming_normal",
+    bn_momentum: float = 0.9,
+    bn_epsilon: float = 0.001,
+    final_batch_norm: bool = True,
 ) -> keras.Model:
     """Returns the ResNet of apark263/cfmz, from images (H, W, 3) to logits (num_classes,).
 
@@ -30,6 +30,8 @@ def resnet_neon(
 
     With 10 classes 272,292 / 466,724 / 855,588 / 1,730,532 trainable parameters at depth
     20 / 32 / 56 / 110.
+
+    Defaults are the arguments of recipe `resnet20`.
 
     Raises:
         ValueError: depth is not 6n + 2.
@@ -48,10 +50,10 @@ def resnet_neon(
 def resnet_he(
     input_shape: tuple[int, int, int],
     num_classes: int,
-    depth: int,
-    kernel_initializer: str,
-    bn_momentum: float,
-    bn_epsilon: float,
+    depth: int = 20,
+    kernel_initializer: str = "kaiming_normal",
+    bn_momentum: float = 0.9,
+    bn_epsilon: float = 1e-05,
 ) -> keras.Model:
     """Returns the ResNet of He et al. for CIFAR, from images (H, W, 3) to logits (num_classes,).
 
@@ -60,6 +62,8 @@ def resnet_he(
 
     With 10 classes 269,722 / 464,154 / 853,018 / 1,727,962 trainable parameters at depth
     20 / 32 / 56 / 110.
+
+    Defaults are the arguments of recipe `resnet20_he`.
 
     Raises:
         ValueError: depth is not 6n + 2.
@@ -76,10 +80,10 @@ def resnet_he(
 def resnet_mxnet(
     input_shape: tuple[int, int, int],
     num_classes: int,
-    depth: int,
-    kernel_initializer: str,
-    bn_momentum: float,
-    bn_epsilon: float,
+    depth: int = 110,
+    kernel_initializer: str = "xavier_mxnet",
+    bn_momentum: float = 0.9,
+    bn_epsilon: float = 2e-05,
 ) -> keras.Model:
     """Returns what MXNet's ResNeXt is on small images, from images (H, W, 3) to logits.
 
@@ -89,6 +93,8 @@ def resnet_mxnet(
     with batch norm.
 
     With 10 classes 1,730,973 trainable parameters at depth 110.
+
+    Defaults are the arguments of recipe `resnet110_sgd_scratch`.
 
     Raises:
         ValueError: depth is not 6n + 2.

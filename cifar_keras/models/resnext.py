@@ -15,20 +15,22 @@ from cifar_keras.provenance import onednn
 
 # A block puts out four times the maps that its stage is named after.
 EXPANSION = 4
+# Of ResNeXt-101.
+BLOCKS = [3, 4, 23, 3]
 
 
 def resnext_imagenet(
     input_shape: tuple[int, int, int],
     num_classes: int,
-    blocks: list[int],
-    filters: int,
-    groups: int,
-    width: int,
-    input_batch_norm: bool,
-    head_classes: int,
-    kernel_initializer: str,
-    bn_momentum: float,
-    bn_epsilon: float,
+    blocks: list[int] = BLOCKS,
+    filters: int = 64,
+    groups: int = 32,
+    width: int = 4,
+    input_batch_norm: bool = False,
+    head_classes: int = 0,
+    kernel_initializer: str = "kaiming_normal",
+    bn_momentum: float = 0.9,
+    bn_epsilon: float = 1.001e-05,
 ) -> keras.Model:
     """Returns the ResNeXt for ImageNet, from images (H, W, 3) to logits.
 
@@ -40,6 +42,8 @@ def resnext_imagenet(
 
     ResNeXt-101 32x4d, blocks [3, 4, 23, 3], has with 10 logits 42,149,194 trainable parameters,
     with 1,000 44,177,704; 3 more with `input_batch_norm`.
+
+    Defaults are the arguments of recipe `resnext101_finetune`.
 
     Raises:
         ValueError: `head_classes` is smaller than `num_classes`, or an argument is not above 0.
@@ -70,15 +74,15 @@ def resnext_imagenet(
 def resnext_cifar(
     input_shape: tuple[int, int, int],
     num_classes: int,
-    depth: int,
-    filters: int,
-    groups: int,
-    width: int,
-    kernel_initializer: str,
-    head_initializer: str,
-    bn_momentum: float,
-    bn_epsilon: float,
-    bn_unbiased: bool,
+    depth: int = 29,
+    filters: int = 64,
+    groups: int = 8,
+    width: int = 64,
+    kernel_initializer: str = "kaiming_normal_fan_out",
+    head_initializer: str = "torch_default",
+    bn_momentum: float = 0.9,
+    bn_epsilon: float = 1e-05,
+    bn_unbiased: bool = True,
 ) -> keras.Model:
     """Returns the ResNeXt for CIFAR, from images (H, W, 3) to logits (num_classes,).
 
@@ -86,6 +90,8 @@ def resnext_cifar(
     `width` is that of each of the `groups` in the first stage.
 
     ResNeXt-29 8x64d has with 10 classes 34,426,698 trainable parameters.
+
+    Defaults are the arguments of recipe `resnext29_8x64d`.
 
     Raises:
         ValueError: depth is not 9n + 2, or an argument is not above 0.
@@ -117,7 +123,7 @@ def check_gradients_on_cpu(model: keras.Model) -> None:
         if isinstance(layer, GroupedConv2D):
             raise DeviceError(
                 f"layer '{layer.name}' of model '{model.name}' is a grouped convolution, which on "
-                "a CPU is trained by oneDNN alone; unset TF_ENABLE_ONEDNN_OPTS"
+                "a CPU is trained by oneDNN only; set TF_ENABLE_ONEDNN_OPTS=1 and start again"
             )
 
 

@@ -28,13 +28,13 @@ GROUPS = (
 def speedrun(
     input_shape: tuple[int | None, int | None, int],
     num_classes: int,
-    whitening_epsilon: float,
-    kernel_initializer: str,
-    head_initializer: str,
-    bn_momentum: float,
-    bn_epsilon: float,
-    bn_unbiased: bool,
-    logits_divisor: float,
+    whitening_epsilon: float = 0.0005,
+    kernel_initializer: str = "torch_dirac",
+    head_initializer: str = "torch_default",
+    bn_momentum: float = 0.9,
+    bn_epsilon: float = 1e-05,
+    bn_unbiased: bool = True,
+    logits_divisor: float = 7.2,
 ) -> keras.Model:
     """Returns the network of the CIFAR-100 speed run, from normalised images (H, W, 3) to logits.
 
@@ -46,6 +46,8 @@ def speedrun(
 
     With 100 classes 8,608,024 trainable parameters, 69,120 fewer with 10; 288 more are fixed. 175 M
     multiply-adds for an image of 32x32, 87 M for 24x24, 67 M for 20x20.
+
+    Defaults are the arguments of recipe `speedrun100`.
 
     Raises:
         ValueError: the images are too small for three poolings.

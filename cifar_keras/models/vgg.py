@@ -19,13 +19,13 @@ FIRST_GROUP_DROPOUT, GROUP_DROPOUT, HEAD_DROPOUT = 0.3, 0.4, 0.5
 def vgg(
     input_shape: tuple[int, int, int],
     num_classes: int,
-    batch_norm: bool,
-    dropout: bool,
-    shared: bool,
-    kernel_initializer: str,
-    bn_momentum: float,
-    bn_epsilon: float,
-    bn_unbiased: bool,
+    batch_norm: bool = True,
+    dropout: bool = True,
+    shared: bool = False,
+    kernel_initializer: str = "kaiming_normal_fan_out",
+    bn_momentum: float = 0.9,
+    bn_epsilon: float = 1e-05,
+    bn_unbiased: bool = True,
 ) -> keras.Model:
     """Returns the VGG of "89.89% on CIFAR-10 in Pytorch", from images (H, W, 3) to logits.
 
@@ -37,6 +37,8 @@ def vgg(
 
     With 10 classes 14,982,474 trainable parameters, 8,448 more with `batch_norm`, and 4,953,162
     where `shared` without it.
+
+    Defaults are the arguments of recipe `vgg_bn_dropout`.
 
     Raises:
         ValueError: height or width is no multiple of 32.

@@ -4,6 +4,7 @@ from cifar_keras.recipe.base import alters_network
 from cifar_keras.recipe.files import (
     altering,
     load_recipe,
+    overridden,
     recipe_names,
     recipe_path,
     recipes_folder,
@@ -28,6 +29,7 @@ __all__ = [
     "flat",
     "is_name",
     "load_recipe",
+    "overridden",
     "recipe_names",
     "recipe_path",
     "recipes_folder",

@@ -83,7 +83,20 @@ def load_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
             a line, each with file, key, value and remedy.
     """
     path = Path(path)
-    recipe = _checked(path, _whole(path))
+    return overridden(_checked(path, _whole(path)), overrides, path)
+
+
+def overridden(recipe: Recipe, overrides: Sequence[str], path: Path = Path("recipe")) -> Recipe:
+    """Return the recipe with `KEY=VALUE` overrides applied.
+
+    Args:
+        recipe: the whole recipe.
+        overrides: as of `load_recipe`.
+        path: the file that messages name.
+
+    Raises:
+        RecipeError: an override has mistakes.
+    """
     if not overrides:
         return recipe
     tree = recipe.model_dump()

@@ -99,12 +99,17 @@ def identity(job: Job, data: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def open_run(job: Job, data: dict[str, Any], devices: list[str]) -> None:
-    """Write run.json, where there is none yet.
+def open_run(
+    job: Job, data: dict[str, Any], devices: list[str], preprocessing: records.Preprocessing
+) -> None:
+    """Write run.json and preprocessing.json, where there are none yet.
 
     Raises:
         RunError: the folder cannot be written.
     """
+    # Runs that an earlier version began have none.
+    if not (job.folder / records.PREPROCESSING).exists():
+        records.write_preprocessing(job.folder, preprocessing)
     if (job.folder / records.RUN).exists():
         return
     run = records.Run(

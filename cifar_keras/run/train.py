@@ -141,7 +141,8 @@ def _recorded(
         if team.chief:
             record(job.folder, kind, position, here, note)
 
-    team.by_chief("write run.json", lambda: open_run(job, dataset.provenance, devices))
+    inputs = experiment.inputs.record()
+    team.by_chief("write run.json", lambda: open_run(job, dataset.provenance, devices, inputs))
     try:
         yield event
     except Stopped:

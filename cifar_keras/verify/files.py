@@ -4,11 +4,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from cifar_keras import records
+from cifar_keras.data import Dataset
+from cifar_keras.data.recorded import Inputs, recorded_inputs
 from cifar_keras.errors import RecipeError
 from cifar_keras.files import sha256_of
 from cifar_keras.recipe import flat, load_recipe, recipe_names, recipe_path
 from cifar_keras.verify.check import Check, equal
+
+# Libraries sum the pixels of a mean image in different orders.
+SUMS = 1e-6
 
 
 def recipe_checks(run: records.Run) -> Iterator[Check]:
@@ -43,12 +50,33 @@ def data_check(run: records.Run, data: dict[str, Any]) -> Check:
     return Check("data", "holds", f"{run.recipe.dataset}, {kind}")
 
 
+def preprocessing_check(folder: Path, run: records.Run, dataset: Dataset) -> Iterator[Check]:
+    """What the run recorded of its data, against the data."""
+    if not (folder / records.PREPROCESSING).exists():
+        return
+    stated, found = recorded_inputs(folder, run), Inputs.of(dataset, run.recipe.data)
+    assert stated
+    name = f"{records.PREPROCESSING} again"
+    pairs = [
+        (stated.normalization.mean, found.normalization.mean),
+        (stated.normalization.factor, found.normalization.factor),
+    ]
+    if stated.class_names != found.class_names:
+        yield Check(name, "FAILS", "class_names are not those of the data")
+    elif not all(np.allclose(*pair, rtol=SUMS) for pair in pairs):
+        yield Check(name, "FAILS", "mean or factor is not that of the training images")
+    else:
+        yield Check(name, "holds", "mean, factor and class names are those of the data")
+
+
 def file_checks(folder: Path, run: records.Run, result: records.Result | None) -> Iterator[Check]:
     """What the run ended with, and tta.json, against the hashes that run.json keeps of them."""
     kept = run.finish.files if run.finish else {}
-    for name in (records.HISTORY, records.RESULT):
+    for name in (records.PREPROCESSING, records.HISTORY, records.RESULT):
         if (folder / name).exists():
             yield _file_check(folder / name, kept.get(name))
+    if records.PREPROCESSING in kept and not (folder / records.PREPROCESSING).exists():
+        yield Check(records.PREPROCESSING, "FAILS", "run.json says that it was written")
     evaluated = run.evaluation.files.get(records.TTA) if run.evaluation else None
     if (folder / records.TTA).exists():
         yield _file_check(folder / records.TTA, evaluated)

@@ -11,7 +11,7 @@ from cifar_keras.errors import RunError
 from cifar_keras.evaluate import averaged_logits, load_network, plain_logits
 from cifar_keras.models.outside import why_refused
 from cifar_keras.verify.check import Check, close, equal
-from cifar_keras.verify.files import data_check, file_checks, recipe_checks
+from cifar_keras.verify.files import data_check, file_checks, preprocessing_check, recipe_checks
 from cifar_keras.verify.half import half_checks
 from cifar_keras.verify.history import DIGITS, history_checks, result_checks
 from cifar_keras.verify.network import (
@@ -34,6 +34,7 @@ def verify_run(folder: Path, run: records.Run, dataset: Dataset) -> Iterator[Che
     result = records.read_result(folder) if (folder / records.RESULT).exists() else None
     yield from recipe_checks(run)
     yield data_check(run, dataset.provenance)
+    yield from preprocessing_check(folder, run, dataset)
     yield from file_checks(folder, run, result)
     rows = []
     if result or (folder / records.HISTORY).exists():

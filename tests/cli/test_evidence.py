@@ -7,6 +7,7 @@ from PIL import Image
 
 from cifar_keras import records
 from cifar_keras.cli import main
+from cifar_keras.data.recorded import Inputs
 from cifar_keras.models import build_model
 from cifar_keras.verify import Check
 
@@ -138,6 +139,23 @@ def test_five_classes_an_image_and_the_resizing_on_stderr(weighted, here, capsys
     assert lines[1:6] == lines[7:]
     assert all(line.split()[1] == "%" and line.split()[2] in "abcdefghij" for line in lines[1:6])
     assert err == "cifar-keras: 'b.png' is resized from 64x64 to 32x32\n"
+
+
+@pytest.mark.parametrize("recorded", [True, False])
+def test_the_data_are_loaded_only_for_a_run_that_recorded_nothing_of_them(
+    weighted, dataset, here, monkeypatch, recorded
+):
+    loaded = []
+    monkeypatch.setattr("cifar_keras.data.load", lambda *_, **__: loaded.append(1) or dataset)
+    Image.fromarray(np.zeros((32, 32, 3), np.uint8)).save(here / "a.png")
+    if recorded:
+        inputs = Inputs.of(dataset, records.read_run(weighted).recipe.data)
+        records.write_preprocessing(weighted, inputs.record())
+
+    assert main(["predict", str(weighted), "a.png"]) == 0
+    assert main(["export", str(weighted), "--to", "keras"]) == 0
+
+    assert len(loaded) == (0 if recorded else 2)
 
 
 def test_a_file_that_is_no_image_is_told(refused, begun, here):

@@ -1,6 +1,7 @@
 import numpy as np
 
-from cifar_keras.data.normalise import centre, normalise, normalization
+from cifar_keras.data.normalise import normalization
+from cifar_keras.pixels import centre, normalise
 from cifar_keras.recipe import load_recipe, recipe_path
 
 IMAGES = np.random.RandomState(0).randint(0, 256, (7, 8, 8, 3)).astype(np.uint8)

@@ -281,3 +281,11 @@ def test_bounds_that_are_none_are_refused(arguments):
         rf"Received: {received}$",
     ):
         RReLU(**arguments)
+
+
+def test_the_default_slopes_are_those_of_mxnet_and_pytorch():
+    layer = RReLU()
+
+    assert (layer.lower, layer.upper) == (1 / 8, 1 / 3)
+    # -(1/8 + 1/3) / 2.
+    assert float(layer(np.array([[-1.0]]))[0, 0]) == pytest.approx(-11 / 48)

@@ -1,3 +1,6 @@
+import inspect
+import re
+
 import pytest
 
 from cifar_keras.errors import RecipeError
@@ -31,6 +34,16 @@ def test_every_recipe_builds_with_the_parameters_that_it_states(name, shipped):
     # One recipe keeps ImageNet's head.
     outputs = recipe.model.arguments.get("head_classes") or recipe.num_classes
     assert model.output_shape == (None, outputs)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_factorys_defaults_are_the_arguments_of_the_recipe_that_it_names(name):
+    named = re.search(r"Defaults are the arguments of recipe `(\w+)`", MODELS[name].__doc__)[1]
+    model = load_recipe(recipe_path(named)).model
+
+    parameters = list(inspect.signature(MODELS[name]).parameters.values())[2:]
+
+    assert (model.name, {each.name: each.default for each in parameters}) == (name, model.arguments)
 
 
 def test_factories_bear_their_own_names():

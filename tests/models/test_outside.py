@@ -25,6 +25,10 @@ def tiny(input_shape, num_classes, filters: int, title):
     return keras.Model(inputs, keras.layers.Dense(num_classes)(x), name=title)
 
 
+def defaulted(input_shape, num_classes, filters: int = 4):
+    return tiny(input_shape, num_classes, filters, "defaulted")
+
+
 def odd(input_shape, num_classes):
     raise ValueError("depth 9 must be even")
 
@@ -101,6 +105,8 @@ def test_a_file_of_the_folder_hides_no_installed_module(networks):
         ("os:system", {}, "must be a function whose first parameters are input_shape and"),
         ("shutil:rmtree", {}, "must be a function whose first parameters are input_shape and"),
         ("my_networks:tiny", {"filters": 4}, "lacks title; add to 'model'"),
+        # A recipe states all arguments, so that no default can change it later.
+        ("my_networks:defaulted", {}, "lacks filters; add to 'model'"),
         ("my_networks:tiny", {"filtres": 4}, "no argument 'filtres'; did you mean 'filters'?"),
         ("my_networks:tiny", {"filters": "4", "title": "x"}, "filters='4': "),
         ("my_networks:odd", {}, "depth 9 must be even"),

@@ -16,6 +16,7 @@ from pathlib import Path
 
 # TensorFlow, oneDNN and XLA read these as they start.
 os.environ |= {
+    "TF_ENABLE_ONEDNN_OPTS": "1",
     "ONEDNN_MAX_CPU_ISA": "AVX2",
     "XLA_FLAGS": "--xla_cpu_max_isa=AVX2",
     "TF_NUM_INTRAOP_THREADS": "2",

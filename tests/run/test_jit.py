@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from cifar_keras import records
+from cifar_keras.data.recorded import Inputs
 from cifar_keras.distribute.devices import make_strategy
 from cifar_keras.errors import DeviceError
 from cifar_keras.experiment.compiled import uses_jit
@@ -59,7 +60,8 @@ def test_a_worker_with_one_gpu_of_several_workers_is_no_single_gpu():
 @pytest.fixture
 def begun(job, dataset):
     """The job's folder, its run started with steps that are not compiled."""
-    open_run(job, dataset.provenance, ["CPU:0"])
+    inputs = Inputs.of(dataset, job.recipe.data).record()
+    open_run(job, dataset.provenance, ["CPU:0"], inputs)
     record(job.folder, "started", Position(), machine(["CPU:0"], jit=False))
     return job.folder
 

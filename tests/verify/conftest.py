@@ -103,8 +103,12 @@ def edit():
 
 @pytest.fixture
 def of_an_earlier_version(folder):
-    """The folder as it was written before the hashes of its files were kept; without tta.json."""
-    (folder / records.TTA).unlink()
+    """The folder as it was written before the hashes of its files were kept; without tta.json.
+
+    Nor did it record how images were normalised.
+    """
+    for name in (records.TTA, records.PREPROCESSING):
+        (folder / name).unlink()
     tree = json.loads((folder / records.RUN).read_text())
     tree["events"] = [each for each in tree["events"] if each["kind"] != "evaluated"]
     for event in tree["events"]:

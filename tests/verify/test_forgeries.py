@@ -14,7 +14,7 @@ from cifar_keras.verify import network, verify_run
 # Keras 3.15 saves variables through np.array(variable), which NumPy 2.4 warns of.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
-HASHES = ("history.csv", "result.json", "final.weights.h5")
+HASHES = ("preprocessing.json", "history.csv", "result.json", "final.weights.h5")
 
 
 def edit_row(folder, number, **cells):
@@ -68,6 +68,27 @@ def test_an_edited_history_is_detected_without_its_hash(
     edit_row(of_an_earlier_version, row, **cells)
 
     assert found in failing(of_an_earlier_version)
+
+
+@pytest.mark.parametrize(
+    ("key", "place"), [("mean", 0), ("factor", 2), ("class_names", 9)], ids=lambda each: str(each)
+)
+def test_another_preprocessing_than_that_of_the_data_is_detected(
+    folder, checks, failing, key, place
+):
+    path = folder / records.PREPROCESSING
+    content = json.loads(path.read_text())
+    content[key][place] = "wolf" if key == "class_names" else 1.001 * content[key][place]
+    path.write_text(json.dumps(content))
+
+    assert set(failing(folder)) == {"preprocessing.json", "preprocessing.json again"}
+    assert key.split("_")[0] in checks(folder)["preprocessing.json again"].note
+
+
+def test_a_removed_preprocessing_is_detected(folder, failing):
+    (folder / records.PREPROCESSING).unlink()
+
+    assert failing(folder) == ["preprocessing.json"]
 
 
 def test_a_history_that_was_cut_is_detected(of_an_earlier_version, failing):

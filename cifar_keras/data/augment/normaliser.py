@@ -7,7 +7,8 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from cifar_keras.data.augment.batch import Batch, Transform
-from cifar_keras.data.normalise import Normalization, contrast_terms_of_set, normalise
+from cifar_keras.data.normalise import Normalization, contrast_terms_of_set
+from cifar_keras.pixels import normalise
 
 
 class Normaliser(Transform):

@@ -4,7 +4,7 @@ import pytest
 
 from cifar_keras.data.normalise import normalization
 from cifar_keras.data.pipeline import evaluation_batches
-from cifar_keras.data.preprocessing import LikeliestName, Preprocessing
+from cifar_keras.layers.preprocessing import LikeliestName, Preprocessing
 from cifar_keras.recipe import Data
 
 IMAGES = np.random.RandomState(0).randint(0, 256, (9, 32, 32, 3)).astype(np.uint8)

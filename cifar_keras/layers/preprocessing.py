@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
-from cifar_keras.data.normalise import centre, contrast_terms, normalise
+from cifar_keras.pixels import centre, contrast_terms, normalise
 
 
 @keras.saving.register_keras_serializable(package="cifar_keras")
