@@ -160,10 +160,12 @@ def _python() -> str:
     import cifar_keras
 
     text = "# Python\n\n```python\nimport cifar_keras as ck\n```\n\n"
-    for name in getattr(cifar_keras, "__all__", []):
+    for name in sorted(cifar_keras.__all__, key=lambda name: name[0].isupper()):
+        # Modules have pages of their own, and the version is no function.
+        if name in ("__version__", "layers", "models"):
+            continue
         value = getattr(cifar_keras, name)
-        if callable(value):
-            text += f"::: {value.__module__}.{value.__qualname__}\n\n"
+        text += f"::: {value.__module__}.{value.__qualname__}\n\n"
     return text + "See also the [layers](layers.md) and the [networks](models.md).\n"
 
 
