@@ -1,7 +1,7 @@
 """Pages of the site that are generated: results, recipes, commands, notebooks, and their links.
 
-A link in a page is relative to its file in the repository, so that it works there, too. On the site it
-leads to the page made from that file, or else to the file in the repository (PROJECT_URL).
+A link in a page is relative to its file in the repository, so that it works there, too. On the site
+it leads to the page made from that file, or else to the file in the repository (PROJECT_URL).
 """
 
 import argparse
@@ -97,9 +97,10 @@ def _recipes() -> Iterator[tuple[str, str]]:
         below = f"Everything else is as in [`{base}`]({base}.yaml).\n\n" if base else ""
         yield (
             path.stem,
-            f'# {path.stem}\n\n{keys["title"]}.\n\n```yaml title="recipes/{path.name}"\n{text}```\n\n'
+            f"# {path.stem}\n\n{keys['title']}.\n\n"
+            f'```yaml title="recipes/{path.name}"\n{text}```\n\n'
             f"{below}`cifar-keras recipes show {path.stem}` prints it in full, with its network. "
-            "[All results](../reports/comparison.md), [how to read a recipe](../docs/recipes.md).\n",
+            "[All results](../reports/comparison.md), [about recipes](../docs/recipes.md).\n",
         )
 
 
@@ -111,10 +112,8 @@ def _recipe_list() -> str:
     for path in sorted((ROOT / "recipes").glob("*.yaml")):
         recipe = load_recipe(path)
         published = f"{recipe.reference.accuracy} %" if recipe.reference else ""
-        row = (
-            f"| [`{path.stem}`]({path.name}) | {recipe.title} | {recipe.dataset} | {published} |\n"
-        )
-        groups.setdefault(recipe.system, []).append(row)
+        cells = (f"[`{path.stem}`]({path.name})", recipe.title, recipe.dataset, published)
+        groups.setdefault(recipe.system, []).append(f"| {' | '.join(cells)} |\n")
     text = "# All recipes\n\nA recipe is a YAML file that says how one network is trained.\n"
     for system in sorted(groups, key=lambda name: (name not in SYSTEMS, name)):
         title = f"{SYSTEMS[system].name} (system {system})" if system in SYSTEMS else system
@@ -161,10 +160,12 @@ def _python() -> str:
     import cifar_keras
 
     text = "# Python\n\n```python\nimport cifar_keras as ck\n```\n\n"
-    for name in getattr(cifar_keras, "__all__", []):
+    for name in sorted(cifar_keras.__all__, key=lambda name: name[0].isupper()):
+        # Modules have pages of their own, and the version is no function.
+        if name in ("__version__", "layers", "models"):
+            continue
         value = getattr(cifar_keras, name)
-        if callable(value):
-            text += f"::: {value.__module__}.{value.__qualname__}\n\n"
+        text += f"::: {value.__module__}.{value.__qualname__}\n\n"
     return text + "See also the [layers](layers.md) and the [networks](models.md).\n"
 
 
@@ -187,5 +188,7 @@ def _output(output) -> str:
         picture = data["image/png"].replace("\n", "")
         return f'<img alt="output" src="data:image/png;base64,{picture}">'
     if "text/html" in data:
-        return "".join(data["text/html"])
+        # Without a class it is a table like any other of the site.
+        table = re.sub(r"<style.*?</style>", "", data["text/html"], flags=re.DOTALL)
+        return table.replace('border="1" class="dataframe"', "")
     return f"```text\n{output.get('text') or data.get('text/plain', '')}\n```"
