@@ -131,6 +131,21 @@ def test_a_signal_to_one_worker_stops_all_at_one_step(recipe, tmp_path, unbroken
     same_bits(again.folder, unbroken)
 
 
+def test_workers_validate_together(recipe, tmp_path):
+    held = tmp_path / "noisy.yaml"
+    held.write_text(recipe.read_text().replace("data: {", "data: {validation: 100, "))
+
+    both = pair(held, tmp_path / "runs")
+
+    codes, told = both.ended()
+    assert codes == [0, 0], told
+    assert all(row.validation_accuracy is not None for row in records.read_history(both.folder))
+    command = [sys.executable, str(NOISY), "verify", str(both.folder)]
+    verified = subprocess.run(command, capture_output=True, text=True)
+    assert "result.json validation.correct again" in verified.stdout
+    assert verified.returncode == 0, verified.stdout
+
+
 def test_tf_config_names_the_workers_too(recipe, tmp_path, unbroken, same_bits):
     chief, other = addresses().split(",")
     cluster = {"chief": [chief], "worker": [other]}
