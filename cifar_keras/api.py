@@ -223,7 +223,8 @@ def _command(request: Request, recipe: str, overrides: Sequence[str]) -> tuple[s
     for override in overrides:
         command += ["--set", override]
     if request.test_every != 1:
-        command += ["--test-every", str(request.test_every)] if request.test_every else ["--no-test"]
+        every = request.test_every
+        command += ["--test-every", str(every)] if every else ["--no-test"]
     for option, value in {"--devices": request.devices, "--jit": request.jit}.items():
         if value != "auto":
             command += [option, value]

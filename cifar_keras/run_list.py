@@ -59,7 +59,7 @@ class Standing(NamedTuple):
     """How far a run is: `done` epochs of `total`; `accuracy` is that of the last test.
 
     It is None before the first test, `seconds_left` before the first epoch. `state` is "running",
-    "done", "failed" or "interrupted". `validation` is the last validation accuracy, if there is any.
+    "done", "failed" or "interrupted". `validation` is the last validation accuracy, if any.
     """
 
     done: float
