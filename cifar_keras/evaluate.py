@@ -23,6 +23,7 @@ from cifar_keras.experiment.compiled import uses_jit
 from cifar_keras.experiment.network import build_network
 from cifar_keras.files import sha256_of
 from cifar_keras.provenance import machine, new_event, now
+from cifar_keras.terminal import images_bar
 from cifar_keras.views import VIEW_WEIGHTS, airbench_views
 
 # Of equal width, over the confidence.
@@ -190,16 +191,25 @@ def load_network(folder: Path, run: records.Run, weights: Path | None = None) ->
 
 def plain_logits(model: keras.Model, run: records.Run, dataset: Dataset) -> NDArray[np.float32]:
     """What the network says of each test image, (N, outputs)."""
-    logits: NDArray[np.float32] = model.predict(_tests(run, dataset), verbose=0)
+    total, batch = len(dataset.test.labels), run.recipe.data.batch_size
+    with images_bar("testing", total) as done:
+        shown = keras.callbacks.LambdaCallback(
+            on_predict_batch_end=lambda number, logs: done(min(total, (number + 1) * batch))
+        )
+        logits: NDArray[np.float32] = model.predict(
+            _tests(run, dataset), callbacks=[shown], verbose=0
+        )
     return logits
 
 
 def averaged_logits(model: keras.Model, run: records.Run, dataset: Dataset) -> NDArray[np.float64]:
     """What the network says of six views of each test image, averaged, (N, outputs)."""
-    batches = []
-    for images, _ in _tests(run, dataset):
-        logits = [model.predict_on_batch(view) for view in airbench_views(images)]
-        batches.append(np.tensordot(VIEW_WEIGHTS, logits, axes=1))
+    batches: list[NDArray[np.float64]] = []
+    with images_bar("testing with TTA", len(dataset.test.labels)) as done:
+        for images, _ in _tests(run, dataset):
+            logits = [model.predict_on_batch(view) for view in airbench_views(images)]
+            batches.append(np.tensordot(VIEW_WEIGHTS, logits, axes=1))
+            done(sum(map(len, batches)))
     return np.concatenate(batches)
 
 

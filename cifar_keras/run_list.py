@@ -46,8 +46,8 @@ def _row(folder: Path, run: records.Run) -> tuple[str, ...]:
 class Standing(NamedTuple):
     """How far a run is: `done` epochs of `total`; `accuracy` is that of the last test.
 
-    It is None before the first test, `seconds_left` before the first epoch. `state` is "running", "done",
-    "failed" or "interrupted".
+    It is None before the first test, `seconds_left` before the first epoch. `state` is "running",
+    "done", "failed" or "interrupted".
     """
 
     done: float

@@ -16,6 +16,7 @@ from cifar_keras.errors import DeviceError, Interrupted
 from cifar_keras.extras import require
 from cifar_keras.quiet import import_tensorflow
 from cifar_keras.run.signals import ending_at_once, number_of, terminated_as_interrupted
+from cifar_keras.terminal import loading
 
 if TYPE_CHECKING:
     from cifar_keras.records import Result
@@ -75,6 +76,7 @@ def _train_one(options: argparse.Namespace) -> None:
     overrides = altering(options.set)
     name = records.run_name(path.stem, seed, options.budget, overrides, recipe.precision)
     folder = options.run_dir / name
+    loading(f"{recipe.dataset} and TensorFlow")
     dataset = load(recipe.dataset, options.data_dir, mirrors=options.mirror)
 
     import_tensorflow()

@@ -35,8 +35,9 @@ class FinishedRun(NamedTuple):
     """A row of the table of runs; accuracies and errors are in percent.
 
     `folder` is relative to the folder of runs that holds it, `augmented` NaN where `evaluate --tta`
-    was not run on these weights, `best` NaN where not every epoch was tested. `weights`: whether any lie in the folder, for `verify` to find the
-    figure again. `history` has the columns of history.csv.
+    was not run on these weights, `best` NaN where not every epoch was tested. `weights`: whether
+    any lie in the folder, for `verify` to find the figure again. `history` has the columns of
+    history.csv.
     """
 
     name: str

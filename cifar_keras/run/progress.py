@@ -66,8 +66,8 @@ class Progress(keras.callbacks.Callback):
         stage = self.plan.stages[self.position.stage]
         self.begin_step = self._step_before(self.position.step + 1)
         note = "" if self.estimated else "compiling the first step"
-        steps = min(self.per_epoch, stage.steps - self.begin_step)
-        self.bar.begin(f"epoch {self._epoch()}", steps, note)
+        self.steps = min(self.per_epoch, stage.steps - self.begin_step)
+        self.bar.begin(f"epoch {self._epoch()}", self.steps, note)
 
     def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
         if not self.estimated:
@@ -133,7 +133,7 @@ class Progress(keras.callbacks.Callback):
     def _note(self) -> str:
         position = self.position
         rate = self.plan.stages[position.stage].rate(position.step - 1)
-        parts = [f"{position.step - self.begin_step}", f"lr {rate:.3g}"]
+        parts = [f"step {position.step - self.begin_step}/{self.steps}", f"lr {rate:.3g}"]
         seconds = time.perf_counter() - self.timed
         if self.step > self.timed_step and self.estimated:
             images = (self.step - self.timed_step) * self.batch_size
