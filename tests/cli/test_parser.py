@@ -158,21 +158,39 @@ TRAIN = ("train", "--recipe", "demo")
             ),
             "--precision float32 contradicts --set precision=mixed_float16",
         ),
-        ((*TRAIN, "--budget", "0"), "argument --budget: '0' is no positive number; write 0.1, say"),
-        ((*TRAIN, "--budget", "-1"), "argument --budget: '-1' is no positive number; write 0.1"),
-        ((*TRAIN, "--budget", "abc"), "argument --budget: 'abc' is no positive number; write 0.1"),
-        ((*TRAIN, "--budget", "nan"), "argument --budget: 'nan' is no positive number; write 0.1"),
-        ((*TRAIN, "--budget", "inf"), "argument --budget: 'inf' is no positive number; write 0.1"),
+        (
+            (*TRAIN, "--budget", "0"),
+            "argument --budget: '0' is not a positive number; write",
+        ),
+        ((*TRAIN, "--budget", "-1"), "argument --budget: '-1' is not a positive number; write"),
+        (
+            (*TRAIN, "--budget", "abc"),
+            "argument --budget: 'abc' is not a positive number; write",
+        ),
+        (
+            (*TRAIN, "--budget", "nan"),
+            "argument --budget: 'nan' is not a positive number; write",
+        ),
+        (
+            (*TRAIN, "--budget", "inf"),
+            "argument --budget: 'inf' is not a positive number; write",
+        ),
         ((*TRAIN, "--budget", "1e9"), "argument --budget: '1e9' is not from 0.000001 to 1000"),
         ((*TRAIN, "--budget", "1e-7"), "argument --budget: '1e-7' is not from 0.000001 to 1000"),
         ((*TRAIN, "--budget"), "argument --budget: expected one argument"),
-        ((*TRAIN, "--seed", "-1"), "argument --seed: '-1' is no whole number from 0 to 2147483647"),
-        ((*TRAIN, "--seed", "1.5"), "argument --seed: '1.5' is no whole number from 0 to"),
-        ((*TRAIN, "--seed", "one"), "argument --seed: 'one' is no whole number from 0 to"),
-        ((*TRAIN, "--seed", "²"), "argument --seed: '²' is no whole number from 0 to"),
-        ((*TRAIN, "--seed", str(2**31)), "argument --seed: '2147483648' is no whole number from 0"),
-        ((*TRAIN, "--seeds", "1,x"), "argument --seeds: 'x' is no whole number from 0 to"),
-        ((*TRAIN, "--seeds", "1,,2"), "argument --seeds: '' is no whole number from 0 to"),
+        (
+            (*TRAIN, "--seed", "-1"),
+            "argument --seed: '-1' is not a whole number from 0 to",
+        ),
+        ((*TRAIN, "--seed", "1.5"), "argument --seed: '1.5' is not a whole number from 0 to"),
+        ((*TRAIN, "--seed", "one"), "argument --seed: 'one' is not a whole number from 0 to"),
+        ((*TRAIN, "--seed", "²"), "argument --seed: '²' is not a whole number from 0 to"),
+        (
+            (*TRAIN, "--seed", str(2**31)),
+            "argument --seed: '2147483648' is not a whole number",
+        ),
+        ((*TRAIN, "--seeds", "1,x"), "argument --seeds: 'x' is not a whole number from 0 to"),
+        ((*TRAIN, "--seeds", "1,,2"), "argument --seeds: '' is not a whole number from 0 to"),
         (
             (*TRAIN, "--seed", "1", "--seeds", "1,2"),
             "argument --seeds: not allowed with argument --seed",
@@ -180,7 +198,7 @@ TRAIN = ("train", "--recipe", "demo")
         *(
             (
                 (*TRAIN, "--checkpoint-every", text),
-                f"argument --checkpoint-every: '{text}' is no time and no number of steps; "
+                f"argument --checkpoint-every: '{text}' is neither a time nor a number of steps; "
                 "write 10min or 500steps",
             )
             for text in ("0", "-1", "abc", "nan", "inf", "0steps", "1.5steps", "steps", "10h")
