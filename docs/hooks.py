@@ -99,7 +99,7 @@ def _recipes() -> Iterator[tuple[str, str]]:
             path.stem,
             f"# {path.stem}\n\n{keys['title']}.\n\n"
             f'```yaml title="recipes/{path.name}"\n{text}```\n\n'
-            f"{below}`cifar-keras recipes show {path.stem}` prints it in full, with its network. "
+            f"{below}`cifar-keras recipes show {path.stem} --yaml` prints it in full. "
             "[All results](../reports/comparison.md), [about recipes](../docs/recipes.md).\n",
         )
 
