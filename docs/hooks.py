@@ -166,7 +166,7 @@ def _python() -> str:
             continue
         value = getattr(cifar_keras, name)
         text += f"::: {value.__module__}.{value.__qualname__}\n\n"
-    return text + "See also the [layers](layers.md) and the [networks](models.md).\n"
+    return text + "See also [layers](layers.md), [networks](models.md), [examples](../python.md).\n"
 
 
 def _notebook(path: Path) -> str:
