@@ -26,7 +26,7 @@ PIP := $(BIN)/python -m pip install --quiet $(if $(CONSTRAINTS),--constraint $(C
 PROJECT_FILES := setup.cfg pyproject.toml $(CONSTRAINTS)
 
 .PHONY: help install demo test check lint types imports reproduce-all reproduce-cifar10 \
-	reproduce-cifar100 report docs dist kills fuzz bench profiles trials parity clean
+	reproduce-cifar100 report reports docs dist kills fuzz bench profiles trials parity clean
 
 help: ## list the commands
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | \
@@ -51,10 +51,10 @@ $(VENV)/.installed-dev: $(VENV)/.installed-test
 
 install: $(VENV)/.installed ## make a virtual environment and install cifar-keras into it
 
-demo: $(VENV)/.installed ## train a small network on drawn images and report it: two minutes, no data
+demo: $(VENV)/.installed ## train a small network on synthetic images and report it: two minutes, no data
 	$(BIN)/cifar-keras train --recipe demo --run-dir demo/runs
 	$(BIN)/cifar-keras evaluate demo/runs/demo/seed-1
-	$(BIN)/cifar-keras report --run-dir demo/runs --output demo/reports
+	$(BIN)/cifar-keras report --run-dir demo/runs
 
 test: $(VENV)/.installed-test ## run the fast tests
 	$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile
@@ -94,8 +94,14 @@ reproduce-cifar10: $(VENV)/.installed ## system C on CIFAR-10 [RECIPES="resnet20
 reproduce-cifar100: $(VENV)/.installed ## system A on CIFAR-100 [RECIPES="..."] [BUDGET=0.1]
 	$(call reproduce,$(call listed,$(or $(RECIPES),inception_rrelu)))
 
-report: $(VENV)/.installed ## write reports/ from the runs
+report: $(VENV)/.installed ## compare the runs with the published results, into runs/report/
 	$(BIN)/cifar-keras report --run-dir $(RUN_DIR)
+
+reports: $(VENV)/.installed ## for maintainers: write everything that is generated and committed
+	$(BIN)/cifar-keras report --publish
+	$(BIN)/python -m benchmarks --table
+	$(BIN)/python -m benchmarks.profiles --table
+	$(BIN)/python -m benchmarks.trials --table
 
 docs: $(VENV)/.installed-dev ## build the documentation site into site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet

@@ -45,6 +45,7 @@ def main() -> None:
     parser.add_argument("--precision", choices=get_args(Precision), default=FLOAT32)
     parser.add_argument("--data-dir", type=Path, default=None)
     parser.add_argument("--output", type=Path, default=Path("reports"))
+    parser.add_argument("--table", action="store_true", help="profile nothing, write anew")
     parser.add_argument("--one", nargs=3, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.one:
@@ -58,7 +59,7 @@ def main() -> None:
             parser.error(f"unknown family '{name}'; there are {', '.join(FAMILIES)}")
     kept = options.output / "profiles.json"
     found: Figures = json.loads(kept.read_text()) if kept.exists() else {}
-    for name in options.families or list(FAMILIES):
+    for name in options.families or ([] if options.table else list(FAMILIES)):
         family = FAMILIES[name]
         for size in family.sizes:
             print(name, family.case(size), flush=True)
@@ -210,13 +211,13 @@ def page(found: Figures) -> str:
     lines = [
         "# Where the time of a step goes",
         "",
-        "Written by `python -m benchmarks.profiles` from `profiles.json`; do not edit. Operations "
-        "run side by side on",
-        "two threads, so that their times add up to more than the step's. **MB** is what they read "
-        "and write by the shapes of",
-        "the step's graph, before TensorFlow's own rewriting; **copies** are the operations that "
-        "only move memory. Below, the",
-        "primitives of oneDNN inside of them, changes of layout (`reorder`) among them.",
+        "Written by `make profiles` from `profiles.json`; do not edit. Operations run in parallel "
+        "on two threads, so their",
+        "times add up to more than the step's. **MB** is what they read and write, from the shapes "
+        "in the step's graph before",
+        "TensorFlow optimizes it. **copies** are the operations that only move memory. The second "
+        "table of a section has the",
+        "oneDNN primitives inside these operations, including changes of layout (`reorder`).",
         "",
     ]
     for name, figures in found.items():

@@ -23,17 +23,17 @@ from benchmarks.table_of_runs import table_of_runs
 _INTRODUCTION = f"""\
 # Speed
 
-Written by `make bench` from `benchmarks.json`; do not edit. Medians with the smallest and the
-largest of the repeats, which alternate among all contenders of a table; a ratio is that of each
-round, of which the same is given. [benchmarks/README.md](../benchmarks/README.md) describes each
-contender.
+Written by `make bench` from `benchmarks.json`; do not edit. A figure is the median of several
+repeats, with the smallest and the largest in brackets. The contenders of a table take turns. A
+ratio is computed in each round; its median, smallest and largest are given.
+[benchmarks/README.md](../benchmarks/README.md) describes each contender.
 
 ![training rates](benchmarks.svg)
 
-A contender is compared with ours in its own precision. So is the limit: the fastest matrix product
-in TensorFlow or PyTorch with sides of {", ".join(_SMALLER)} or {_LARGEST}, measured in turns
-with the family. A training step counts as 6 operations for each multiply-add of the forward pass;
-the gradient of the images, which nobody needs, is counted with them.
+Contenders are compared with ours in the same precision. The limit is the fastest matrix product in
+that precision, in TensorFlow or PyTorch, with sides of {", ".join(_SMALLER)} or {_LARGEST},
+measured in the same rounds. A training step counts as 6 operations per multiply-add of the forward
+pass. That includes the gradient with respect to the images, which no training needs.
 """
 
 

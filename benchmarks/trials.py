@@ -28,7 +28,6 @@ from cifar_keras.provenance import hardware, onednn, versions
 from cifar_keras.quiet import import_tensorflow
 from cifar_keras.recipe import Recipe, load_recipe, recipe_names, recipe_path
 from cifar_keras.records import HISTORY, read_history
-from cifar_keras.report.published import originals
 
 FEW, MANY = 20, 100
 # Test images that are shown.
@@ -54,13 +53,15 @@ def main() -> None:
     )
     parser.add_argument("--data-dir", type=Path, default=None)
     parser.add_argument("--output", type=Path, default=Path("reports/trials.md"))
+    parser.add_argument("--table", action="store_true", help="try nothing, write the table anew")
     options = parser.parse_args()
     if options.one:
         figures = trial(load_recipe(recipe_path(options.one)), options.data_dir, options.patience)
         write_bytes(_file(options.one), (json.dumps(figures, indent=1) + "\n").encode())
         return
     shipped = [n for n in recipe_names() if not load_recipe(recipe_path(n)).synthetic]
-    for name in options.recipes or [n for n in shipped if not _file(n).exists()]:
+    untried = [] if options.table else [n for n in shipped if not _file(n).exists()]
+    for name in options.recipes or untried:
         command = [sys.executable, "-m", "benchmarks.trials", "--one", name]
         command += ["--patience", str(options.patience)]
         if options.data_dir:
@@ -150,40 +151,38 @@ def _table(names: list[str]) -> str:
         f"TensorFlow {t['versions']['tensorflow']}, Keras {t['versions']['keras']}"
         for t in trials.values()
     }
-    theirs = {(each.recipe, each.quantity): each.value for each in originals().itertuples()}
     lines = [
         "# The first steps of every recipe",
         "",
         f"Written by `make trials` on {'; '.join(sorted(machines))};",
         f"{'; '.join(sorted(packages))}.",
-        "Some steps on real CIFAR, at the recipe's own rates. **Loss** is the mean of the batches "
-        "of the first and of the last",
-        "quarter of these steps, in training mode. The estimate of the whole run counts a test "
-        "after each epoch. **Theirs** is what",
-        "the originals tell, of their own GPUs. Other work may have run beside it: rates are lower "
-        "bounds. `*`: with random",
-        "weights in place of the published ones. **Version** is that of this package.",
+        "Each recipe takes some steps on real CIFAR, at its own learning rate. **Loss** is the "
+        "mean over the batches",
+        "of the first and of the last quarter of these steps, in training mode. The estimate of a "
+        "full run counts an",
+        "evaluation after each epoch. Other jobs may have been running on the machine, so rates "
+        "are lower bounds.",
+        "**Version** is that of this package. `*`: with random weights instead of the published "
+        "ones. What the originals",
+        "report of time and memory is on the systems' pages.",
         "",
-        "| recipe | version | steps | loss, first quarter | last quarter | images/s | s/epoch | "
-        "theirs | whole run, about | theirs, s | peak MiB | theirs |",
-        "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+        "| recipe | version | steps | loss, first and last quarter | images/s | s/epoch | full "
+        "run, about | peak memory, MiB |",
+        "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
     for name, t in trials.items():
         star = "*" if t["pretrained_left_out"] else ""
         lines.append(
             f"| `{name}`{star} | {t['versions']['cifar_keras']} | {t['steps']} | "
-            f"{t['first_quarter_loss']:.4f} | {t['last_quarter_loss']:.4f} | "
+            f"{t['first_quarter_loss']:.4f}, {t['last_quarter_loss']:.4f} | "
             f"{t['images_per_second']:.4g} | {t['seconds_per_epoch']:,.0f} | "
-            f"{theirs.get((name, 'seconds_per_epoch'), '')} | "
-            f"{duration(t['seconds_per_run'])} | {theirs.get((name, 'seconds'), '')} | "
-            f"{t['peak_memory_mib']:,} | "
-            f"{theirs.get((name, 'memory_mib'), '')} |"
+            f"{duration(t['seconds_per_run'])} | {t['peak_memory_mib']:,} |"
         )
     return "\n".join([*lines, "", *_first_epochs()])
 
 
 def _first_epochs() -> list[str]:
-    """The epochs of system A that have been trained so far, beside the original's log."""
+    """The epochs of system A that have been trained so far, next to the original's log."""
     if not (SYSTEM_A / HISTORY).exists():
         return []
     published = {
@@ -192,10 +191,10 @@ def _first_epochs() -> list[str]:
         if row["stage"] == "1"
     }
     lines = [
-        "# System A's first epochs beside the original's log",
+        "# The first epochs of sub-Inception + RReLU (system A) next to the original's log",
         "",
-        f"`inception_rrelu`, seed 1, from `{SYSTEM_A}`; accuracy in percent, on the training "
-        "images in training mode over the epoch.",
+        f"`inception_rrelu`, seed 1, from `{SYSTEM_A}`. Accuracy in percent; that on the training "
+        "images is the mean over the epoch, in training mode.",
         "",
         "| epoch | train, ours | train, original | test, ours | test, original |",
         "| ---: | ---: | ---: | ---: | ---: |",

@@ -114,7 +114,7 @@ def _recipe_list() -> str:
         published = f"{recipe.reference.accuracy} %" if recipe.reference else ""
         cells = (f"[`{path.stem}`]({path.name})", recipe.title, recipe.dataset, published)
         groups.setdefault(recipe.system, []).append(f"| {' | '.join(cells)} |\n")
-    text = "# All recipes\n\nA recipe is a YAML file that says how one network is trained.\n"
+    text = "# Recipe files\n\nA recipe is a YAML file that says how one network is trained.\n"
     for system in sorted(groups, key=lambda name: (name not in SYSTEMS, name)):
         title = f"{SYSTEMS[system].name} (system {system})" if system in SYSTEMS else system
         text += f"\n## {title}\n\n"

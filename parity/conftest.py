@@ -44,11 +44,11 @@ def header() -> str:
     """What stands above the table."""
     ours = versions()
     return (
-        "Written by `make parity`: the same weights, inputs and noise through our code "
-        f"(TensorFlow {ours['tensorflow']},\nKeras {ours['keras']}) and through networks, rules "
-        "and operators of the originals' frameworks, on a CPU, in float32\nwhere nothing else is "
-        "said. An error is relative, the largest difference over the largest magnitude, and of\n"
-        "the worst variable where there are several."
+        "Written by `make parity`. The same weights, inputs and noise go through our code "
+        f"(TensorFlow {ours['tensorflow']},\nKeras {ours['keras']}) and through the networks, "
+        "rules and operators of the originals' frameworks, on a CPU, in\nfloat32 unless stated "
+        "otherwise. An error is the largest difference divided by the largest magnitude. With "
+        "several\nvariables it is that of the worst one."
     )
 
 

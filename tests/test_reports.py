@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import pytest
@@ -8,19 +9,18 @@ from cifar_keras.report import write_report
 ROOT = Path(__file__).resolve().parent.parent
 REPORTS = ROOT / "reports"
 # Other commands write into reports/, too.
-OURS = ("comparison.*", "index.html", "system_*.md", "cards/*", "curves/*")
+OURS = ("comparison.*", "recipes.md", "index.html", "system_*.md", "cards/*", "curves/*")
 
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory):
     """What `cifar-keras report` makes of the committed runs alone."""
     folder = tmp_path_factory.mktemp("checkout")
-    readme = folder / "README.md"
-    readme.write_text((ROOT / "README.md").read_text())
+    (folder / "README.md").write_text((ROOT / "README.md").read_text())
     (folder / "reports").mkdir()
     (folder / "reports" / "runs").symlink_to(REPORTS / "runs")
     recipes = [(name, load_recipe(recipe_path(name))) for name in recipe_names()]
-    write_report(recipes, [REPORTS / "runs"], folder / "reports", readme)
+    write_report(recipes, [REPORTS / "runs"], folder / "reports", root=folder)
     return folder
 
 
@@ -40,6 +40,15 @@ def test_each_committed_file_is_what_the_report_writes_today(written, name):
 
 def test_the_results_in_the_readme_are_what_the_report_writes_today(written):
     assert (ROOT / "README.md").read_text() == (written / "README.md").read_text()
+
+
+@pytest.mark.parametrize(
+    "path", [*sorted(REPORTS.glob("*.md")), ROOT / "README.md"], ids=lambda path: path.name
+)
+def test_a_table_has_at_most_eight_columns(path):
+    tables = [line for line in path.read_text().splitlines() if line.startswith("| ")]
+
+    assert max((len(re.split(r"(?<!\\)\|", line)) - 2 for line in tables), default=0) <= 8
 
 
 def test_no_committed_file_is_larger_than_2_mib_but_weights():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from cifar_keras.errors import RunError
 from cifar_keras.quiet import import_tensorflow
 
 
@@ -48,15 +49,29 @@ def evaluate(options: argparse.Namespace) -> None:
 
 
 def report(options: argparse.Namespace) -> None:
-    """Write the comparison, the pages, the curves and the README's results; print their paths."""
+    """Write the comparison, the pages and the curves; print the paths of the pages."""
     from cifar_keras.recipe import load_recipe, recipe_names, recipe_path
-    from cifar_keras.report import checkout_readme, write_report
+    from cifar_keras.report import checkout, write_report
 
+    root = checkout()
     recipes = [(name, load_recipe(recipe_path(name))) for name in recipe_names()]
-    # The report's own runs come last: of a run that lies in both places it shows the committed one.
-    roots = [*(options.run_dir or [Path("runs")]), options.output / "runs"]
-    for path in write_report(recipes, roots, options.output, checkout_readme(options.output)):
-        print(path)
+    if options.publish:
+        if options.run_dir or options.output:
+            options.parser.error("--publish has its own places; leave --run-dir and --output out")
+        if root is None:
+            raise RunError(
+                "report --publish writes into a checkout of cifar_keras, and this package is "
+                "installed without one; leave --publish out, or run it from a checkout"
+            )
+        out = root / "reports"
+        paths = write_report(recipes, [out / "runs"], out, root=root)
+    else:
+        roots = options.run_dir or [Path("runs")]
+        out = options.output or roots[0] / "report"
+        paths = write_report(recipes, roots, out, committed=root and root / "reports" / "runs")
+    for path in paths:
+        if path.parent not in (out / "cards", out / "curves"):
+            print(path)
 
 
 def list_runs(options: argparse.Namespace) -> None:

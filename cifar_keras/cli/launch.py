@@ -5,8 +5,11 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
+from pathlib import Path
 
 from cifar_keras.cli.arguments import to_go_on, with_command
+from cifar_keras.cli.queue import queued
+from cifar_keras.cli.training import take_precision
 from cifar_keras.distribute.launch import started, watch
 from cifar_keras.errors import DeviceError, RunError
 from cifar_keras.run.signals import listed
@@ -20,7 +23,8 @@ def launch(options: argparse.Namespace) -> int:
     given = {each.partition("=")[0] for each in command} & {"--workers", "--worker-index"}
     if given:
         raise DeviceError(f"launch gives {min(given)} to the workers itself; leave it out")
-    logs = [options.log_dir / f"worker-{index}.log" for index in range(options.local)]
+    folder = options.log_dir or _log_dir(command)
+    logs = [folder / f"worker-{index}.log" for index in range(options.local)]
     start = [sys.executable, "-m", "cifar_keras", *command]
     with listed() as received, started(start, logs) as workers:
         failed = watch(workers, received, logs[0])
@@ -34,3 +38,14 @@ def launch(options: argparse.Namespace) -> int:
             f"go on with: {to_go_on(options.argv)}"
         )
     return 0
+
+
+def _log_dir(command: list[str]) -> Path:
+    """Return `worker-logs/RECIPE/RUN` in the folder of run folders; of several runs the first's."""
+    from cifar_keras.cli.parser import parse
+
+    asked = parse(command)
+    take_precision(asked)
+    run = queued(asked)[0]
+    # Not in the run folder itself, which --fresh puts aside while the workers already log.
+    return asked.run_dir / "worker-logs" / run.folder.relative_to(asked.run_dir)

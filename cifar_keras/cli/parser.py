@@ -160,9 +160,8 @@ def _add_launch(actions: Commands[Parser]) -> None:
     parser.add_argument(
         "--log-dir",
         type=Path,
-        default=Path("worker-logs"),
         metavar="DIR",
-        help="where worker-0.log and the others go (default: worker-logs)",
+        help="where worker-0.log and the others go (default: worker-logs/RECIPE/RUN in --run-dir)",
     )
     parser.add_argument(
         "command", nargs=argparse.REMAINDER, metavar="train ...", help="what the workers run"
@@ -184,14 +183,20 @@ def _add_evaluate(actions: Commands[Parser]) -> None:
 
 
 def _add_report(actions: Commands[Parser]) -> None:
-    parser = add(actions, "report", "write the comparison table and the curves", commands.report)
-    add_run_dirs(parser, "folders of run folders, beside the report's own (default: runs)")
+    text = "compare runs with the published results: tables, curves and a page to open"
+    parser = add(actions, "report", text, commands.report)
+    add_run_dirs(parser, "folders of run folders (default: runs)")
     parser.add_argument(
         "--output",
         type=Path,
-        default=Path("reports"),
         metavar="DIR",
-        help="where the report goes (default: reports)",
+        help="where the report goes (default: report in the first --run-dir)",
+    )
+    parser.add_argument(
+        "--publish",
+        action="store_true",
+        help="for maintainers: write the checkout's reports/ and the results in README.md, "
+        "from the runs in reports/runs only",
     )
 
 

@@ -21,6 +21,18 @@ if TYPE_CHECKING:
 _STOPPED = (128 + signal.SIGINT, 128 + signal.SIGTERM)
 
 
+def queued(options: argparse.Namespace) -> list[Queued]:
+    """Return the runs that `train` was asked for, in their order.
+
+    Raises:
+        RecipeError: recipes are unknown or have mistakes.
+    """
+    from cifar_keras.run.queue import queue
+
+    seeds = options.seeds or [1 if options.seed is None else options.seed]
+    return queue(options.recipe, seeds, options.run_dir, options.budget, options.set)
+
+
 def train_each(options: argparse.Namespace) -> int:
     """Train what is not finished, past runs that fail, and print the folders of the finished.
 
@@ -28,10 +40,9 @@ def train_each(options: argparse.Namespace) -> int:
         CifarKerasError: something cannot be trained, and nothing was; or runs failed.
         Interrupted: a signal came; the running one has saved its state.
     """
-    from cifar_keras.run.queue import queue, queue_table
+    from cifar_keras.run.queue import queue_table
 
-    seeds = options.seeds or [1 if options.seed is None else options.seed]
-    runs = queue(options.recipe, seeds, options.run_dir, options.budget, options.set)
+    runs = queued(options)
     # What other workers have in this folder is not the run's.
     alone = options.workers is None and VARIABLE not in os.environ
     _check(options, runs, alone)

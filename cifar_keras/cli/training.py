@@ -25,7 +25,7 @@ _PLACES = ("--run-dir", "--data-dir", "--mirror", "--weights")
 
 def train(options: argparse.Namespace) -> int:
     """Train each recipe with each seed, and print the run folders."""
-    _take_precision(options)
+    take_precision(options)
     for tracker in _trackers(options):
         require(tracker, tracker, f"--{tracker}")
     if options.seeds or len(options.recipe) > 1:
@@ -40,7 +40,7 @@ def train(options: argparse.Namespace) -> int:
     return 0
 
 
-def _take_precision(options: argparse.Namespace) -> None:
+def take_precision(options: argparse.Namespace) -> None:
     """Make --precision the --set that it stands for."""
     if options.precision is None:
         return

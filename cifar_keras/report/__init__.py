@@ -11,13 +11,14 @@ from cifar_keras.report.curves import curve_figures
 from cifar_keras.report.figure import CREATOR, picture, settings
 from cifar_keras.report.finished import LeftOut
 from cifar_keras.report.page import index_html
-from cifar_keras.report.readme import checkout_readme, with_results
+from cifar_keras.report.readme import checkout, with_results
+from cifar_keras.report.recipe_list import recipe_list
 from cifar_keras.report.results import Results, Row, collect
 from cifar_keras.report.system_page import system_page
 from cifar_keras.report.systems import SYSTEMS
 from cifar_keras.report.table import comparison_markdown
 
-__all__ = ["LeftOut", "Results", "Row", "checkout_readme", "collect", "write_report"]
+__all__ = ["LeftOut", "Results", "Row", "checkout", "collect", "write_report"]
 
 # What a report writes where, below its folder; and within how many bytes it says so.
 _KINDS = ("curves/*.svg", "curves/*.png", "system_*.md", "cards/card_*.md")
@@ -28,31 +29,37 @@ def write_report(
     recipes: Sequence[tuple[str, Recipe]],
     roots: Sequence[Path],
     out: Path,
-    readme: Path | None = None,
+    *,
+    committed: Path | None = None,
+    root: Path | None = None,
 ) -> list[Path]:
-    """Write the whole report below `out`, and the results into `readme`; return their paths.
+    """Write the whole report below `out`; return the paths.
 
-    `roots` are folders of runs; see `finished_runs` for a run that lies below two of them.
-    Pictures, pages and cards of an earlier report that have no runs any more are removed.
+    `roots` are folders of runs; see `finished_runs` for a run that lies below two of them. The runs
+    below `committed` are shown in rows of their own. With `root`, that of a checkout, the results
+    in its README.md and the list of recipes are written, too. Pictures, pages and cards of an
+    earlier report that have no runs any more are removed.
 
     Raises:
-        RunError: `out` or `readme` cannot be written.
+        RunError: `out` or `root` cannot be written.
     """
-    results = collect(recipes, roots)
+    results = collect(recipes, roots, committed)
     cards = model_cards(results.rows, out / "runs")
     curves = pictures(results.rows)
     texts = {
         out / "comparison.md": comparison_markdown(results),
         out / "comparison.csv": comparison(results.rows).to_csv(index=False, lineterminator="\n"),
         out / "index.html": index_html(
-            results.rows, cards, rule="../docs/verdict.md" if readme else None
+            results.rows, cards, rule="../docs/verdict.md" if root else None
         ),
     }
     for key in sorted({row.recipe.system for row in results.rows} & SYSTEMS.keys()):
         texts[out / f"system_{key.lower()}.md"] = system_page(key, results.rows, curves)
     texts |= {out / "cards" / name: card for name, card in cards.items()}
-    if readme:
+    if root:
+        readme = root / "README.md"
         texts[readme] = with_results(readme.read_text(encoding="utf-8"), results.rows)
+        texts[out / "recipes.md"] = recipe_list(results.rows)
     contents = {path: text.encode() for path, text in texts.items()}
     contents |= {out / "curves" / name: content for name, content in curves.items()}
     for path, content in contents.items():

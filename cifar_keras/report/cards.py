@@ -1,4 +1,4 @@
-"""A model card for each weight file that lies beside the report."""
+"""A model card for each weight file next to the report."""
 
 from collections.abc import Sequence
 from contextlib import suppress
@@ -50,7 +50,7 @@ def _card(row: Row, sample: FinishedRun, weights: Path) -> str:
         size=weights.stat().st_size,
         sha256=digest,
         same=same,
-        rounded=f"| the last epoch with these weights | {100 * half.test_accuracy:.2f} |\n"
+        rounded=f"| after the last epoch, rounded as here | {100 * half.test_accuracy:.2f} |\n"
         if half
         else "",
         name=text.escaped(recipe.model.name),
@@ -59,22 +59,24 @@ def _card(row: Row, sample: FinishedRun, weights: Path) -> str:
         augmented=text.number(sample.augmented),
         again=text.code(f"cifar-keras evaluate reports/runs/{sample.folder}"),
         epochs=text.epochs(row),
-        whole="The whole recipe" if row.full else "Not the whole recipe as it is shipped",
+        whole="A full run of the shipped recipe"
+        if row.full
+        else "Not a full run of the shipped recipe",
         revision=text.escaped(sample.revision),
         hardware=text.escaped(sample.hardware),
         published=text.published(recipe.reference),
         verdict=verdict(row).text,
-        kind="Drawn images" if recipe.synthetic else "Photographs",
+        kind="Synthetic images" if recipe.synthetic else "Photographs",
         limit=_limit(row, recipe),
     )
 
 
 def _limit(row: Row, recipe: Recipe) -> str:
     if recipe.synthetic:
-        return "The images are drawn by this package: it says nothing of photographs."
+        return "The images are synthetic: it says nothing about photographs."
     if row.budget != "1":
         return (
-            f"A scaled run, {row.epochs:.4g} of {row.full_epochs:.4g} epochs: less accurate than "
-            "the network can be."
+            f"A scaled run, {row.epochs:.4g} of {row.full_epochs:.4g} epochs: less accurate than a "
+            "full run."
         )
-    return "An experiment reproduced, and no product: trained for a comparison on this test set."
+    return "A reproduced experiment, not a product: trained for a comparison on this test set."

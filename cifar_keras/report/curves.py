@@ -1,4 +1,4 @@
-"""Curves as figures: ours, each run and their mean, and the published one behind them."""
+"""Curves as figures: each run of ours and their mean, over the published curve."""
 
 from collections.abc import Iterator, Sequence
 from itertools import chain
@@ -30,7 +30,7 @@ _EACH = (BLUE, VERMILION, GREEN, PURPLE)
 _DASHED, _DOTTED = (0, (4, 3)), (0, (1, 1.8))
 _FEW = 30
 
-_DROP = ("step of the rate", {"color": QUIET, "linewidth": 0.8})
+_DROP = ("learning-rate drop", {"color": QUIET, "linewidth": 0.8})
 _EACH_RUN = ("each run", {"color": BLUE, "linewidth": 0.8, "alpha": 0.4})
 _UNFINISHED: Style = {"color": PURPLE, "linewidth": 1.2, "marker": "."}
 _PUBLISHED: Style = {"color": INK, "linewidth": 1.2, "linestyle": _DASHED}
@@ -57,7 +57,7 @@ def curve_figures(rows: Sequence[Row]) -> dict[str, Figure]:
 
 
 def curve_figure(row: Row, lines: Series, accuracy: bool = False) -> Figure:
-    """Return two panels: the whole run, and what follows the first step of the rate."""
+    """Return two panels: the full run, and what follows the first learning-rate drop."""
     points = len(mean_of(lines.test)) <= _FEW
     published = _published(row, lines)
     tested = list(_runs(lines.test, BLUE, 1.6, points))
@@ -87,7 +87,7 @@ def curve_figure(row: Row, lines: Series, accuracy: bool = False) -> Figure:
 
 
 def _published(row: Row, lines: Series) -> Line:
-    """The published curve, else the published figure across the panel, if it is of one view."""
+    """The published curve, else the published figure across the panel, unless it is with TTA."""
     reference = row.recipe.reference
     line = lines.published
     if line.empty and row.full and reference and not reference.augmented:

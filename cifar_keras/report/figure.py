@@ -42,7 +42,7 @@ _STYLE: Any = {
 _PNG: Any = {"dpi": 100, "pil_kwargs": {"compress_level": 1, "compress_type": 3}}
 _TICKS = 4
 
-# Inches: the figure's width, what stands around its panels, and their height.
+# Inches: the figure's width, the margins around its panels, and their height.
 _WIDTH, _LEFT, _RIGHT, _BETWEEN, _PANEL = 9.6, 0.66, 0.15, 0.7, 3.1
 _TITLE, _LINE, _AXIS, _ENTRY = 0.42, 0.18, 0.54, 0.195
 # A character of 9 points on average; a legend's lines, what separates them from their text and

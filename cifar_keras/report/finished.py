@@ -1,4 +1,4 @@
-"""Finished runs, read from their folders: each counted once, the unusable ones named."""
+"""Finished runs, read from their folders: each counts once, unusable ones are named."""
 
 import logging
 from collections.abc import Sequence
@@ -33,9 +33,9 @@ _log = logging.getLogger("cifar_keras")
 class FinishedRun(NamedTuple):
     """A row of the table of runs; accuracies and errors are in percent.
 
-    `folder` is relative to the folder of runs that holds it, `augmented` NaN where `evaluate --tta`
-    was not run on these weights. `weights`: whether any lie in the folder, for `verify` to find the
-    figure again. `history` has the columns of history.csv.
+    `folder` is relative to the folder of runs that holds it; `augmented` is NaN unless `evaluate
+    --tta` was run on these weights. `weights` says whether any are in the folder, so that `verify`
+    can compute the figure again. `history` has the columns of history.csv.
     """
 
     name: str
@@ -68,7 +68,7 @@ _FIGURES = ["accuracy", "best", "augmented", "train_error", "seconds", "memory_m
 
 
 class LeftOut(NamedTuple):
-    """A run folder that does not count, and why."""
+    """A run folder that was left out, and why."""
 
     name: str
     reason: str
@@ -82,9 +82,7 @@ def finished_runs(roots: Sequence[Path]) -> tuple[pd.DataFrame, list[LeftOut]]:
     A run without result.json is unfinished and ignored. A damaged folder is left out with one line
     of warning. A seed is one sample: of two runs alike in recipe, budget, overrides, precision
     and seed the one started later counts (`started` is ISO 8601 in UTC, so that text compares as
-    time). If they started together they are copies of one run, and the one of the later root is
-    taken: with reports/runs last, the committed evidence gives the same report with and without its
-    originals.
+    time). If they started together they are copies of one run, and that of the later root is taken.
     """
     found, left_out = [], []
     for root in roots:
@@ -112,7 +110,7 @@ def _read(folder: Path, name: str) -> FinishedRun:
     if reason := why_unfinished(run, rows, result):
         raise RunError(f"'{folder}' is damaged: {reason}")
     history = pd.DataFrame(map(dict, rows))
-    # Views of other weights are no figure of this run.
+    # A figure with TTA of other weights is not this run's.
     augmented = tta.test_accuracy if tta and of_the_same_weights(tta, result) else nan
     versions = _recorded(run, "versions")
     return FinishedRun(

@@ -1,30 +1,26 @@
-"""The results in README.md: what stands between two markers is written by the report."""
+"""The results in README.md: the report writes what is between two markers."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from cifar_keras.errors import RunError
 from cifar_keras.report import text
+from cifar_keras.report.curves import DATASETS
+from cifar_keras.report.finished import DASH
 from cifar_keras.report.results import Row
+from cifar_keras.report.systems import SYSTEMS
 from cifar_keras.report.verdict import verdict
 
-_CHECKOUT = Path(__file__).resolve().parent.parent.parent
-BEGIN = "<!-- results: written by `cifar-keras report` -->"
+_ROOT = Path(__file__).resolve().parent.parent.parent
+BEGIN = "<!-- results: written by `cifar-keras report --publish` -->"
 END = "<!-- end of results -->"
 
-_COLUMNS: list[text.Column] = [
-    ("recipe", lambda row: row.recipe.named(f"`{row.name}`")),
-    *text.columns("data", "published, %"),
-    text.column("ours, %", "ours, last epoch, %"),
-    *text.columns("augmented at test, %", "epochs", "verdict", "evidence"),
-]
 
-
-def checkout_readme(out: Path) -> Path | None:
-    """Return the checkout's README where `out` is the checkout's own reports folder, else None."""
-    readme = out.parent / "README.md"
-    ours = out.resolve() == _CHECKOUT / "reports" and readme.is_file()
-    return readme if ours else None
+def checkout() -> Path | None:
+    """Return the checkout that this package runs from; None where it is installed without one."""
+    there = (_ROOT / "README.md").is_file() and (_ROOT / "reports" / "published").is_dir()
+    return _ROOT if there else None
 
 
 def with_results(readme: str, rows: Sequence[Row]) -> str:
@@ -40,25 +36,60 @@ def with_results(readme: str, rows: Sequence[Row]) -> str:
     return f"{before}{BEGIN}\n{_results(rows)}{END}{after}"
 
 
+def full_name(row: Row) -> str:
+    """Return title, recipe name, precision and data set: "ResNet-20 (`resnet20`) on CIFAR-10"."""
+    title, name = text.escaped(row.recipe.title), text.code(row.name)
+    named = row.named(name if row.recipe.title == row.name else f"{title} ({name})")
+    dataset = DATASETS.get(row.recipe.dataset, row.recipe.dataset)
+    # The title may name another data set besides: "CIFAR-100 speed run on CIFAR-10".
+    return named if re.search(rf"{dataset}(?!\d)", row.recipe.title) else f"{named} on {dataset}"
+
+
 def _results(rows: Sequence[Row]) -> str:
-    run = [row for row in rows if not row.runs.empty]
-    full = [row for row in run if row.full]
-    recipes, whole = (len({row.name for row in each}) for each in (rows, full))
-    summary = (
-        f"Run whole: {whole} of {recipes} recipes{_verdicts(full)}. Scaled or altered: "
-        f"{len(run) - len(full)}.\n"
+    recipes = len({row.name for row in rows if row.full})
+    full = [row for row in rows if row.full and not row.runs.empty]
+    # What was published comes first.
+    full.sort(key=lambda row: row.recipe.reference is None)
+    done = len({row.name for row in full})
+    pages = ",\n".join(
+        f"[{system.name} (system {key})](reports/system_{key.lower()}.md)"
+        for key, system in SYSTEMS.items()
     )
-    if not run:
+    summary = (
+        f"{done} of {recipes} recipes have full runs so far. Each published work, here called a "
+        f"system, has a page:\n{pages}.\n"
+    )
+    if not full:
         return summary
-    table = text.markdown_table(_COLUMNS, run)
-    # The fullest evidence: full runs before others, then a published curve, then the most runs.
-    shown = max(run, key=lambda row: (row.full, row.curve is not None, len(row.runs)))
+    table = text.markdown_table(_COLUMNS, full)
+    # The fullest evidence: a published curve, then the most runs.
+    shown = max(full, key=lambda row: (row.curve is not None, len(row.runs)))
     title = text.escaped(text.title(shown))
     figure = f"![Error curves of {title}](reports/curves/{shown.slug}.svg)\n"
-    return f"{summary}\n{table}\n{figure}"
+    return f"{table}\n{figure}\n{summary}"
 
 
-def _verdicts(full: Sequence[Row]) -> str:
-    texts = [row.recipe.named(verdict(row).text) for row in full]
-    counts = [f"{each}: {texts.count(each)}" for each in dict.fromkeys(texts)]
-    return f" ({'; '.join(counts)})" if counts else ""
+def _published(row: Row) -> str:
+    reference = row.recipe.reference
+    if reference is None:
+        return DASH
+    figure = text.published(reference).partition(" (")[0]
+    return f"{figure}, with TTA" if reference.augmented else figure
+
+
+def _ours(row: Row) -> str:
+    """Our figure that the published one is compared with; what it is unless the last epoch's."""
+    reference = row.recipe.reference
+    if not row.compared.count() or reference is None:
+        return text.spread(row.runs["accuracy"])
+    if reference.augmented:
+        return f"{text.spread(row.compared)}, with TTA"
+    return text.spread(row.compared) + (", best epoch" if reference.epoch == "best" else "")
+
+
+_COLUMNS: list[text.Column] = [
+    ("recipe", full_name),
+    ("published, %", _published),
+    ("ours, %", _ours),
+    ("verdict", lambda row: verdict(row).text),
+]

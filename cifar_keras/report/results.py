@@ -21,7 +21,8 @@ class Row:
     A `full` row holds runs of the whole recipe as it is shipped, in whatever precision; any other
     is never compared with the published figure. `full_epochs` is the length of the shipped recipe.
     `slug` names the row's curve files. `runs` has the columns of `FinishedRun`, ordered by seed;
-    the `unfinished` are shown next to them and count nowhere.
+    the `unfinished` are shown next to them and count nowhere. The runs of a `committed` row are
+    those kept with this project, next to a user's own.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Row:
     slug: str
     runs: pd.DataFrame
     unfinished: tuple[UnfinishedRun, ...] = ()
+    committed: bool = False
 
     @property
     def counts(self) -> bool:
@@ -48,8 +50,12 @@ class Row:
 
     @property
     def label(self) -> str:
-        """The recipe's name and, unless it is float32, the precision."""
-        return self.recipe.named(self.name)
+        """The recipe's name, the precision unless it is float32, and whether it is committed."""
+        return self.named(self.name)
+
+    def named(self, name: str) -> str:
+        """Return `name` with what tells this row from the recipe's others."""
+        return self.recipe.named(name) + " (committed)" * self.committed
 
     @property
     def compared(self) -> "pd.Series[float]":
@@ -106,39 +112,56 @@ class Row:
 
 
 class Results(NamedTuple):
-    """Full rows first, then the scaled or altered ones; and the run folders that do not count."""
+    """Full rows first, then the scaled or modified ones; and the run folders left out."""
 
     rows: list[Row]
     left_out: list[LeftOut]
 
 
-def collect(recipes: Sequence[tuple[str, Recipe]], roots: Sequence[Path]) -> Results:
+def collect(
+    recipes: Sequence[tuple[str, Recipe]], roots: Sequence[Path], committed: Path | None = None
+) -> Results:
     """Return the rows for `recipes` (name, recipe), with or without runs, and for all other runs.
 
     Runs of recipe files that are not among `recipes` get rows of their own. A run of a recipe which
-    has since been changed is no full run of it: its row says so.
+    has since been changed is no full run of it: its row says so. The finished runs below
+    `committed` get rows of their own, next to those of the same recipe; those that are also below
+    `roots` are left out there.
     """
-    runs, left_out = finished_runs(roots)
     shipped = dict(recipes)
-    groups: dict[Any, pd.DataFrame] = {
-        (name, recipe.precision, "1", (), recipe.sha256()): runs.iloc[:0]
-        for name, recipe in recipes
-    }
+    runs, left_out = finished_runs(roots)
     begun, damaged = unfinished_runs(roots, runs)
+    kept = _only_committed(committed, runs) if committed else runs.iloc[:0]
+    theirs = {key: group for key, group in kept.groupby(GROUP)}
+    shown = ((name, recipe.precision, "1", (), recipe.sha256()) for name, recipe in recipes)
+    groups: dict[Any, pd.DataFrame] = {each: runs.iloc[:0] for each in shown if each not in theirs}
     groups |= {each.group: runs.iloc[:0] for each in begun}
     groups |= {key: group for key, group in runs.groupby(GROUP)}
     places = {name: place for place, name in enumerate(shipped)}
 
     def order(row: Row) -> tuple[object, ...]:
-        key = (row.name, row.recipe.precision, row.budget, row.overrides, row.recipe_sha256)
-        return (not row.full, places.get(row.name, len(places)), *key)
+        key = (row.recipe.precision, row.budget, row.overrides, row.recipe_sha256, row.committed)
+        return (not row.full, places.get(row.name, len(places)), row.name, *key)
 
+    unordered = [_row(shipped, key, runs, begun) for key, runs in groups.items()]
+    for key, group in theirs.items():
+        row = _row(shipped, key, group, ())
+        unordered.append(replace(row, committed=True, slug=f"{row.slug}-committed"))
     rows: list[Row] = []
-    for row in sorted((_row(shipped, key, runs, begun) for key, runs in groups.items()), key=order):
+    for row in sorted(unordered, key=order):
         taken = row.slug in {other.slug for other in rows}
         slug = f"{row.slug}-recipe-{row.recipe_sha256[:8]}" if taken else row.slug
         rows.append(replace(row, slug=slug))
     return Results(rows, left_out + damaged)
+
+
+def _only_committed(folder: Path, runs: pd.DataFrame) -> pd.DataFrame:
+    """The finished runs below the folder of which `runs` has no copy."""
+    kept, _ = finished_runs([folder])
+    identity = [*GROUP, "seed", "started"]
+    ours = set(runs[identity].itertuples(index=False, name=None))
+    copied = [each in ours for each in kept[identity].itertuples(index=False, name=None)]
+    return kept[[not each for each in copied]]
 
 
 def _row(

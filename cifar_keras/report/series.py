@@ -39,13 +39,13 @@ class Series:
 
     @property
     def zoom(self) -> float:
-        """Where the zoomed panel begins: at a step of the rate not before half-way, or half-way."""
+        """Where the zoomed panel begins: at a drop of the rate in the second half, or half-way."""
         # A hair less, as a share may come out a hair below a half.
         return next((x for x in self.steps if x > 0.499 * self.last), self.last / 2)
 
     @property
     def settled(self) -> float:
-        """Where the fall right behind the zoomed panel's step is over."""
+        """Where the fall right after the zoomed panel's drop is over."""
         return self.zoom + 0.03 * (self.last - self.zoom)
 
     @property
@@ -77,7 +77,7 @@ def mean_of(errors: pd.DataFrame) -> "pd.Series[float]":
 
 @cache
 def series(row: Row) -> Series:
-    """Return the curves of a row; without runs the published one alone.
+    """Return the curves of a row; without runs only the published one.
 
     Ours and the published one share an axis of epochs only where both schedules have the same
     length; otherwise each is drawn against the share of its own.
@@ -123,5 +123,5 @@ def _published(row: Row) -> "pd.Series[float]":
         return published_curve(row.curve)
     except RecipeError as error:
         # The recipe is that of a run made before; nothing there can be mended, the rest is sound.
-        _log.warning("the curves of '%s' are drawn alone: %s", row.slug, error)
+        _log.warning("the curves of '%s' are drawn without the published one: %s", row.slug, error)
         return nothing

@@ -1,4 +1,4 @@
-"""A page a system: the original's own table with ours beside it, and its curves."""
+"""One page per system: the original's figures next to ours, and the curves."""
 
 import math
 from collections.abc import Callable, Collection, Sequence
@@ -18,20 +18,28 @@ def _mean(values: "pd.Series[float]") -> str:
     return text.number(values.mean(), ",.0f")
 
 
-# The quantities of originals.csv besides the accuracy, their headings, and ours.
+# The quantities of originals.csv other than the accuracy, their headings, and ours.
 _QUANTITIES: dict[str, tuple[str, Callable[[Row], str] | None]] = {
     "train_error": ("train error, %", lambda row: text.spread(row.runs["train_error"])),
-    "memory_mib": ("memory, MiB", lambda row: _mean(row.runs["memory_mib"])),
+    "memory_mib": ("peak memory, MiB", lambda row: _mean(row.runs["memory_mib"])),
     "seconds_per_epoch": text.column("s/epoch"),
     "seconds": ("s/run", lambda row: _mean(row.runs["seconds"])),
-    "petaflop": ("PFLOP", None),
+    "petaflop": ("PFLOP, original", None),
 }
 _SCALED = text.columns("recipe", "what differs", "ours, %", "epochs", "s/epoch", "hardware")
+_ACCURACY = "published, %"
 
 _BETWEEN = (
-    "Between the curves: the mean distance of our mean test error from the published one, after "
-    "the fall at a step of the rate or in the last half.\n"
+    "**Distance of the curves** is the mean absolute distance between our mean test error and the "
+    "published one, counted after the last fall: from a learning-rate drop in the second half, or "
+    "from half-way.\n"
 )
+_OTHERS = """\
+## What else was published
+
+Each cell is ours / the original's. Memory and times are from different hardware; the last column
+names ours. Our memory is that of the whole process.
+"""
 
 
 def system_page(key: str, rows: Sequence[Row], pictures: Collection[str]) -> str:
@@ -44,6 +52,7 @@ def system_page(key: str, rows: Sequence[Row], pictures: Collection[str]) -> str
     facts = originals().query("system == @key")
     parts = [
         *([_BETWEEN] if _has_both_curves(full) else []),
+        *_others(system, full, facts),
         _sources(full, facts),
         *_scaled([row for row in own if row.counts and not row.full]),
         *_unfinished(own),
@@ -52,59 +61,80 @@ def system_page(key: str, rows: Sequence[Row], pictures: Collection[str]) -> str
     return text.template("system.md").format(
         key=key,
         system=system,
-        table=_table(system, full, facts),
+        table=_accuracies(system, full, facts),
         marks=text.MARKS,
         rest="\n".join(parts).rstrip("\n"),
     )
 
 
-def _columns(system: System, rows: Sequence[Row], facts: pd.DataFrame) -> list[text.Column]:
-    def argument(name: str) -> text.Column:
-        return name, lambda row: text.escaped(_plain(row.recipe.model.arguments.get(name)))
-
+def _accuracies(system: System, rows: Sequence[Row], facts: pd.DataFrame) -> str:
     references = [row.recipe.reference for row in rows if row.recipe.reference]
-    columns: list[text.Column] = [("recipe", lambda row: row.recipe.named(f"`{row.name}`"))]
-    columns += [argument(name) for name in system.arguments]
-    columns.append(text.column("published, %", _heading("accuracy")))
+    columns: list[text.Column] = [("recipe", lambda row: row.named(f"`{row.name}`"))]
+    arguments = " / ".join(system.arguments)
+    if arguments:
+        columns.append((arguments, lambda row: _arguments(system, row)))
+    columns.append(text.column("published, %", _ACCURACY))
     if any(row.curve for row in rows):
-        columns.append(("its curve: last, best", _read_off))
-    columns.append(text.column("ours, %", "ours"))
+        columns.append(("published curve: last, best", _read_off))
+    columns.append(text.column("ours, %"))
     if any(reference.augmented for reference in references):
-        columns.append(text.column("augmented at test, %", "ours, augmented at test"))
+        columns.append(text.column("with TTA, %", "ours with TTA, %"))
     if any(reference.epoch == "best" for reference in references):
-        columns.append(("ours, best epoch", lambda row: text.spread(row.runs["best"])))
+        columns.append(("ours, best epoch, %", lambda row: text.spread(row.runs["best"])))
     columns.append(text.column("difference"))
     if _has_both_curves(rows):
-        columns.append(("between the curves, points", _gap))
+        columns.append(("distance of the curves, points", _gap))
     columns.append(text.column("verdict"))
+    others = facts[(facts["label"] != "") & (facts["quantity"] == "accuracy")]
+    more = [
+        [label, *(figure if heading == _ACCURACY else DASH for heading, _ in columns[1:])]
+        for label, figure in zip(others["label"], others["marked"], strict=True)
+    ]
+    return text.markdown_table(columns, rows, more, [arguments])
+
+
+def _others(system: System, rows: Sequence[Row], facts: pd.DataFrame) -> list[str]:
+    """What was published besides the accuracy, next to ours; nothing where nothing was."""
+    quantities = [key for key in _QUANTITIES if (facts["quantity"] == key).any()]
+    if not quantities and not system.errors:
+        return []
+    columns: list[text.Column] = [("recipe", lambda row: row.named(f"`{row.name}`"))]
     if system.errors:
-        columns.append(("error, %: original", _published_error))
-        columns.append(("ours", lambda row: text.spread(100 - row.runs["accuracy"])))
-    for quantity, (_, ours) in _QUANTITIES.items():
-        of_quantity = facts[facts["quantity"] == quantity]
-        known = dict(zip(of_quantity["recipe"], of_quantity["marked"], strict=True))
-        if known:
-            columns.append((_heading(quantity), _known(known)))
-            columns += [("ours", ours)] if ours else []
-    return [*columns, text.column("hardware", "hardware, ours")]
-
-
-def _heading(quantity: str) -> str:
-    name = "accuracy, %" if quantity == "accuracy" else _QUANTITIES[quantity][0]
-    return f"{name}: original"
-
-
-def _known(values: dict[str, str]) -> Callable[[Row], str]:
-    return lambda row: values.get(row.name, DASH)
-
-
-def _table(system: System, rows: Sequence[Row], facts: pd.DataFrame) -> str:
-    columns = _columns(system, rows, facts)
+        columns.append(("test error, %", _errors))
+    columns += [_next_to_ours(key, facts[facts["quantity"] == key]) for key in quantities]
+    columns.append(text.column("hardware"))
+    named = {*facts["recipe"]} | {
+        row.name for row in rows if system.errors and row.recipe.reference
+    }
+    told = [row for row in rows if not row.runs.empty or row.name in named]
     more = []
-    for label, own in facts[facts["label"] != ""].groupby("label", sort=False):
-        known = dict(zip(own["quantity"].map(_heading), own["marked"], strict=True))
-        more.append([str(label), *(known.get(heading, DASH) for heading, _ in columns[1:])])
-    return text.markdown_table(columns, rows, more, ("hardware, ours", *system.arguments))
+    labelled = facts[(facts["label"] != "") & facts["quantity"].isin(quantities)]
+    for label, own in labelled.groupby("label", sort=False):
+        figures = dict(zip(own["quantity"], own["marked"], strict=True))
+        cells = [_pair(key, DASH, figures.get(key, DASH)) for key in quantities]
+        more.append([str(label), *[DASH] * system.errors, *cells, DASH])
+    return [_OTHERS, text.markdown_table(columns, told, more)]
+
+
+def _next_to_ours(quantity: str, known: pd.DataFrame) -> text.Column:
+    heading, ours = _QUANTITIES[quantity]
+    theirs = dict(zip(known["recipe"], known["marked"], strict=True))
+    return heading, lambda row: _pair(
+        quantity, ours(row) if ours else DASH, theirs.get(row.name, DASH)
+    )
+
+
+def _pair(quantity: str, ours: str, theirs: str) -> str:
+    return f"{ours} / {theirs}" if _QUANTITIES[quantity][1] else theirs
+
+
+def _errors(row: Row) -> str:
+    return f"{text.spread(100 - row.runs['accuracy'])} / {_published_error(row)}"
+
+
+def _arguments(system: System, row: Row) -> str:
+    values = [_plain(row.recipe.model.arguments.get(name)) for name in system.arguments]
+    return " / ".join(text.escaped(value or DASH) for value in values)
 
 
 def _plain(value: object) -> str:
@@ -161,15 +191,16 @@ def _sources(rows: Sequence[Row], facts: pd.DataFrame) -> str:
 def _scaled(rows: Sequence[Row]) -> list[str]:
     if not rows:
         return []
-    title = "## Scaled or altered runs\n\nNot comparable with the published figures.\n"
+    title = "## Scaled or modified runs\n\nNot comparable with the published figures.\n"
     return [title, text.markdown_table(_SCALED, rows)]
 
 
 def _unfinished(rows: Sequence[Row]) -> list[str]:
     table = text.unfinished_table(rows)
-    return ["## Unfinished runs\n\nIn no figure above, and without a verdict.\n", table] * bool(
-        table
-    )
+    return [
+        "## Unfinished runs\n\nThey count in no figure above and have no verdict.\n",
+        table,
+    ] * bool(table)
 
 
 def _figures(key: str, rows: Sequence[Row], pictures: Collection[str]) -> list[str]:

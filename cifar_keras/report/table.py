@@ -1,25 +1,20 @@
-"""comparison.md: rows -> tables for readers, the same text for the same rows."""
+"""comparison.md: the rows as tables. The same rows give the same text."""
 
 from cifar_keras.report import text
 from cifar_keras.report.finished import DASH
 from cifar_keras.report.results import Results, Row
 from cifar_keras.report.systems import SYSTEMS
 
-# What is reported next to the headline, not as it.
-_APART = ("augmented at test, %", "best epoch, chosen on the test set, %")
-
+# What has no place in eight columns is in comparison.csv.
 _FULL: list[text.Column] = [
     ("recipe", lambda row: row.label + (f" ({text.escaped(row.note)})" if row.note else "")),
-    *text.columns("data", "published, %", "ours, %", "smallest to largest", "difference"),
-    *text.columns("verdict"),
+    *text.columns("data", "published, %", "ours, %", "with TTA, %", "difference", "verdict"),
     ("epochs", lambda row: f"{row.epochs:.4g}"),
-    *text.columns("s/epoch", "hardware", *_APART),
 ]
 _OTHERS: list[text.Column] = [
     *text.columns("recipe", "what differs", "data"),
     text.column("published, %", "published (full length), %"),
-    *text.columns("ours, %", "smallest to largest", "verdict", "epochs", "s/epoch", "hardware"),
-    *text.columns(*_APART),
+    *text.columns("ours, %", "with TTA, %", "verdict", "epochs"),
 ]
 _RECIPES: list[text.Column] = [
     ("recipe", lambda row: row.name),
@@ -34,8 +29,8 @@ _RECIPES: list[text.Column] = [
 ]
 _RUN: list[text.Column] = [
     ("folder", lambda run: text.escaped(run.folder)),
-    ("seed", lambda run: str(run.seed)),
     ("accuracy, %", lambda run: f"{run.accuracy:.2f}"),
+    ("weights", lambda run: "kept" if run.weights else DASH),
     ("revision", lambda run: text.escaped(run.revision)),
     ("TensorFlow", lambda run: text.escaped(run.versions["tensorflow"])),
     ("Keras", lambda run: text.escaped(run.versions["keras"])),
@@ -45,11 +40,19 @@ _RUN: list[text.Column] = [
 
 
 _OTHER = """\
-## Scaled or altered runs
+## Scaled or modified runs
 
-Not the whole recipe as it is shipped, so not comparable with the published figure, nor with the
-table above.
+These are not full runs of the shipped recipe, so they are comparable neither with the published
+figure nor with the table above.
 
+"""
+
+
+_EVIDENCE = """\
+## Evidence
+
+Folders are relative to the folder of runs. Where the weights are kept, `cifar-keras verify`
+computes the accuracy again from them; of other runs it can only check that their files agree.
 """
 
 
@@ -60,15 +63,15 @@ def comparison_markdown(results: Results) -> str:
     systems = sorted({row.recipe.system for row in full} & SYSTEMS.keys())
     parts = [text.markdown_table(_RECIPES, {row.name: row for row in full}.values())]
     if evidence := [_evidence(row) for row in results.rows if not row.runs.empty]:
-        parts += ["## Evidence\n\nFolders are relative to the folder of runs.\n", *evidence]
+        parts += [_EVIDENCE, *evidence]
     if begun := text.unfinished_table(results.rows):
         parts += ["## Unfinished runs\n", begun]
     if results.left_out:
         lines = [f"- {text.code(e.name)}: {text.escaped(e.reason)}\n" for e in results.left_out]
-        parts += ["## Run folders that do not count\n", "".join(lines)]
+        parts += ["## Run folders that were left out\n", "".join(lines)]
     return text.template("comparison.md").format(
         full=text.count(sum(len(row.runs) for row in full), "full run"),
-        other=text.count(sum(len(row.runs) for row in other), "scaled or altered run"),
+        other=text.count(sum(len(row.runs) for row in other), "scaled or modified run"),
         pages=", ".join(f"[{s}](system_{s.lower()}.md)" for s in systems) or DASH,
         table=text.markdown_table(_FULL, full),
         marks=text.MARKS,

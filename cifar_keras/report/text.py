@@ -1,4 +1,4 @@
-"""Figures and tables as text: the same words in every file of the report."""
+"""Figures and tables as text, worded alike in every file of the report."""
 
 import re
 from collections.abc import Callable, Iterable, Sequence
@@ -24,7 +24,7 @@ _MARKUP = re.compile(r"[\\`*<>&~#$\[\]]")
 # The headings of columns that hold no figures.
 WORDS = (
     *("recipe", "title", "system", "source of the published", "what differs", "data", "verdict"),
-    *("hardware", "evidence", "folder", "revision", "TensorFlow", "Keras", "started"),
+    *("hardware", "folder", "weights", "revision", "TensorFlow", "Keras", "started"),
 )
 
 # A heading, and the cell of a row of the comparison or of a run.
@@ -37,17 +37,17 @@ def template(name: str) -> str:
 
 
 def line(words: object) -> str:
-    """Return what a recipe or a run says as one line of printable text."""
+    """Return text from a recipe or a run as one printable line."""
     return "".join(filter(str.isprintable, " ".join(str(words).split())))
 
 
 def escaped(words: object) -> str:
-    """Return what a recipe or a run says as Markdown that shows just this, on one line."""
+    """Return text from a recipe or a run as one line of Markdown that shows exactly this."""
     return _MARKUP.sub(r"\\\g<0>", line(words))
 
 
 def code(words: object) -> str:
-    """Return what a recipe or a run says between backticks, on one line."""
+    """Return text from a recipe or a run between backticks, on one line."""
     return f"`{line(words).replace('`', chr(39))}`"
 
 
@@ -102,12 +102,12 @@ def spread(values: "pd.Series[float]") -> str:
 
 
 def extent(values: "pd.Series[float]") -> str:
-    """Return the smallest and the largest; one figure alone is a dash: it is the mean."""
+    """Return the smallest and the largest; a dash for a single figure, which is the mean."""
     return f"{values.min():.2f} to {values.max():.2f}" if values.count() > 1 else DASH
 
 
 def published(reference: Reference | None) -> str:
-    """Return the published figure in percent, and what it is, with its marks."""
+    """Return the published figure in percent with its marks, and what it is."""
     if reference is None:
         return DASH
     marks = {key: " [inf]" for key in reference.inferred}
@@ -117,12 +117,12 @@ def published(reference: Reference | None) -> str:
     if reference.statistic != "single":
         runs = f"{reference.statistic} of {runs}"
     epoch = reference.epoch + marks.get("epoch", "")
-    augmented = ", augmented at test" if reference.augmented else ""
+    augmented = ", with TTA" if reference.augmented else ""
     return f"{figure} ({epoch}, {runs}{marks.get('runs', '')}{augmented})"
 
 
 def epochs(row: Row) -> str:
-    """Return the epochs trained, of how many, and the budget where it is not the whole."""
+    """Return the epochs trained, of how many, and the budget unless it is 1."""
     text = f"{row.epochs:.4g}"
     if row.length_differs:
         text += f" of {row.full_epochs:.4g}"
@@ -130,7 +130,7 @@ def epochs(row: Row) -> str:
 
 
 def title(row: Row) -> str:
-    """Return the recipe's name, its precision, and in what its runs are not the recipe."""
+    """Return the recipe's name, its precision, and how its runs differ from the recipe."""
     budget = f", budget {row.budget}" if row.budget != "1" else ""
     return f"{row.label}{budget}{f', {row.note}' if row.note else ''}"
 
@@ -142,24 +142,13 @@ _COLUMNS: dict[str, Callable[[Row], str]] = {
     "data": lambda row: row.dataset,
     "published, %": lambda row: published(row.recipe.reference),
     "ours, %": lambda row: spread(row.runs["accuracy"]),
-    "smallest to largest": lambda row: extent(row.runs["accuracy"]),
-    "augmented at test, %": lambda row: spread(row.runs["augmented"]),
-    "best epoch, chosen on the test set, %": lambda row: spread(row.runs["best"]),
+    "with TTA, %": lambda row: spread(row.runs["augmented"]),
     "difference": lambda row: signed(verdict(row).difference),
     "verdict": lambda row: verdict(row).text,
     "epochs": epochs,
     "s/epoch": lambda row: number(row.seconds_per_epoch, ".3g"),
     "hardware": lambda row: escaped(row.hardware),
-    "evidence": lambda row: _evidence(row.runs["weights"]),
 }
-
-
-def _evidence(weights: "pd.Series[bool]") -> str:
-    """Return of how many runs the weights are kept, with which `verify` finds the figure again."""
-    kept = int(weights.sum())
-    if not kept:
-        return "files only"
-    return "weights" if kept == len(weights) else f"weights of {kept} of {len(weights)}"
 
 
 def column(heading: str, shown_as: str | None = None) -> Column:

@@ -1,4 +1,4 @@
-"""Runs in progress or stopped: shown with their epoch, and part of no mean and no verdict."""
+"""Runs in progress or stopped: shown with their epoch, but in no mean and no verdict."""
 
 import logging
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ _log = logging.getLogger("cifar_keras")
 
 
 class UnfinishedRun(NamedTuple):
-    """A run that has not come to its end; `folder` and `history` are as in `FinishedRun`.
+    """A run that is not finished; `folder` and `history` are as in `FinishedRun`.
 
     The history may have no rows yet.
     """
@@ -33,18 +33,18 @@ class UnfinishedRun(NamedTuple):
 
     @property
     def done(self) -> float:
-        """The epochs that were tested."""
+        """The epochs that were evaluated."""
         return 0.0 if self.history.empty else float(self.history["epoch"].iloc[-1])
 
     @property
     def epochs(self) -> str:
-        """The epochs that were tested, of how many."""
+        """The epochs that were evaluated, of how many."""
         total = float(self.run.recipe.epochs * Fraction(self.run.budget))
         return f"{self.done:.4g} of {total:.4g}"
 
     @property
     def accuracy(self) -> float | None:
-        """The test accuracy so far, in percent; None before the first test."""
+        """The test accuracy so far, in percent; None before the first evaluation."""
         return None if self.history.empty else 100 * float(self.history["test_accuracy"].iloc[-1])
 
     @property

@@ -25,10 +25,10 @@ _COUNTS = {1: "one run", 2: "two runs"}
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a row's runs say of the published figure.
+    """Whether a row's runs reproduce the published figure.
 
-    `difference` is our mean less what is expected, in points; `margin` the half of its interval, or
-    the band; both None where nothing is compared.
+    `difference` is our mean minus what is expected, in points; `margin` is half of its interval, or
+    the band. Both are None if nothing is compared.
     """
 
     kind: Kind
@@ -39,17 +39,17 @@ class Verdict:
 
 @cache
 def verdict(row: Row) -> Verdict:
-    """Return the verdict on a row: like figures with like, and only on full runs."""
+    """Return the verdict on a row. Only full runs have one, and like is compared with like."""
     reference = row.recipe.reference
     if reference is None:
         return Verdict("none", "no verdict: nothing published")
     if not row.full:
-        return Verdict("none", f"no verdict: {'scaled' if row.budget != '1' else 'altered'}")
+        return Verdict("none", f"no verdict: {'scaled' if row.budget != '1' else 'modified'}")
     if row.runs.empty:
         return Verdict("none", f"no verdict: {'unfinished' if row.unfinished else 'not run'}")
     ours = row.compared
     if not ours.count():
-        return Verdict("none", "no verdict: not augmented at test")
+        return Verdict("none", "no verdict: not evaluated with TTA")
     # Rounded, for a difference of just the margin to lie within it.
     difference = round(ours.mean() - reference.expected, 6)
     judge = _by_band if ours.count() < _ENOUGH else _by_interval
@@ -60,7 +60,7 @@ def verdict(row: Row) -> Verdict:
 
 
 def margin(reference: Reference, ours: "pd.Series[float]") -> float:
-    """Return half of the 95 % interval of our mean less the published one, in points (Welch)."""
+    """Return half of the 95 % interval of our mean minus the published one, in points (Welch)."""
     if ours.count() < 2:
         return inf
     variance = ours.var() / ours.count()

@@ -60,8 +60,8 @@ def test_train_evaluate_report_and_runs(tiny, here):
     ]
 
     out, _ = finish(start("report"))
-    assert "reports/comparison.md" in out.splitlines()
-    assert "tiny" in (here / "reports/comparison.md").read_text()
+    assert "runs/report/comparison.md" in out.splitlines()
+    assert "tiny" in (here / "runs/report/comparison.md").read_text()
 
     out, _ = finish(start("runs"))
     assert out.splitlines()[1].split("  ")[0] == "runs/tiny/seed-1"

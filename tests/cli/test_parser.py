@@ -37,7 +37,7 @@ COMMANDS = {
     ("verify",): ["RUN", "--all", "--run-dir", "--data-dir", "--mirror", "--trust-model"],
     ("compare",): ["RUN"],
     ("publish",): ["RUN", "--weights", "--output", "--data-dir", "--mirror", "--trust-model"],
-    ("report",): ["--run-dir", "--output"],
+    ("report",): ["--run-dir", "--output", "--publish"],
     ("runs",): ["--run-dir"],
     ("recipes",): ["show", "--published"],
     ("recipes", "show"): ["NAME|FILE", "--set"],

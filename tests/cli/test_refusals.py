@@ -286,6 +286,21 @@ def test_a_report_that_cannot_be_written_is_told(refused, here):
     )
 
 
+def test_publishing_a_report_has_places_of_its_own(refused):
+    code, line = refused("report", "--publish", "--run-dir", "runs")
+
+    assert (code, "leave --run-dir and --output out" in line) == (2, True)
+
+
+def test_a_report_is_published_in_a_checkout_only(refused, monkeypatch, here):
+    monkeypatch.setattr("cifar_keras.report.checkout", lambda: None)
+
+    code, line = refused("report", "--publish")
+
+    assert (code, "installed without one" in line) == (1, True)
+    assert [*here.iterdir()] == []
+
+
 def test_a_sheet_that_cannot_be_written_is_told(refused, dataset, here):
     (here / "way").write_text("mine")
 

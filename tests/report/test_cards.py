@@ -22,9 +22,9 @@ def test_a_card_tells_data_recipe_accuracy_and_limits(tmp_path, committed):
     assert name == "card_resnet20_seed-1-budget-0.1.md"
     assert card.startswith("# Model card: resnet20, budget 0.1, seed 1\n")
     assert "**Data**: cifar10; files: official." in card
-    assert "epochs: 18 of 180 (budget 0.1). Not the whole recipe as it is shipped." in card
-    assert "| after the last epoch: the headline | 86.00 |" in card
-    assert "| with test-time augmentation | — |" in card
+    assert "epochs: 18 of 180 (budget 0.1). Not a full run of the shipped recipe." in card
+    assert "| after the last epoch (the headline) | 86.00 |" in card
+    assert "| with test-time augmentation (TTA) | — |" in card
     assert (
         "Published: 91.71 (last, 1 run). "
         "Verdict on the recipe's runs in float32: no verdict: scaled." in card
@@ -62,8 +62,8 @@ def test_a_card_of_weights_in_float16_has_their_own_figure(tmp_path, committed, 
     assert "`runs/resnet20/seed-1-budget-0.1/float16.weights.h5`, 7 bytes," in card
     assert f"kernels in float16, rounded from those of SHA-256 `{'0' * 64}`." in card
     assert (
-        "| after the last epoch: the headline | 86.00 |\n"
-        "| the last epoch with these weights | 85.97 |\n"
+        "| after the last epoch (the headline) | 86.00 |\n"
+        "| after the last epoch, rounded as here | 85.97 |\n"
     ) in card
 
 

@@ -233,7 +233,7 @@ def test_steps_of_the_rate_and_the_published_curve_are_in_the_legend(tmp_path, r
         "each run",
         "train error (mean)",
         "published test error",
-        "step of the rate",
+        "learning-rate drop",
     ]
 
 
@@ -266,7 +266,7 @@ def test_a_published_file_that_is_gone_leaves_ours(tmp_path, resnet20, make_run,
 
     assert (len(lines.published), len(lines.test.columns)) == (0, 1)
     assert caplog.messages == [
-        "the curves of 'mine' are drawn alone: "
+        "the curves of 'mine' are drawn without the published one: "
         "published curve 'gone.csv': No such file or directory"
     ]
 

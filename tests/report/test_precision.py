@@ -145,10 +145,10 @@ def test_the_csv_has_a_column_for_the_precision(both):
 def test_the_readme_counts_the_recipe_once_and_names_the_precision(both):
     text = with_results(f"{BEGIN}\n{END}", both.rows)
 
-    assert "Run whole: 1 of 1 recipes (reproduced: 1; short by 0.69 (bfloat16): 1)." in text
-    assert re.findall(r"^\| (`resnet20.*?) +\|", text, flags=re.MULTILINE) == [
-        "`resnet20`",
-        "`resnet20` (bfloat16)",
+    assert "\n1 of 1 recipes " in text
+    assert re.findall(r"^\| (ResNet-20.*?) +\|.*\| (.*?) +\|$", text, flags=re.MULTILINE) == [
+        ("ResNet-20, neon (`resnet20`) on CIFAR-10", "reproduced"),
+        ("ResNet-20, neon (`resnet20`) (bfloat16) on CIFAR-10", "short by 0.69"),
     ]
 
 
@@ -161,14 +161,14 @@ def test_the_page_has_a_row_and_a_chart_for_each_precision_and_counts_the_recipe
 
 
 def test_the_systems_page_sets_the_originals_figures_beside_each_precision(both):
-    page = system_page("C", both.rows, ())
+    page = system_page("C", both.rows, ()).partition("## What else was published")[2]
 
     lines = [line.split("|") for line in page.splitlines() if line.startswith("|")]
     head, _, *body = [[cell.strip() for cell in line[1:-1]] for line in lines]
-    memory = head.index("memory, MiB: original")
+    memory = head.index("peak memory, MiB")
     assert [(line[0], line[memory]) for line in body] == [
-        ("`resnet20`", "521"),
-        ("`resnet20` (bfloat16)", "521"),
+        ("`resnet20`", "2,000 / 521"),
+        ("`resnet20` (bfloat16)", "2,000 / 521"),
     ]
 
 
@@ -181,5 +181,5 @@ def test_a_card_says_in_which_precision_the_network_was_trained(tmp_path, bfloat
 
     assert name == "card_resnet20_seed-1-mixed_bfloat16.md"
     assert card.startswith("# Model card: resnet20 (bfloat16), seed 1\n")
-    assert "The whole recipe.\n  Trained and evaluated in bfloat16.\n" in card
+    assert "A full run of the shipped recipe.\n  Trained and evaluated in bfloat16.\n" in card
     assert "Verdict on the recipe's runs in bfloat16: one run, in its band." in card

@@ -1,8 +1,8 @@
 import pytest
 
 from cifar_keras.errors import RunError
-from cifar_keras.report import checkout_readme, write_report
-from cifar_keras.report.readme import BEGIN, END, with_results
+from cifar_keras.report import write_report
+from cifar_keras.report.readme import BEGIN, END, full_name, with_results
 from cifar_keras.report.results import collect
 
 README = f"before\n{BEGIN}\nold\n{END}\nafter\n"
@@ -13,9 +13,11 @@ def test_only_what_stands_between_the_markers_is_written(tmp_path, resnet20, mak
 
     text = with_results(README, collect([("resnet20", resnet20)], [tmp_path]).rows)
 
-    assert text.startswith(f"before\n{BEGIN}\nRun whole: 1 of 1 recipes (one run, in its band: 1).")
-    assert text.endswith(f"](reports/curves/resnet20.svg)\n{END}\nafter\n")
-    assert "| `resnet20` | cifar10 | 91.71 (last, 1 run) |           91.71 (1) |" in text
+    assert text.startswith(f"before\n{BEGIN}\n| recipe ")
+    assert "](reports/curves/resnet20.svg)\n" in text
+    assert text.endswith(f"\n{END}\nafter\n")
+    row = "| ResNet-20, neon (`resnet20`) on CIFAR-10 |        91.71 | 91.71 (1) | one run, in its"
+    assert f"\n{row} band |\n" in text
     assert "old" not in text
 
 
@@ -44,7 +46,34 @@ def test_written_twice_it_is_the_same(tmp_path, resnet20, make_run):
 def test_recipes_that_were_not_run_are_no_results(tmp_path, resnet20):
     text = with_results(README, collect([("resnet20", resnet20)], [tmp_path]).rows)
 
-    assert f"{BEGIN}\nRun whole: 0 of 1 recipes. Scaled or altered: 0.\n{END}" in text
+    assert f"{BEGIN}\n0 of 1 recipes have full runs so far. " in text
+    assert "| recipe" not in text
+    assert "![" not in text
+
+
+def test_scaled_runs_are_no_results(tmp_path, resnet20, make_run):
+    make_run(tmp_path, resnet20, accuracies=[0.86], budget="0.1")
+
+    text = with_results(README, collect([("resnet20", resnet20)], [tmp_path]).rows)
+
+    assert "86.00" not in text
+    assert "budget" not in text
+
+
+@pytest.mark.parametrize(
+    ("title", "shown"),
+    [
+        ("CIFAR-100 run", "CIFAR-100 run (`resnet20`) on CIFAR-10"),
+        ("A run on CIFAR-10", "A run on CIFAR-10 (`resnet20`)"),
+        ("resnet20", "`resnet20` on CIFAR-10"),
+    ],
+)
+def test_a_recipe_is_named_in_full_with_its_data_set(tmp_path, resnet20, title, shown):
+    recipe = resnet20.model_copy(update={"title": title})
+
+    [row] = collect([("resnet20", recipe)], [tmp_path]).rows
+
+    assert full_name(row) == shown
 
 
 @pytest.mark.parametrize("readme", ["", BEGIN, END + BEGIN, README + README])
@@ -53,10 +82,9 @@ def test_a_readme_without_its_markers_is_refused(readme):
         with_results(readme, [])
 
 
-def test_a_report_into_another_folder_leaves_the_readme_alone(tmp_path, resnet20):
+def test_a_report_that_is_not_published_leaves_the_readme_alone(tmp_path, resnet20):
     (tmp_path / "README.md").write_text(README)
-    out = tmp_path / "reports"
 
-    write_report([("resnet20", resnet20)], [], out, checkout_readme(out))
+    write_report([("resnet20", resnet20)], [], tmp_path / "reports")
 
     assert (tmp_path / "README.md").read_text() == README

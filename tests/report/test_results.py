@@ -105,6 +105,40 @@ def test_the_same_run_under_two_roots_counts_once(tmp_path, resnet20, make_run):
     assert results.left_out == []
 
 
+def test_committed_runs_have_rows_of_their_own_next_to_the_users(tmp_path, resnet20, make_run):
+    make_run(tmp_path / "runs", resnet20, accuracies=[0.90])
+    later = "2026-01-02T00:00:00+00:00"
+    make_run(tmp_path / "kept", resnet20, accuracies=[0.92], started=later)
+
+    mine, kept = collect([("resnet20", resnet20)], [tmp_path / "runs"], tmp_path / "kept").rows
+
+    assert (mine.label, mine.runs["accuracy"].mean()) == ("resnet20", pytest.approx(90.0))
+    assert (kept.label, kept.runs["accuracy"].mean()) == (
+        "resnet20 (committed)",
+        pytest.approx(92.0),
+    )
+    assert (mine.slug, kept.slug) == ("resnet20", "resnet20-committed")
+
+
+def test_a_committed_run_stands_for_a_recipe_that_the_user_did_not_run(
+    tmp_path, resnet20, make_run
+):
+    make_run(tmp_path / "kept", resnet20, accuracies=[0.92])
+
+    [row] = collect([("resnet20", resnet20)], [tmp_path / "runs"], tmp_path / "kept").rows
+
+    assert (row.committed, len(row.runs)) == (True, 1)
+
+
+def test_a_copy_of_a_committed_run_is_shown_once_as_the_users(tmp_path, resnet20, make_run):
+    for folder in ("runs", "kept"):
+        make_run(tmp_path / folder, resnet20, accuracies=[0.92])
+
+    [row] = collect([("resnet20", resnet20)], [tmp_path / "runs"], tmp_path / "kept").rows
+
+    assert (row.committed, len(row.runs)) == (False, 1)
+
+
 @pytest.mark.parametrize("roots", [["older", "newer"], ["newer", "older"]])
 def test_of_two_runs_of_one_seed_the_newer_counts(tmp_path, resnet20, make_run, roots):
     older, newer = "2026-01-01T00:00:00+00:00", "2026-01-02T00:00:00+00:00"

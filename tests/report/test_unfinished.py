@@ -96,7 +96,7 @@ def test_the_pages_name_it(tmp_path, resnet20, begin):
         _, _, table = text.partition("## Unfinished runs")
         epochs = [row.split("|")[5].strip() for row in table.splitlines() if "seed-" in row]
         assert epochs == ["7 of 180", "1 of 18"]
-        assert "## Scaled or altered runs" not in text
+        assert "## Scaled or modified runs" not in text
     page = (tmp_path / "out" / "index.html").read_text()
     assert "seed 1: epoch 7 of 180" in page
     data = json.loads(page.partition('id="data">')[2].partition("</script>")[0])

@@ -116,9 +116,9 @@ def test_a_scaled_run_has_no_verdict_and_no_difference(judge, resnet20):
     assert (found.text, found.difference) == ("no verdict: scaled", None)
 
 
-def test_an_altered_run_has_no_verdict(judge, resnet20):
+def test_a_modified_run_has_no_verdict(judge, resnet20):
     assert judge(resnet20, 0.9171, overrides=["optimizer.momentum=0.8"]).text == (
-        "no verdict: altered"
+        "no verdict: modified"
     )
 
 
@@ -131,13 +131,13 @@ def test_a_best_epoch_is_set_against_our_best_epochs_and_called_so(judge, resnet
     assert found.difference == pytest.approx(0)
 
 
-def test_a_figure_augmented_at_test_waits_for_ours_augmented(judge, resnet20):
+def test_a_figure_with_tta_waits_for_ours_with_tta(judge, resnet20):
     recipe = changed(resnet20, augmented=True)
 
-    assert judge(recipe, 0.9171).text == "no verdict: not augmented at test"
+    assert judge(recipe, 0.9171).text == "no verdict: not evaluated with TTA"
 
 
-def test_a_figure_augmented_at_test_is_set_against_ours_augmented(tmp_path, resnet20, make_run):
+def test_a_figure_with_tta_is_compared_with_ours_with_tta(tmp_path, resnet20, make_run):
     recipe = changed(resnet20, augmented=True)
     folder = make_run(tmp_path, recipe, accuracies=[0.99])
     views = {"test_correct": 9171, "test_images": 10000, "views": 6, "finished": "2026-01-01"}

@@ -187,13 +187,14 @@ def test_launch_ends_all_when_one_dies_and_goes_on(tmp_path):
     os.kill(int(listed.stdout), signal.SIGKILL)
 
     told = launched.communicate(timeout=120)[1]
+    logs = Path("runs") / "worker-logs" / "demo" / "seed-1-budget-0.1"
 
     assert launched.returncode == 1
     assert told.endswith(
         "cifar-keras: error: worker 1 ended with SIGKILL, and the others after it; see "
-        f"'worker-logs/worker-1.log'; go on with: cifar-keras {' '.join(command[3:])}\n"
+        f"'{logs}/worker-1.log'; go on with: cifar-keras {' '.join(command[3:])}\n"
     )
-    assert "worker 0 has lost worker 1" in (tmp_path / "worker-logs" / "worker-0.log").read_text()
+    assert "worker 0 has lost worker 1" in (tmp_path / logs / "worker-0.log").read_text()
     again = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)
     assert again.returncode == 0, again.stderr
     assert again.stdout == "runs/demo/seed-1-budget-0.1\n"

@@ -1,4 +1,4 @@
-"""index.html: the comparison and every curve in one file that asks nothing of the network.
+"""index.html: the comparison and every curve in one file that needs no network.
 
 The charts are uPlot's (version 1.6.32, MIT, `uPlot.LICENSE`), 51 kB, which the file carries along.
 """
@@ -25,7 +25,7 @@ from cifar_keras.report.systems import SYSTEMS
 def index_html(rows: Sequence[Row], cards: Collection[str] = (), rule: str | None = None) -> str:
     """Return the page; rows with runs come first, and the same rows give the same text.
 
-    `cards` are the names of the model cards beside it, `rule` is the address of docs/verdict.md.
+    `cards` are the names of the model cards next to it, `rule` is the address of docs/verdict.md.
     """
     ordered = sorted(rows, key=lambda row: row.runs.empty)
     whole_rule = f'<a href="{escape(rule)}">docs/verdict.md</a>' if rule else "docs/verdict.md"
@@ -76,7 +76,7 @@ def _data(rows: Sequence[Row], cards: Collection[str]) -> str:
 
 
 def _facts(row: Row, cards: Collection[str]) -> dict[str, Any]:
-    """What is shown of a row below the chart and is not in the table: its source and its cards."""
+    """What is shown below the chart and not in the table: source and model cards."""
     reference = row.recipe.reference
     names = {run.seed: card_name(run.folder) for run in row.each}
     links = [(f"seed {seed}", f"cards/{quote(n)}") for seed, n in names.items() if n in cards]

@@ -80,8 +80,7 @@ def _published(row: Row) -> str:
     if row.recipe.reference is None:
         return _quiet("nothing published")
     figure, _, what = text.published(row.recipe.reference).partition(" (")
-    what = what.removesuffix(")").replace("augmented at test", "with TTA")
-    return escape(_together(figure)) + _small(what)
+    return escape(_together(figure)) + _small(what.removesuffix(")"))
 
 
 def _compared(row: Row) -> str:
@@ -115,7 +114,7 @@ def _verdict(row: Row) -> str:
         # The columns before say which.
         return DASH
     found = verdict(row)
-    words = found.text.replace("no verdict", "not judged").replace("altered", "modified")
+    words = found.text.replace("no verdict", "not judged")
     # The difference has a column of its own where there is room for it.
     difference = f'<small class="narrow">difference {text.signed(found.difference)}</small>'
     narrow = "" if found.difference is None else difference
@@ -123,7 +122,7 @@ def _verdict(row: Row) -> str:
 
 
 def _seconds(row: Row) -> str:
-    """Seconds an epoch, and on what: times of other hardware or versions are not comparable."""
+    """Seconds per epoch, and on what: times on other hardware or versions are not comparable."""
     if row.runs.empty:
         return DASH
     made_by = {
