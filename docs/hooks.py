@@ -17,6 +17,8 @@ from mkdocs.structure.files import File
 
 ROOT = Path(__file__).resolve().parent.parent
 LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^)\s]+)\)")
+RESULTS = re.compile(r"(<!-- results: .*?<!-- end of results -->)", flags=re.DOTALL)
+PLACE = re.compile(r"<!-- The site has README's results here. -->")
 FENCE = re.compile(r"(^ *```.*?^ *```$)", flags=re.DOTALL | re.MULTILINE)
 
 # From paths in the repository to those of their pages, and back for pages from outside of docs/.
@@ -52,6 +54,10 @@ def on_page_markdown(markdown, page, config, files):
     """Point each link at the page of the file that it names, outside of code."""
     source = sources.get(page.file.src_uri, f"docs/{page.file.src_uri}")
     folder = "recipes" if source == "recipes" else posixpath.dirname(source)
+
+    if source == "docs/index.md":
+        results = RESULTS.search((ROOT / "README.md").read_text())[1]
+        markdown = PLACE.sub(lambda _: results.replace("](reports/", "](../reports/"), markdown)
 
     def point(match):
         mark, text, target = match.groups()
