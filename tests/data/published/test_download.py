@@ -18,8 +18,9 @@ from hostile import answer, tree, within
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cifar_keras.data import download, official
-from cifar_keras.data.download import download_archive
+from cifar_keras.data import official
+from cifar_keras.data.published import download
+from cifar_keras.data.published.download import download_archive
 from cifar_keras.errors import DataError
 
 ARCHIVE = "cifar-10-python.tar.gz"
