@@ -132,10 +132,10 @@ def _recipe_list() -> str:
 
 
 def _commands() -> str:
-    from cifar_keras.cli.parser import _parser
+    from cifar_keras.cli.parser import make_parser
 
     text = "# Commands\n\nGenerated from the help: `cifar-keras COMMAND --help` prints the same.\n"
-    return text + "".join(_command(_parser(), 2))
+    return text + "".join(_command(make_parser(), 2))
 
 
 def _command(parser: argparse.ArgumentParser, level: int) -> Iterator[str]:
