@@ -1,23 +1,23 @@
-# The commands of cifar_keras. Everything is installed into $(VENV), nothing outside of it.
+# The commands of cifar_keras. Everything is installed into $(VENV) and nowhere else.
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-# An exact set of versions, for runs that are to be reported: make CONSTRAINTS=constraints.txt ...
+# Exact versions, for reported runs: make CONSTRAINTS=constraints.txt ...
 CONSTRAINTS ?=
 BUDGET ?= 1
-# Further options of the trainings: TRAIN="--precision mixed_bfloat16 --seeds 1,2"
+# More options for `train`: TRAIN="--precision mixed_bfloat16 --seeds 1,2"
 TRAIN ?=
 RUN_DIR ?= runs
 KILLS ?= 50
 TEST_PROCESSES ?= 2
 # The project's address, once it has one: https://HOST/OWNER/cifar_keras. The site and the package on PyPI
-# take their links to the repository from it; nothing else has to change.
+# use it for their links to the repository; nothing else has to change.
 PROJECT_URL ?=
 export PROJECT_URL
-# NVIDIA's libraries come along only where there is a GPU for them.
+# NVIDIA's libraries are installed only if there is an NVIDIA GPU.
 comma := ,
 space := $(subst ,, )
 EXTRAS := cv$(if $(shell command -v nvidia-smi),$(comma)and-cuda)
@@ -49,9 +49,9 @@ $(VENV)/.installed-dev: $(VENV)/.installed-test
 	$(PIP) --editable '.[$(EXTRAS),dev]'
 	@touch $@
 
-install: $(VENV)/.installed ## make a virtual environment and install cifar-keras into it
+install: $(VENV)/.installed ## create a virtual environment and install cifar-keras into it
 
-demo: $(VENV)/.installed ## train a small network on synthetic images and report it: two minutes, no data
+demo: $(VENV)/.installed ## train a small network on synthetic images and report it: two minutes, no download
 	$(BIN)/cifar-keras train --recipe demo --run-dir demo/runs
 	$(BIN)/cifar-keras evaluate demo/runs/demo/seed-1
 	$(BIN)/cifar-keras report --run-dir demo/runs
@@ -59,10 +59,10 @@ demo: $(VENV)/.installed ## train a small network on synthetic images and report
 test: $(VENV)/.installed-test ## run the fast tests
 	$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile
 
-# What depends on versions most: private names, Keras' layers and optimizers, a run that is resumed.
+# The tests that depend most on versions: private names, Keras' layers and optimizers, a resumed run.
 LOWEST := tests/test_private.py tests/test_optimizers.py tests/experiment tests/layers/test_rrelu.py \
 	tests/layers/test_batch_normalization.py tests/cli/test_end_to_end.py
-lowest: ## run the tests that depend on versions with the lowest versions that setup.cfg allows
+lowest: ## run version-dependent tests with the lowest versions that setup.cfg allows
 	$(MAKE) VENV=$(VENV)-lowest CONSTRAINTS=constraints-lowest.txt $(VENV)-lowest/.installed-test
 	$(VENV)-lowest/bin/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile \
 		-W default $(LOWEST)
@@ -79,8 +79,8 @@ types: $(VENV)/.installed-dev
 imports: $(VENV)/.installed-dev
 	$(BIN)/lint-imports
 
-# $(call reproduce,recipes): train each, evaluate what is finished, and report. A run that fails does not
-# stop those after it. What was published with test-time augmentation is evaluated with it.
+# $(call reproduce,recipes): train each recipe, evaluate the finished runs, and report. A run that fails does
+# not stop the next ones. Results published with test-time augmentation are evaluated with it.
 define reproduce
 	@folders=$$($(BIN)/cifar-keras train --recipe "$(1)" --budget $(BUDGET) --run-dir $(RUN_DIR) $(TRAIN)); \
 	code=$$?; [ $$code -lt 128 ] || exit $$code; \
@@ -90,22 +90,22 @@ define reproduce
 	done; \
 	$(BIN)/cifar-keras report --run-dir $(RUN_DIR) && exit $$code
 endef
-# "resnet20 resnet32" and "resnet20,resnet32" are the same.
+# Accept "resnet20 resnet32" as well as "resnet20,resnet32".
 listed = $(subst $(space),$(comma),$(strip $(1)))
 
-reproduce-all: $(VENV)/.installed ## every recipe with a published figure, the shortest first [BUDGET=0.1] [TRAIN="--precision ..."]
+reproduce-all: $(VENV)/.installed ## train every recipe with a published figure, shortest first [BUDGET=0.1] [TRAIN="--precision ..."]
 	$(call reproduce,$(or $(call listed,$(RECIPES)),$$($(BIN)/cifar-keras recipes --published)))
 
-reproduce-cifar10: $(VENV)/.installed ## system C on CIFAR-10 [RECIPES="resnet20 ..."] [BUDGET=0.1]
+reproduce-cifar10: $(VENV)/.installed ## train system C on CIFAR-10 [RECIPES="resnet20 ..."] [BUDGET=0.1]
 	$(call reproduce,$(call listed,$(or $(RECIPES),resnet20 resnet32 resnet56 resnet110)))
 
-reproduce-cifar100: $(VENV)/.installed ## system A on CIFAR-100 [RECIPES="..."] [BUDGET=0.1]
+reproduce-cifar100: $(VENV)/.installed ## train system A on CIFAR-100 [RECIPES="..."] [BUDGET=0.1]
 	$(call reproduce,$(call listed,$(or $(RECIPES),inception_rrelu)))
 
-report: $(VENV)/.installed ## compare the runs with the published results, into runs/report/
+report: $(VENV)/.installed ## compare your runs with the published results, into runs/report/
 	$(BIN)/cifar-keras report --run-dir $(RUN_DIR)
 
-reports: $(VENV)/.installed ## for maintainers: write everything that is generated and committed
+reports: $(VENV)/.installed ## for maintainers: write all generated files that are committed
 	$(BIN)/cifar-keras report --publish
 	$(BIN)/python -m benchmarks --table
 	$(BIN)/python -m benchmarks.profiles --table
@@ -126,21 +126,21 @@ ifneq ($(PROJECT_URL),)
 endif
 	$(BIN)/python -m build --outdir dist build/source
 
-trials: $(VENV)/.installed ## the first steps of every recipe on real CIFAR, into reports/trials.md
+trials: $(VENV)/.installed ## train the first steps of every recipe on CIFAR, into reports/trials.md
 	$(BIN)/python -m benchmarks.trials
 
-# A test draws 2,000 new cases in each round; the first failure ends it, with the case.
+# Each test draws 2,000 new cases per round. The first failure stops it and shows the case.
 FUZZ_SECONDS ?= 600
-fuzz: $(VENV)/.installed-test ## give the readers broken input for FUZZ_SECONDS (default 600), new each time
+fuzz: $(VENV)/.installed-test ## feed the readers new broken input for FUZZ_SECONDS (default 600)
 	@end=$$((SECONDS + $(FUZZ_SECONDS))); while [ $$SECONDS -lt $$end ]; do \
 		$(BIN)/python -m pytest -q -m fuzz --hypothesis-profile many || exit 1; \
 	done
 
-kills: $(VENV)/.installed-test ## kill a run KILLS times (default 50) and compare with an unbroken one
+kills: $(VENV)/.installed-test ## kill a run KILLS times (default 50) and compare it with an uninterrupted one
 	CIFAR_KERAS_KILLS=$(KILLS) $(BIN)/python -m pytest -m slow -s tests/run/test_kills.py
 
-# The numpy that MXNet needs has wheels for Python 3.8 to 3.11. Its 1.1.0 asks for a numpy older still,
-# and runs without.
+# MXNet needs a NumPy version with wheels for Python 3.8 to 3.11 only. MXNet 1.1.0 requires an even older
+# NumPy but runs without it.
 PARITY_PYTHON ?= $(PYTHON)
 parity/.venv-%/.made: parity/requirements-%.txt
 	$(PARITY_PYTHON) -m venv --clear $(@D)
@@ -148,19 +148,19 @@ parity/.venv-%/.made: parity/requirements-%.txt
 	@touch $@
 
 REFERENCES := $(patsubst %,parity/.venv-%/.made,mxnet mxnet_rrelu torch)
-parity: $(VENV)/.installed-test $(REFERENCES) ## compare with MXNet's and PyTorch's operators, into reports/parity.md
+parity: $(VENV)/.installed-test $(REFERENCES) ## compare with the operators of MXNet and PyTorch, into reports/parity.md
 	$(BIN)/python -m pytest parity --report reports/parity.md
 
-# BENCH="--families resnet20 --contenders ours*,torch*" for a part; benchmarks/README.md has the options.
+# To measure a part: BENCH="--families resnet20 --contenders ours*,torch*" (options: benchmarks/README.md).
 BENCH ?=
-bench: $(VENV)/.installed $(patsubst %,parity/.venv-%/.made,mxnet torch) ## measure speed beside stock Keras, PyTorch and MXNet, into reports/benchmarks.md
+bench: $(VENV)/.installed $(patsubst %,parity/.venv-%/.made,mxnet torch) ## compare our speed with stock Keras, PyTorch and MXNet, into reports/benchmarks.md
 	$(BIN)/python -m benchmarks $(BENCH)
 
-# PROFILES="--precision mixed_bfloat16 resnet20" for a part.
+# To profile a part: PROFILES="--precision mixed_bfloat16 resnet20".
 PROFILES ?=
-profiles: $(VENV)/.installed ## where the time of a training step goes, into reports/profiles.md
+profiles: $(VENV)/.installed ## profile training steps by operation, into reports/profiles.md
 	$(BIN)/python -m benchmarks.profiles $(PROFILES)
 
-clean: ## remove what these commands made, but not runs/
+clean: ## remove what these commands create, except runs/
 	rm -rf $(VENV) $(VENV)-lowest demo build dist site *.egg-info .mypy_cache .pytest_cache .ruff_cache \
 		.import_linter_cache .hypothesis

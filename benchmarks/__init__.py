@@ -1,1 +1,1 @@
-"""Speed, measured on the machine at hand: `python -m benchmarks`."""
+"""Measure speed on this machine: `python -m benchmarks`."""

@@ -1,8 +1,8 @@
-"""Measure speed against the peers, in turns, and write reports/benchmarks.{json,md,svg,png}.
+"""Measure our speed and the peers' in turns, and write reports/benchmarks.{json,md,svg,png}.
 
     python -m benchmarks [--families resnet20,...] [--contenders ours,'torch*'] [--repeats 7] ...
 
-A part that is measured again replaces its figures in the JSON whole; the others stay.
+A part that is measured again replaces all its figures in the JSON. The other parts stay.
 """
 
 import argparse
@@ -28,7 +28,7 @@ MEASURES: dict[str, Callable[[Bench], Results]] = {
 
 
 def main() -> None:
-    """Measure what is asked for, a part at a time, and write after each."""
+    """Measure the requested parts one after another, and write the report after each."""
     options = _options()
     signal.signal(signal.SIGTERM, _stop)
     if options.table:
@@ -50,7 +50,7 @@ def main() -> None:
 
 
 def write(folder: Path, new: Results) -> None:
-    """Merge the new results with those in the folder, and write all that is made of them."""
+    """Merge the new results into those in the folder, and write the tables and charts."""
     path = folder / "benchmarks.json"
     both = results.merged(results.read(path), new)
     if new:
@@ -65,16 +65,16 @@ def _options() -> argparse.Namespace:
         prog="python -m benchmarks", description=(__doc__ or "").splitlines()[0]
     )
     add = partial(parser.add_argument, type=_list, metavar="A,B")
-    add("--families", help=f"of {', '.join(FAMILIES)} (default: all)")
-    add("--contenders", help="their names or patterns, '*' for all (default: all but the extra)")
+    add("--families", help=f"from {', '.join(FAMILIES)} (default: all)")
+    add("--contenders", help="names or patterns, '*' for all (default: all except extra ones)")
     add(
         "--measures",
-        help=f"of training, {', '.join(MEASURES)} (default: all; with --families training alone)",
+        help=f"from training, {', '.join(MEASURES)} (default: all; with --families: training)",
     )
     parser.add_argument("--repeats", type=int, default=7)
     parser.add_argument("--data-dir", type=Path, default=None)
     parser.add_argument("--output", type=Path, default=Path("reports"))
-    parser.add_argument("--table", action="store_true", help="measure nothing, write anew")
+    parser.add_argument("--table", action="store_true", help="only write the report again")
     options = parser.parse_args()
     for given, known in (
         (options.families, [*FAMILIES]),
@@ -82,7 +82,7 @@ def _options() -> argparse.Namespace:
     ):
         for name in given or ():
             if name not in known:
-                parser.error(f"'{name}' is none of {', '.join(known)}")
+                parser.error(f"unknown name '{name}'; use one of {', '.join(known)}")
     return options
 
 

@@ -1,4 +1,4 @@
-"""benchmarks.svg and .png: every family's training rates, next to the limits."""
+"""Draw benchmarks.svg and .png: the training speed of every family and its limits."""
 
 import io
 from collections.abc import Sequence
@@ -13,18 +13,18 @@ from benchmarks.ratios import OPERATIONS_PER_MULTIPLY_ADD, limit, training_rates
 from benchmarks.results import Results
 
 CREATOR = "make bench"
-# Okabe and Ito's colours: one a framework.
+# Okabe and Ito's colors, one per framework.
 COLORS = {"ours": "#D55E00", "keras": "#E69F00", "torch": "#0072B2", "mxnet": "#009E73"}
 GREY = "#999999"
-# Of a limit, in longest bars: farther off it would leave no room for them.
+# Draw no limit beyond this many times the longest bar, because it would squeeze the bars.
 FARTHEST = 2.0
 COLUMNS = 2
-# Inches of a bar and of what stands around a panel's bars.
+# Height in inches of a bar, and of everything around the bars of a panel.
 BAR, AROUND = 0.2, 0.75
 
 
 def pictures(results: Results) -> dict[str, bytes]:
-    """File name -> SVG or PNG; the same bytes for the same results."""
+    """Return the SVG and the PNG by file name, with the same bytes for the same results."""
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
         matplotlib.rcParams.update({"svg.hashsalt": CREATOR, "font.size": 8})
@@ -36,7 +36,7 @@ def pictures(results: Results) -> dict[str, bytes]:
 
 
 def draw(results: Results) -> Figure:
-    """A panel for each family and size, a bar for each contender."""
+    """Draw a panel for each family and size with a bar for each contender."""
     panels = [
         (FAMILIES[name], size)
         for name in FAMILIES

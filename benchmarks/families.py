@@ -1,21 +1,22 @@
-"""The networks that are measured, and who trains them. Read by every contender: nothing but Python.
+"""The networks that are measured, and the contenders that train them.
 
-What stands here of a recipe is held against the recipe by a test.
+Every contender reads this module, so it imports only the standard library. A test compares the
+numbers here with the recipes.
 """
 
 from dataclasses import dataclass, field
 from functools import partial
 
-# Images shown at once where a network is evaluated, by each contender.
+# Batch size of evaluation, for each contender.
 EVALUATED_AT_ONCE = 500
 
 
 @dataclass(frozen=True)
 class Family:
-    """One recipe: its batches, and the multiply-adds of an image's forward pass by image size.
+    """One recipe: its batches, and the multiply-adds of a forward pass by image size.
 
-    `pad` is what is added all round before the crop of `crop`; a size other than `crop` is what a
-    batch is resized to.
+    Images are padded by `pad` pixels on all sides, then cropped to `crop`. Batches of another size
+    are resized from that.
     """
 
     name: str
@@ -28,16 +29,16 @@ class Family:
 
     @property
     def sizes(self) -> list[int]:
-        """The sides of the images in training."""
+        """Return the image sizes used in training."""
         return list(self.multiply_adds)
 
     def case(self, size: int) -> str:
-        """What training at this size is called."""
+        """Return the name of the case that trains at this size."""
         return "train" if len(self.multiply_adds) == 1 else f"train@{size}"
 
     @property
     def cases(self) -> list[str]:
-        """All that a contender of this family is asked for."""
+        """Return the cases that every contender of this family runs."""
         return [*map(self.case, self.sizes), "evaluate", "pipeline"]
 
 
@@ -71,11 +72,11 @@ FLOAT32, BFLOAT16 = "float32", "bfloat16"
 
 @dataclass(frozen=True)
 class Contender:
-    """Who trains: a module of `benchmarks.peers`, the environment it runs in, and its options.
+    """One contender: a module of `benchmarks.peers`, its environment and its options.
 
     `venv` is the suffix of one of parity's environments, empty for ours. A variable that is None is
-    taken out of the environment. `precision` is that of the products, which its limit is for. An
-    `extra` one is measured only where a pattern asks for it, to leave memory to the others.
+    removed from the environment. `precision` is that of the matrix products and selects the limit.
+    A contender marked `extra` is measured only if a pattern names it, to save memory.
     """
 
     name: str
@@ -90,7 +91,7 @@ class Contender:
 
     @property
     def label(self) -> str:
-        """The title, with the precision unless it is float32."""
+        """Return the title, with the precision unless it is float32."""
         return self.title if self.precision == FLOAT32 else f"{self.title}, {self.precision}"
 
 
@@ -148,10 +149,10 @@ CONTENDERS = {
         Contender("mxnet", "MXNet", "mxnet_peer", "mxnet", only="inception_rrelu", extra=True),
     )
 }
-# Ours in each precision, which peers are compared with in their own.
+# Our contender in each precision; peers are compared with the one in their precision.
 OURS = {each.precision: each.name for each in CONTENDERS.values() if each.module == "ours"}
 
-# What no training can be faster than: matrix products alone.
+# Matrix products, which set the upper limit for training.
 GEMMS = {
     each.name: each
     for each in (

@@ -1,4 +1,4 @@
-"""Repeats as a median with its range."""
+"""Summarize repeats as a median with its range."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ DASH = "—"
 
 @dataclass(frozen=True)
 class Figure:
-    """A median with the smallest and the largest, of so many repeats."""
+    """The median, smallest and largest value of a number of repeats."""
 
     median: float
     low: float
@@ -23,25 +23,25 @@ class Figure:
 
 
 def figure(values: Sequence[float]) -> Figure | None:
-    """The figure of these repeats, None where there are none."""
+    """Return the figure of these repeats, or None if there are none."""
     if not values:
         return None
     return Figure(median(values), min(values), max(values), len(values))
 
 
 def quotient(above: Sequence[float], below: Sequence[float]) -> Figure | None:
-    """The figure of what each repeat comes to: both were measured in the same round."""
+    """Return the figure of the ratios in each round, or None if either has no repeats."""
     if not above or not below:
         return None
     return figure([a / b for a, b in zip(above, below, strict=True)])
 
 
 def short(value: float) -> str:
-    """Three digits, and no power of ten."""
+    """Format a number with three digits and no power of ten."""
     rounded = float(f"{value:.3g}")
     return f"{rounded:,.0f}" if rounded >= 1000 else f"{rounded:#.3g}".rstrip(".")
 
 
 def shown(found: Figure | None) -> str:
-    """The figure, or a dash."""
+    """Format the figure, or return a dash for None."""
     return DASH if found is None else str(found)

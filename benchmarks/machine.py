@@ -1,4 +1,4 @@
-"""The machine as far as speed depends on it; neither its name nor any path."""
+"""Record what affects speed on this machine, without its name or any path."""
 
 import os
 import time
@@ -9,14 +9,14 @@ from typing import Any
 from cifar_keras.hardware import hardware, instructions
 from cifar_keras.provenance import git_state
 
-# Percent of the processors' time that others may take before it is worth a warning.
+# Percent of the processors' time that other jobs may take before a warning.
 IDLE = 10.0
-# Over which that is measured, in seconds.
+# Duration of that measurement, in seconds.
 WATCHED = 1.5
 
 
 def run_facts(repeats: int) -> dict[str, Any]:
-    """What is kept with every set of figures."""
+    """Return the facts that are recorded with every part."""
     facts = hardware([])
     return {
         "cpu": facts["cpu"],
@@ -32,9 +32,9 @@ def run_facts(repeats: int) -> dict[str, Any]:
 
 
 def busy_percent(before: str, after: str) -> float | None:
-    """The share of the processors' time that was not idle, between two readings of /proc/stat.
+    """Return the percentage of busy processor time between two readings of /proc/stat.
 
-    None where they have not moved on, as in sandboxes that only imitate the file.
+    Return None if the counters have not changed, as in sandboxes that only imitate the file.
     """
     (idle, total), (idle_before, total_before) = map(_ticks, (after, before))
     passed = total - total_before
@@ -42,15 +42,15 @@ def busy_percent(before: str, after: str) -> float | None:
 
 
 def disturbance(run: dict[str, Any]) -> str:
-    """A sentence where the machine was not idle before the run; empty where it was."""
+    """Return a warning if the machine was not idle before the run, else an empty string."""
     busy = run.get("busy_before")
     if busy is None or busy <= IDLE:
         return ""
-    return f"Not measured on an idle machine: its processors were {busy:.0f} % busy before."
+    return f"The machine was not idle: its processors were {busy:.0f} % busy before this."
 
 
 def _ticks(stat: str) -> tuple[int, int]:
-    # user, nice, system, idle, iowait, irq, softirq, steal; guests count as users already.
+    # user, nice, system, idle, iowait, irq, softirq, steal; user already includes guests.
     ticks = [int(word) for word in stat.split(maxsplit=9)[1:9]]
     return ticks[3] + ticks[4], sum(ticks)
 
@@ -71,7 +71,7 @@ def _busy() -> float | None:
 
 
 def _load() -> float | None:
-    """How busy the machine was in the minute before."""
+    """Return the load average of the last minute."""
     try:
         return float(Path("/proc/loadavg").read_text().split()[0])
     except OSError:

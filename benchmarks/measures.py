@@ -1,4 +1,4 @@
-"""What is measured. Each gives the part of the results that it fills."""
+"""The measurements. Each function returns its part of the results."""
 
 import sys
 from collections.abc import Callable, Sequence
@@ -19,18 +19,18 @@ from benchmarks.workers import Failed, Worker, command, environment
 from cifar_keras.data import load
 from cifar_keras.recipe import load_recipe, recipe_path
 
-# How cost grows with depth, at the recipes' batch of 128, and with the batch, at the first's depth.
+# Cost by depth at the recipes' batch size of 128, and by batch size at the first depth.
 DEPTHS = {20: "resnet20", 32: "resnet32", 56: "resnet56", 110: "resnet110"}
 BATCHES = (32, 64, 128, 256, 512, 1024)
-# Whose first step is timed again and again, and of which family.
+# The family whose first step is timed in every repeat.
 STARTED = "resnet20"
 
 
 @dataclass(frozen=True)
 class Bench:
-    """What is asked for: repeats, patterns of contenders, where the data lie and the logs go.
+    """The request: repeats, patterns of contenders, data directory and directory for logs.
 
-    Without patterns all contenders but the extra ones.
+    Without patterns, all contenders except the extra ones are measured.
     """
 
     repeats: int
@@ -39,7 +39,7 @@ class Bench:
     scratch: Path
 
     def chosen(self, family: Family) -> list[Contender]:
-        """The contenders of a family that match a pattern."""
+        """Return the contenders of a family that match a pattern."""
         return [
             each
             for each in CONTENDERS.values()
@@ -52,10 +52,10 @@ class Bench:
         return any(fnmatchcase(contender.name, pattern) for pattern in self.contenders)
 
     def start(self, contender: Contender, family: Family, log: Path) -> Worker:
-        """The contender's process, for this family.
+        """Start the contender's process for this family.
 
         Raises:
-            Failed: it did not come to its first step.
+            Failed: If it does not reach its first step.
         """
         if contender.module == "ours":
             return self.start_ours(family.name, (), log, contender)
@@ -69,14 +69,14 @@ class Bench:
         log: Path,
         contender: Contender = CONTENDERS["ours"],
     ) -> Worker:
-        """Our own process, for this recipe."""
+        """Start our process for this recipe."""
         more = [part for override in overrides for part in ("--set", override)]
         if self.data_dir:
             more += ["--data-dir", str(self.data_dir.resolve())]
         return Worker(command(contender, recipe, *more), environment(contender), log)
 
     def arrays_of(self, dataset: str) -> Path:
-        """The folder of a data set's arrays, written when it is first wanted."""
+        """Return the folder of a data set's arrays, and write it on first use."""
         folder = self.scratch / dataset
         if not folder.exists():
             both = load(dataset, self.data_dir)
@@ -88,7 +88,7 @@ class Bench:
 
 
 def training(bench: Bench, family: Family) -> Results:
-    """All contenders of a family in turns, and the matrix products in their precisions."""
+    """Measure all contenders of a family in turns, with matrix products in their precisions."""
     run, chosen = _run(bench), bench.chosen(family)
     bench.arrays_of(family.dataset)
     starts: dict[str, Callable[[Path], Worker]] = {
@@ -116,7 +116,7 @@ def training(bench: Bench, family: Family) -> Results:
 
 
 def growth(bench: Bench) -> Results:
-    """Ours, in turns: at four depths, then with six sizes of batch."""
+    """Measure ours in turns, at four depths and then with six batch sizes."""
     by_depth = {str(depth): (recipe, ()) for depth, recipe in DEPTHS.items()}
     by_batch = {str(size): (DEPTHS[20], (f"data.batch_size={size}",)) for size in BATCHES}
     found = {}
@@ -136,7 +136,7 @@ def growth(bench: Bench) -> Results:
 
 
 def first_step(bench: Bench) -> Results:
-    """Seconds from the start of a process to the end of its first step, in turns."""
+    """Measure the seconds from process start to the end of the first step, in turns."""
     run, family = _run(bench), FAMILIES[STARTED]
     bench.arrays_of(family.dataset)
     seconds: dict[str, list[float]] = {each.name: [] for each in bench.chosen(family)}
@@ -152,7 +152,7 @@ def first_step(bench: Bench) -> Results:
 
 
 def start_up(bench: Bench) -> Results:
-    """Seconds of the commands that need no TensorFlow."""
+    """Measure the seconds of the commands that need no TensorFlow."""
     run = _run(bench)
     seconds = start_up_seconds(bench.repeats, bench.scratch / "start-up")
     return {"start_up": {"commands": {"run": run, "seconds": seconds}}}

@@ -1,11 +1,11 @@
-"""Where the time of a training step goes: operations, their time, and the bytes they touch.
+"""Profile a training step: its operations, their time, and the bytes they access.
 
     python -m benchmarks.profiles [FAMILY ...] [--precision mixed_bfloat16]
 
-Each family is trained as by `benchmarks.peers.ours`, in a process of its own, some steps under
-TensorFlow's profiler and with oneDNN's own log, which also tells of its changes of layout. The
-figures are kept in reports/profiles.json, of each family, size and precision the newest; the tables
-made of them go to reports/profiles.md.
+Each family is trained as in `benchmarks.peers.ours`, in its own process, for a few steps under
+TensorFlow's profiler and with oneDNN's log, which also reports layout changes. The newest figures
+for each family, size and precision go to reports/profiles.json, and their tables to
+reports/profiles.md.
 """
 
 import argparse
@@ -25,10 +25,10 @@ from cifar_keras.provenance import versions
 from cifar_keras.recipe.schema import Precision
 
 WARM_UP, STEPS = 3, 5
-# Operations under this share of the time are summed up.
+# Operations below this fraction of the time are summed up.
 _SMALL = 0.005
 _BEGIN, _END = "profile begins", "profile ends"
-# Memory that is written anew in another order, shape or type, and nothing computed.
+# Operations that only copy memory into another order, shape or type.
 COPIES = frozenset(
     {
         *("BroadcastTo", "Cast", "Concat", "ConcatV2", "GatherV2", "MirrorPad", "MirrorPadGrad"),
@@ -40,24 +40,24 @@ Figures = dict[str, Any]
 
 
 def main() -> None:
-    """Profile the named families, or all, and write the tables."""
+    """Profile the given families, or all, and write the tables."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("families", nargs="*", metavar="FAMILY", help=", ".join(FAMILIES))
     parser.add_argument("--precision", choices=get_args(Precision), default=FLOAT32)
     parser.add_argument("--data-dir", type=Path, default=None)
     parser.add_argument("--output", type=Path, default=Path("reports"))
-    parser.add_argument("--table", action="store_true", help="profile nothing, write anew")
+    parser.add_argument("--table", action="store_true", help="only write the tables again")
     parser.add_argument("--one", nargs=3, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.one:
         name, size, path = options.one
         figures = profile(FAMILIES[name], int(size), options.data_dir, options.precision)
         Path(path).write_text(json.dumps(figures))
-        # The thread of an endless `fit` would hold up any other end.
+        # A normal exit would wait for the thread of the endless `fit`.
         os._exit(0)
     for name in options.families:
         if name not in FAMILIES:
-            parser.error(f"unknown family '{name}'; there are {', '.join(FAMILIES)}")
+            parser.error(f"unknown family '{name}'; use one of {', '.join(FAMILIES)}")
     kept = options.output / "profiles.json"
     found: Figures = json.loads(kept.read_text()) if kept.exists() else {}
     for name in options.families or ([] if options.table else list(FAMILIES)):
@@ -72,7 +72,7 @@ def main() -> None:
 
 
 def section_key(family: str, size: int, precision: str = FLOAT32) -> str:
-    """What the figures are kept under: FAMILY SIZE, and the precision unless it is float32."""
+    """Return the key of the figures: FAMILY SIZE, and the precision unless it is float32."""
     return f"{family} {size}" + ("" if precision == FLOAT32 else f" {precision}")
 
 
@@ -89,7 +89,7 @@ def _in_process(family: Family, size: int, data_dir: Path | None, precision: str
 
 
 def primitives(log: str) -> list[Figures]:
-    """Of oneDNN's log between the marks: the primitives, their time and calls in a step."""
+    """Return the primitives in oneDNN's log between the marks, with time and calls per step."""
     milliseconds: Counter[tuple[str, ...]] = Counter()
     calls: Counter[tuple[str, ...]] = Counter()
     within = log.partition(_BEGIN)[2].partition(_END)[0]
@@ -112,7 +112,7 @@ def primitives(log: str) -> list[Figures]:
 
 
 def profile(family: Family, size: int, data_dir: Path | None, precision: str = FLOAT32) -> Figures:
-    """The seconds of a step, and of each kind of operation: time, calls and bytes in a step."""
+    """Return the seconds per step, and per operation the time, calls and bytes per step."""
     from benchmarks.peers.ours import Ours
     from cifar_keras.data import load
     from cifar_keras.quiet import import_tensorflow
@@ -159,7 +159,7 @@ def _operations(trace: bytes, steps: int) -> list[Figures]:
             continue
         for event in (event for line in plane.lines for event in line.events):
             node, _, kind = plane.event_metadata[event.metadata_id].name.rpartition(":")
-            # Operations are NODE:KIND; the runtime's own parts CLASS::METHOD or SENTENCE: NAME.
+            # Operations are NODE:KIND; the runtime's own events are CLASS::METHOD or TEXT: NAME.
             if node and not node.endswith(":") and kind.isidentifier():
                 time[kind] += event.duration_ps
                 calls[kind] += 1
@@ -170,7 +170,7 @@ def _operations(trace: bytes, steps: int) -> list[Figures]:
 
 
 def plain(kind: str) -> str:
-    """The operation as the network was written with, before oneDNN's rewriting."""
+    """Return the operation's name before oneDNN's graph rewriting."""
     bare = kind.removeprefix("_Mkl").removeprefix("Native").removeprefix("_")
     return {
         "Conv2DBackpropFilterWithBias": "Conv2DBackpropFilter",
@@ -182,7 +182,7 @@ def plain(kind: str) -> str:
 
 
 def _bytes(experiment: Any, batch: int, size: int) -> Counter[str]:
-    """What each kind of operation of a step reads and writes, by the shapes of the step's graph."""
+    """Return the bytes each operation reads and writes, from the shapes in the step's graph."""
     import tensorflow as tf
 
     images = tf.TensorSpec((batch, size, size, 3), tf.float32)
@@ -208,17 +208,17 @@ def _size(tensor: Any) -> int:
 
 
 def page(found: Figures) -> str:
-    """The tables, as Markdown."""
+    """Return the tables as Markdown."""
     lines = [
         "# Where the time of a step goes",
         "",
         "Written by `make profiles` from `profiles.json`; do not edit. Operations run in parallel "
         "on two threads, so their",
-        "times add up to more than the step's. **MB** is what they read and write, from the shapes "
-        "in the step's graph before",
-        "TensorFlow optimizes it. **copies** are the operations that only move memory. The second "
-        "table of a section has the",
-        "oneDNN primitives inside these operations, including changes of layout (`reorder`).",
+        "times add up to more than the step's time. **MB** is what they read and write, from the "
+        "shapes in the step's graph",
+        "before TensorFlow optimizes it. **Copies** are operations that only move memory. The "
+        "second table of a section",
+        "has the oneDNN primitives inside these operations, including layout changes (`reorder`).",
         "",
     ]
     for name, figures in found.items():
@@ -236,7 +236,7 @@ def _section(name: str, figures: Figures) -> list[str]:
     lines = [
         ", ".join([f"## `{family}`", f"{size} pixels", *precision]),
         "",
-        f"{1000 * figures['seconds']:,.0f} ms a step on {machine['cpu']}, {machine['cores']} "
+        f"{1000 * figures['seconds']:,.0f} ms per step on {machine['cpu']}, {machine['cores']} "
         f"cores; TensorFlow {packages['tensorflow']}. Copies: {100 * copies / total:.1f} % of the "
         "operations' time.",
         "",
@@ -257,7 +257,7 @@ def _section(name: str, figures: Figures) -> list[str]:
             f"{each['calls']:g} | {amount} | {rate} |"
         )
     lines += [f"| all others | {rest:,.1f} | {100 * rest / total:.1f} % | | | |", ""]
-    lines += ["| oneDNN | by | ms | calls |", "| --- | --- | ---: | ---: |"]
+    lines += ["| oneDNN primitive | implementation | ms | calls |", "| --- | --- | ---: | ---: |"]
     for each in figures["primitives"]:
         if each["milliseconds"] >= _SMALL * total or each["kind"] == "reorder":
             lines.append(

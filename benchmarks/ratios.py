@@ -1,4 +1,4 @@
-"""What is aimed at, and what was measured of it."""
+"""The goals and what was measured for them."""
 
 import operator
 from collections.abc import Sequence
@@ -10,17 +10,18 @@ from benchmarks.figures import Figure, figure, quotient
 from benchmarks.peers.gemm import SIDES, operations
 from benchmarks.results import Results, rates
 
-# A multiply-add is two operations; a training step goes forward once, and backward once for the
-# maps and once for the kernels.
+# A multiply-add is two operations. A training step has one forward pass, one backward pass for the
+# maps and one for the kernels.
 OPERATIONS_PER_MULTIPLY_ADD = 2 * 3
 _SIGNS = {"≥": operator.ge, "≤": operator.le, "<": operator.lt}
 
 
 @dataclass(frozen=True)
 class Goal:
-    """A figure that should be at least, at most, or below a bound, by the sign.
+    """A figure that should be at least, at most, or below a bound, as given by the sign.
 
-    Where `or_share`, SHARE of the limit does as well; `instead` is that share.
+    With `or_share`, SHARE percent of the limit also meets the goal; `instead` is the percentage
+    that was reached.
     """
 
     text: str
@@ -33,7 +34,7 @@ class Goal:
 
     @property
     def met(self) -> bool | None:
-        """Whether it is; None where it was not measured."""
+        """Return whether the goal is met, or None if it was not measured."""
         if self.found is None:
             return None
         enough = self.instead is not None and self.instead.median >= SHARE
@@ -42,10 +43,10 @@ class Goal:
 
 @dataclass(frozen=True)
 class Race:
-    """How many times as fast as the fastest of its rivals `ours` should train, by family.
+    """A goal for the speed of `ours` relative to its fastest rival, by family.
 
-    Where `or_share`, SHARE of the limit does as well for all but the ResNets. Of a family with
-    several sizes each counts, or the `largest` alone.
+    With `or_share`, SHARE percent of the limit also meets the goal, except for the ResNets. In a
+    family with several sizes each one counts, or only the `largest`.
     """
 
     text: str
@@ -56,7 +57,7 @@ class Race:
     largest: bool = False
 
 
-# Of the limit, in percent, where no more can be asked.
+# Percent of the limit from which on we ask for no more.
 SHARE = 80.0
 RACES = (
     Race(
@@ -118,7 +119,7 @@ COMMANDS = (("--help", 0.3), ("report (30 runs)", 3.0))
 
 
 def goals(results: Results) -> list[Goal]:
-    """All of them, in order."""
+    """Return all goals in order."""
     return [
         *_over_rivals(results),
         *_shares(results),
@@ -129,7 +130,7 @@ def goals(results: Results) -> list[Goal]:
 
 
 def training_rates(results: Results, family: str, contender: str, size: int) -> list[float]:
-    """Images per second in each repeat of training at this size."""
+    """Return the images per second of training at this size, for each repeat."""
     part = results.get("training", {}).get(family)
     if part is None:
         return []
@@ -137,9 +138,9 @@ def training_rates(results: Results, family: str, contender: str, size: int) -> 
 
 
 def product(results: Results, family: str, gemm: str) -> tuple[int, Figure] | None:
-    """The side at which a matrix product is fastest, and its operations per second there.
+    """Return the side at which a matrix product is fastest, and its operations per second.
 
-    As measured among this family's repeats.
+    Only the repeats of this family count.
     """
     part = {"contenders": results.get("training", {}).get(family, {"gemm": {}})["gemm"]}
     found = {
@@ -150,14 +151,14 @@ def product(results: Results, family: str, gemm: str) -> tuple[int, Figure] | No
 
 
 def limit(results: Results, family: str, precision: str = FLOAT32) -> float | None:
-    """Operations per second of the fastest matrix product in this precision."""
+    """Return the operations per second of the fastest matrix product in this precision."""
     names = [name for name, each in GEMMS.items() if each.precision == precision]
     found = [product(results, family, name) for name in names]
     return max((each[1].median for each in found if each is not None), default=None)
 
 
 def share(results: Results, family: str, contender: str, size: int) -> Figure | None:
-    """What a contender makes of the limit in its precision, in percent."""
+    """Return the percentage of the limit in its precision that a contender reaches."""
     most = limit(results, family, CONTENDERS[contender].precision)
     if most is None:
         return None
@@ -167,7 +168,7 @@ def share(results: Results, family: str, contender: str, size: int) -> Figure | 
 
 
 def fastest(results: Results) -> Figure | None:
-    """Our training rate of the family that trains fastest."""
+    """Return our training speed for the family that trains fastest."""
     found = [
         figure(training_rates(results, name, "ours", size))
         for name, family in FAMILIES.items()
@@ -189,7 +190,7 @@ def _over_rivals(results: Results) -> list[Goal]:
 def _over(results: Results, race: Race, family: str, size: int) -> Goal:
     ours = training_rates(results, family, race.ours, size)
     theirs = [training_rates(results, family, rival, size) for rival in race.rivals]
-    # The one that is missing might be the fastest.
+    # A missing rival might be the fastest.
     best = max(theirs, key=median) if all(theirs) else []
     text = f"`{family}`{_at(family, size)}: {race.text}"
     wide = race.or_share and not family.startswith("resnet")
@@ -201,7 +202,7 @@ def _over(results: Results, race: Race, family: str, size: int) -> Goal:
 def _shares(results: Results) -> list[Goal]:
     return [
         Goal(
-            f"`{family}`{_at(family, size)}: share of the GEMM limit",
+            f"`{family}`{_at(family, size)}: percentage of the GEMM limit",
             share(results, family, "ours", size),
             SHARE,
             unit="%",
@@ -213,7 +214,7 @@ def _shares(results: Results) -> list[Goal]:
 def _memory(results: Results) -> list[Goal]:
     return [
         Goal(
-            f"`{family}`: peak memory of ours, bfloat16 / float32",
+            f"`{family}`: our peak memory, bfloat16 / float32",
             quotient(*(_peak(results, family, OURS[each]) for each in (BFLOAT16, FLOAT32))),
             MEMORY,
             sign="≤",
@@ -229,7 +230,7 @@ def _peak(results: Results, family: str, contender: str) -> list[float]:
 
 
 def _pipeline(results: Results) -> Goal:
-    # Of the slowest of the families' own batches, to be on the safe side.
+    # Uses the family with the slowest pipeline, to be on the safe side.
     alone = [_alone(results, family) for family in results.get("training", {})]
     slowest = min((a for a in alone if a is not None), key=lambda a: a.median, default=None)
     rate = fastest(results)
@@ -238,7 +239,7 @@ def _pipeline(results: Results) -> Goal:
         parts: Sequence[float] = (slowest.median, slowest.low, slowest.high)
         middle, low, high = (value / rate.median for value in parts)
         found = Figure(middle, low, high, slowest.repeats)
-    return Goal("input pipeline alone / training rate of the fastest family", found, PIPELINE)
+    return Goal("input pipeline only / training speed of the fastest family", found, PIPELINE)
 
 
 def _alone(results: Results, family: str) -> Figure | None:

@@ -1,11 +1,11 @@
-"""What a run comes to on so many devices or workers: the same, but for rounding.
+"""Compare a run on different numbers of devices or workers; only rounding may differ.
 
     python -m benchmarks.replicas cpu:1 cpu:2 cpu:4 workers:2 workers:3 --dtype float32
 
-trains one network for some steps from one seed, each time in processes of their own, and prints by
-how much losses and weights differ from those of the first. The network `noisy` has everything that
-could depend on the number of replicas: synchronised batch norm, dropout of elements and of
-channels, both forms of RReLU; the images are cropped and flipped. Any recipe can take its place.
+trains one network for some steps from one seed, each time in new processes, and prints how much
+the losses and weights differ from the first. The network `noisy` has everything that could depend
+on the number of replicas: synchronized batch norm, dropout of elements and of channels, and both
+forms of RReLU. The images are cropped and flipped. Any recipe can be used instead.
 """
 
 import argparse
@@ -27,7 +27,7 @@ NOISY = "noisy"
 
 
 def noisy(input_shape: tuple[int, int, int], num_classes: int, width: int) -> Any:
-    """Returns a narrow network of all that depends on the whole batch, or on chance."""
+    """Return a narrow network of all layers that depend on the whole batch or on randomness."""
     import keras
 
     from cifar_keras.layers import BatchNormalization, Dropout, RReLU, SpatialDropout2D
@@ -52,7 +52,7 @@ def train(
     recipe_name: str = NOISY,
     cluster: Cluster | None = None,
 ) -> Arrays:
-    """The losses of the steps, and the final weights by name."""
+    """Train and return the losses of the steps and the final weights by name."""
     from cifar_keras.quiet import import_tensorflow
 
     import_tensorflow()
@@ -104,7 +104,7 @@ def train(
 
 
 def in_processes(where: str, arguments: Sequence[str] = ()) -> Arrays:
-    """What `train` gives on `cpu:2`, or to the chief of `workers:2`."""
+    """Return the result of `train` on `cpu:2`, or of the chief worker of `workers:2`."""
     kind, _, number = where.partition(":")
     count = int(number) if kind == "workers" else 1
     with tempfile.TemporaryDirectory() as folder:
@@ -118,16 +118,16 @@ def in_processes(where: str, arguments: Sequence[str] = ()) -> Arrays:
         children = [subprocess.Popen(command) for command in commands]
         codes = [child.wait() for child in children]
         if any(codes):
-            raise RuntimeError(f"{where}: the exit codes are {codes}")
+            raise RuntimeError(f"{where}: a process failed; the exit codes are {codes}")
         with np.load(files[0]) as archive:
             return {name: archive[name] for name in archive.files}
 
 
 def difference(one: Arrays, other: Arrays) -> tuple[float, float]:
-    """The largest differences of the losses, and of the weights.
+    """Return the largest differences of the losses and of the weights.
 
-    Each is divided by the largest magnitude in its array where that is over 1: a moving variance
-    of raw pixels is in the thousands, and rounds accordingly.
+    Each is divided by the largest magnitude in its array if that is above 1, because a moving
+    variance of raw pixels is in the thousands and rounds accordingly.
     """
     assert one.keys() == other.keys()
     gaps = {
@@ -138,10 +138,10 @@ def difference(one: Arrays, other: Arrays) -> tuple[float, float]:
 
 
 def main() -> None:
-    """Train on each, and print the differences."""
+    """Train on each and print the differences."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument(
-        "where", nargs="+", help="cpu:2, workers:3, ...; others are compared to the first"
+        "where", nargs="+", help="cpu:2, workers:3, ...; all are compared with the first"
     )
     parser.add_argument("--dtype", default="float64")
     parser.add_argument("--steps", type=int, default=20)

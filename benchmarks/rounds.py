@@ -1,4 +1,4 @@
-"""Repeats that alternate among all contenders: what the machine does hits all of them alike."""
+"""Alternate repeats among all contenders, so that disturbances affect all of them alike."""
 
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -10,16 +10,16 @@ from typing import Any
 
 from benchmarks.workers import Failed, Worker
 
-# What a repeat should last, in seconds: training, and the rest.
+# Duration of a repeat in seconds, for training and for everything else.
 LONG, SHORT = 4.0, 1.5
-# Evaluation may not go past the test images.
+# Evaluation must not run past the test images.
 MOST_EVALUATED = 20
 MOST = 10**5
 
 
 @dataclass
 class Taken:
-    """What a contender did: per case the steps and seconds of each repeat, or why it broke down."""
+    """A contender's steps and seconds of each repeat by case, or the reason why it failed."""
 
     cases: dict[str, list[tuple[int, float]]] = field(default_factory=dict)
     first_step: float | None = None
@@ -28,7 +28,7 @@ class Taken:
     failed: str | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """As it goes into the results."""
+        """Return it as it is written to the results."""
         if self.failed is not None:
             return {"failed": self.failed}
         return {
@@ -40,7 +40,7 @@ class Taken:
 
 
 def calibrated(go: Callable[[int], tuple[float, int]], case: str) -> int:
-    """How many steps make a repeat, found by making more and more; the first are not counted."""
+    """Find the number of steps in a repeat by trying more and more; the first ones do not count."""
     target = LONG if case.startswith("train") else SHORT
     most = MOST_EVALUATED if case == "evaluate" else MOST
     go(1)
@@ -58,20 +58,20 @@ def alternate(
     repeats: int,
     scratch: Path,
 ) -> dict[str, Taken]:
-    """Start all, warm each up, and let them take turns, every second round backwards.
+    """Start and warm up all contenders, then let them take turns, every second round in reverse.
 
     Args:
-        starts: what starts each contender, given where its log goes.
-        cases: what each is asked for.
-        repeats: rounds that count.
-        scratch: where the logs go.
+        starts: Functions that start each contender, given the path of its log.
+        cases: Cases of each contender.
+        repeats: Number of measured rounds.
+        scratch: Directory for the logs.
     """
     taken = {name: Taken() for name in starts}
     workers: dict[str, Worker] = {}
     counts: dict[tuple[str, str], int] = {}
     with _all_closed(workers):
         for name, start in starts.items():
-            with _told(name, taken, workers):
+            with _drops_failed(name, taken, workers):
                 _say(f"{name}: starting")
                 worker = workers[name] = start(scratch / f"{name}.log")
                 taken[name].first_step, taken[name].facts = worker.first_step, worker.facts
@@ -80,20 +80,20 @@ def alternate(
         for repeat in range(repeats):
             names = list(workers)
             for name in names if repeat % 2 == 0 else names[::-1]:
-                with _told(name, taken, workers):
+                with _drops_failed(name, taken, workers):
                     for case in cases[name]:
                         seconds, steps = workers[name].go(case, counts[name, case])
                         taken[name].cases.setdefault(case, []).append((steps, seconds))
                         _say(f"{repeat + 1}/{repeats} {name} {case}: {steps} in {seconds:.2f} s")
         for name, worker in list(workers.items()):
-            with _told(name, taken, workers):
+            with _drops_failed(name, taken, workers):
                 taken[name].peak_mib = worker.peak()
     return taken
 
 
 @contextmanager
-def _told(name: str, taken: dict[str, Taken], workers: dict[str, Worker]) -> Iterator[None]:
-    """A contender that breaks down is out, and the others go on."""
+def _drops_failed(name: str, taken: dict[str, Taken], workers: dict[str, Worker]) -> Iterator[None]:
+    """Drop a contender that fails; the others continue."""
     try:
         yield
     except Failed as error:

@@ -1,4 +1,4 @@
-"""How long the commands take that need no TensorFlow."""
+"""Time the commands that need no TensorFlow."""
 
 import hashlib
 import json
@@ -13,13 +13,13 @@ from typing import Any
 from benchmarks.workers import ROOT
 from cifar_keras import records
 
-# A committed run, of which `report` is given so many copies, each with a seed of its own.
+# A committed run. `report` gets this many copies of it, each with its own seed.
 RUN = ROOT / "reports" / "runs" / "resnet20" / "seed-1-budget-0.1"
 COPIES = 30
 
 
 def start_up(repeats: int, scratch: Path) -> dict[str, Any]:
-    """The seconds of each repeat, by command, in turns."""
+    """Return the seconds of each repeat by command, measured in turns."""
     folder = scratch / "runs"
     copy_run(RUN, folder)
     report = ["report", "--run-dir", str(folder), "--output", str(scratch / "report")]
@@ -32,7 +32,7 @@ def start_up(repeats: int, scratch: Path) -> dict[str, Any]:
 
 
 def timed_in_turns(commands: Mapping[str, list[str]], repeats: int) -> dict[str, Any]:
-    """The seconds of `cifar-keras` with these arguments, in each repeat but the first."""
+    """Return the seconds of `cifar-keras` with these arguments in each repeat except the first."""
     seconds: dict[str, list[float]] = {name: [] for name in commands}
     for _ in range(repeats + 1):
         for name, arguments in commands.items():
@@ -44,7 +44,7 @@ def timed_in_turns(commands: Mapping[str, list[str]], repeats: int) -> dict[str,
 
 
 def copy_run(source: Path, target: Path, copies: int = COPIES) -> None:
-    """Copies of a finished run, with other seeds and other weights, so that each counts."""
+    """Copy a finished run with other seeds and other weights, so that each copy counts."""
     for seed in range(1, copies + 1):
         folder = target / source.parent.name / source.name.replace("seed-1", f"seed-{seed}")
         shutil.copytree(source, folder)

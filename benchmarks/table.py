@@ -1,4 +1,4 @@
-"""reports/benchmarks.md: results -> tables, the same text for the same results."""
+"""Write reports/benchmarks.md; the same results give the same text."""
 
 from collections.abc import Iterable, Sequence
 
@@ -24,11 +24,11 @@ _INTRODUCTION = f"""\
 # Speed
 
 Written by `make bench` from `benchmarks.json`; do not edit. A figure is the median of several
-repeats, with the smallest and the largest in brackets. The contenders of a table take turns. A
-ratio is computed in each round; its median, smallest and largest are given.
+repeats, with the smallest and the largest in parentheses. The contenders of a table take turns.
+Ratios are computed in each round; the table gives their median, smallest and largest.
 [benchmarks/README.md](../benchmarks/README.md) describes each contender.
 
-![training rates](benchmarks.svg)
+![training speeds](benchmarks.svg)
 
 Contenders are compared with ours in the same precision. The limit is the fastest matrix product in
 that precision, in TensorFlow or PyTorch, with sides of {", ".join(_SMALLER)} or {_LARGEST},
@@ -38,12 +38,12 @@ pass. That includes the gradient with respect to the images, which no training n
 
 
 def page(results: Results) -> str:
-    """The whole report."""
+    """Return the whole report."""
     trained = [FAMILIES[name] for name in FAMILIES if name in results.get("training", {})]
     parts = [_INTRODUCTION, "## Goals\n", _goals(goals(results))]
     if trained:
         parts += ["## Training\n", *(_training(results, family) for family in trained)]
-        parts += ["## Evaluation, input pipeline, checkpoints\n", _beside(results, trained)]
+        parts += ["## Evaluation, input pipeline and checkpoints\n", _beside(results, trained)]
     if "growth" in results:
         parts += ["## Cost as depth and batch grow, ours\n", _growth(results["growth"])]
     if "first_step" in results or "start_up" in results:
@@ -52,7 +52,7 @@ def page(results: Results) -> str:
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]], texts: int = 1) -> str:
-    """Text in the first columns, numbers in the others."""
+    """Return a table with text in the first columns and numbers in the others."""
     rule = [*["---"] * texts, *["---:"] * (len(head) - texts)]
     lines = [f"| {' | '.join(cells)} |" for cells in (head, rule, *rows)]
     return "\n".join([*lines, ""])
@@ -101,7 +101,7 @@ def _training(results: Results, family: Family) -> str:
 
 
 def _note(part: Results) -> str:
-    """What is said under the tables of a part that was not measured on an idle machine."""
+    """Return the warning for a part that was not measured on an idle machine."""
     text = disturbance(part["run"])
     return f"\n{text}\n" if text else ""
 
@@ -111,9 +111,9 @@ _TRAINING = [
     "precision",
     "images/s",
     "ours / this",
-    "share of the limit, %",
+    "% of the limit",
     "peak memory, MiB",
-    "to the first step, s",
+    "time to first step, s",
 ]
 
 
@@ -122,7 +122,7 @@ def _heading(results: Results, family: Family, size: int) -> str:
     lines = [
         f"### `{family.name}`, {size} px, batch {batch}",
         "",
-        f"{cost / 1e6:,.1f} M multiply-adds an image.",
+        f"{cost / 1e6:,.1f} M multiply-adds per image.",
     ]
     for precision in OURS:
         found = {
@@ -135,7 +135,7 @@ def _heading(results: Results, family: Family, size: int) -> str:
         if most:
             rate = short(most / OPERATIONS_PER_MULTIPLY_ADD / cost)
             lines.append(
-                f"The {precision} matrix product in GFLOP/s: {', '.join(products)}; the limit "
+                f"The {precision} matrix product in GFLOP/s: {', '.join(products)}; the limit is "
                 f"{rate} images/s."
             )
     return "\n".join(lines)
@@ -161,8 +161,8 @@ def _beside(results: Results, families: Sequence[Family]) -> str:
             who = CONTENDERS[name]
             row = [f"`{family.name}`, {who.title}", who.precision, shown(tested), shown(alone)]
             rows.append([*row, shown(saved)])
-    head = ["", "precision", "evaluation, images/s", "input pipeline alone, images/s"]
-    return _table([*head, "a checkpoint, s"], rows, texts=2)
+    head = ["", "precision", "evaluation, images/s", "input pipeline only, images/s"]
+    return _table([*head, "checkpoint, s"], rows, texts=2)
 
 
 def _growth(section: Results) -> str:
@@ -174,7 +174,7 @@ def _growth(section: Results) -> str:
             milliseconds = figure([1000 / rate for rate in found])
             peak = f"{facts['peak_mib']:,}" if "peak_mib" in facts else DASH
             rows.append([key, shown(milliseconds), shown(figure(found)), peak])
-        head = [name, "ms an image", "images/s", "peak memory, MiB"]
+        head = [name, "ms/image", "images/s", "peak memory, MiB"]
         blocks.append(_table(head, rows) + _note(part))
     return "\n".join(blocks)
 

@@ -1,4 +1,4 @@
-"""Where and when each part of the results was measured."""
+"""The table of where and when each part was measured."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from benchmarks.results import Results
 
 
 def table_of_runs(results: Results) -> str:
-    """A row a part; the versions of the contenders below."""
+    """Return a row per part, followed by the versions of the contenders."""
     lines = [
         "| part | when, UTC | repeats | machine | load before | busy before | code |",
         "| --- | --- | ---: | --- | ---: | ---: | --- |",
@@ -28,11 +28,11 @@ def table_of_runs(results: Results) -> str:
 
 
 def _row(name: str, run: dict[str, Any]) -> str:
-    flags = " ".join(run["flags"]) or "none of the flags looked for"
+    flags = " ".join(run["flags"]) or "none of the known flags"
     machine = f"{run['cpu']}, {run['cores']} cores, {run['memory_gib']} GiB; {flags}"
     load = DASH if run["load_before"] is None else short(run["load_before"])
     busy = DASH if run.get("busy_before") is None else f"{run['busy_before']:.0f} %"
     revision = (run["git"]["revision"] or DASH)[:8]
-    code = revision + (" and changes" if run["git"]["dirty"] else "")
+    code = revision + (" with changes" if run["git"]["dirty"] else "")
     when = run["when"].replace("T", " ")[:16]
     return f"| {name} | {when} | {run['repeats']} | {machine} | {load} | {busy} | {code} |"

@@ -1,9 +1,9 @@
-"""The first steps of every recipe on its real data: does it learn, how fast, at what memory.
+"""Train the first steps of every recipe on real data: does it learn, how fast, with what memory.
 
     python -m benchmarks.trials [RECIPE ...]
 
-Each recipe runs in a process of its own and leaves its figures in reports/trials/, so that a series
-that was broken off goes on; the table of all of them goes to reports/trials.md.
+Each recipe runs in its own process and writes its figures to reports/trials/, so that an
+interrupted series can continue. The table of all recipes goes to reports/trials.md.
 """
 
 import argparse
@@ -31,7 +31,7 @@ from cifar_keras.recipe import Recipe, load_recipe, recipe_names, recipe_path
 from cifar_keras.records import HISTORY, read_history
 
 FEW, MANY = 20, 100
-# Test images that are shown.
+# Number of test images.
 TESTED = 1000
 # The first steps compile.
 WARM_UP = 3
@@ -41,7 +41,7 @@ SYSTEM_A = Path("reports/runs/inception_rrelu/seed-1")
 
 
 def main() -> None:
-    """Try the named recipes, or all that have not been tried yet, then write the table."""
+    """Try the given recipes, or all that have no figures yet, then write the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("recipes", nargs="*", metavar="RECIPE")
     parser.add_argument("--one", metavar="RECIPE", help=argparse.SUPPRESS)
@@ -50,11 +50,11 @@ def main() -> None:
         type=float,
         default=300.0,
         metavar="SECONDS",
-        help=f"take {MANY} steps where they last no longer, {FEW} where they do (default: 300)",
+        help=f"take {MANY} steps if they fit into this time, else {FEW} (default: 300)",
     )
     parser.add_argument("--data-dir", type=Path, default=None)
     parser.add_argument("--output", type=Path, default=Path("reports/trials.md"))
-    parser.add_argument("--table", action="store_true", help="try nothing, write the table anew")
+    parser.add_argument("--table", action="store_true", help="try nothing, write the table again")
     options = parser.parse_args()
     if options.one:
         figures = trial(load_recipe(recipe_path(options.one)), options.data_dir, options.patience)
@@ -78,11 +78,11 @@ def _file(name: str) -> Path:
 
 
 class Enough(Exception):
-    """Raised once so many steps are taken."""
+    """Raised after enough steps."""
 
 
 def trial(recipe: Recipe, data_dir: Path | None, patience: float) -> dict[str, Any]:
-    """The figures of a recipe's first steps, `MANY` of them where they last `patience` at most."""
+    """Return the figures of a recipe's first steps, `MANY` if they fit into `patience` seconds."""
     dataset = load(recipe.dataset, data_dir)
     import_tensorflow()
     import keras
@@ -112,7 +112,7 @@ def trial(recipe: Recipe, data_dir: Path | None, patience: float) -> dict[str, A
     leg = Leg(plan.stages[0], 0, plan.stages[0].steps, 0, 1)
     with suppress(Enough):
         experiment.fit(leg, [Losses()])
-    # A loss is the mean of the epoch so far.
+    # Keras logs the mean of the losses so far.
     sums = [count * mean for count, mean in enumerate(means, start=1)]
     losses = [after - before for before, after in pairwise([0.0, *sums])]
     step = median(b - a for a, b in zip(times[WARM_UP:], times[WARM_UP + 1 :], strict=False))
@@ -157,15 +157,15 @@ def _table(names: list[str]) -> str:
         "",
         f"Written by `make trials` on {'; '.join(sorted(machines))};",
         f"{'; '.join(sorted(packages))}.",
-        "Each recipe takes some steps on real CIFAR, at its own learning rate. **Loss** is the "
+        "Each recipe takes a few steps on real CIFAR at its own learning rate. **Loss** is the "
         "mean over the batches",
-        "of the first and of the last quarter of these steps, in training mode. The estimate of a "
-        "full run counts an",
-        "evaluation after each epoch. Other jobs may have been running on the machine, so rates "
+        "of the first and of the last quarter of these steps, in training mode. The estimate for a "
+        "full run includes an",
+        "evaluation after each epoch. Other jobs may have been running on the machine, so speeds "
         "are lower bounds.",
-        "**Version** is that of this package. `*`: with random weights instead of the published "
-        "ones. What the originals",
-        "report of time and memory is on the systems' pages.",
+        "**Version** is that of this package. `*`: random weights instead of the published ones. "
+        "The systems' pages have",
+        "the time and memory that the originals report.",
         "",
         "| recipe | version | steps | loss, first and last quarter | images/s | s/epoch | full "
         "run, about | peak memory, MiB |",
@@ -183,7 +183,7 @@ def _table(names: list[str]) -> str:
 
 
 def _first_epochs() -> list[str]:
-    """The epochs of system A that have been trained so far, next to the original's log."""
+    """Return the table of the epochs of system A trained so far, next to the original's log."""
     if not (SYSTEM_A / HISTORY).exists():
         return []
     published = {
@@ -194,8 +194,8 @@ def _first_epochs() -> list[str]:
     lines = [
         "# The first epochs of sub-Inception + RReLU (system A) next to the original's log",
         "",
-        f"`inception_rrelu`, seed 1, from `{SYSTEM_A}`. Accuracy in percent; that on the training "
-        "images is the mean over the epoch, in training mode.",
+        f"`inception_rrelu`, seed 1, from `{SYSTEM_A}`. Accuracy in percent; training accuracy "
+        "is the mean over the epoch, in training mode.",
         "",
         "| epoch | train, ours | train, original | test, ours | test, original |",
         "| ---: | ---: | ---: | ---: | ---: |",

@@ -1,4 +1,4 @@
-"""Contenders as processes, of which one at a time is awake."""
+"""Run contenders as processes, of which only one runs at a time."""
 
 import json
 import os
@@ -18,23 +18,23 @@ ROOT = Path(__file__).resolve().parent.parent
 REFERENCES = ROOT / "parity" / "references"
 # XLA takes minutes to compile a deep network.
 PATIENCE = 1800.0
-# Of a message, what goes into the report.
+# Maximum length of a message in the report.
 _LONGEST = 160
 
 
 class Failed(Exception):
-    """A contender that could not be started, or broke down; the message is for the report."""
+    """A contender that could not start, or failed later; the message is for the report."""
 
 
 def command(contender: Contender, *arguments: str) -> list[str]:
-    """The command line of the contender with its own options."""
+    """Return the contender's command line with its own options."""
     python = str(_interpreter(contender.venv))
     module = f"benchmarks.peers.{contender.module}"
     return [python, "-m", module, *arguments, *contender.options]
 
 
 def environment(contender: Contender) -> dict[str, str]:
-    """The variables that the contender sees: ours as they were given, but for its own."""
+    """Return the contender's environment: our environment with its own variables."""
     variables = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(REFERENCES)])}
     variables.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     for name, value in contender.variables.items():
@@ -50,22 +50,22 @@ def _interpreter(venv: str) -> Path:
         return Path(sys.executable)
     python = ROOT / "parity" / f".venv-{venv}" / "bin" / "python"
     if not python.exists():
-        raise Failed("its environment is not made; run 'make bench'")
+        raise Failed("its environment is missing; run 'make bench'")
     return python
 
 
 class Worker:
-    """One contender's process, stopped whenever it is not asked for something.
+    """One contender's process, stopped by a signal between its turns.
 
-    Stopped by a signal: whatever its threads would spin for, idle it takes nothing from the others.
+    A stopped process takes no processor time from the others, even if its threads spin.
 
     Args:
-        arguments: the whole command line.
-        variables: its environment.
-        log: where its stderr goes.
+        arguments: The whole command line.
+        variables: Its environment.
+        log: File for its stderr.
 
     Raises:
-        Failed: it has not said `ready`.
+        Failed: If it does not report `ready`.
     """
 
     def __init__(self, arguments: Sequence[str], variables: Mapping[str, str], log: Path) -> None:
@@ -79,10 +79,10 @@ class Worker:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self.log,
-            # A request to one that is gone fails at once, and not again as its pipe closes.
+            # Unbuffered: a request to a dead process fails at once, not again when its pipe closes.
             bufsize=0,
-            # A group of its own, with the compilers it may start; should this process be killed,
-            # the kernel ends a stopped group that nobody is left to wake.
+            # Its own process group, which includes the compilers it may start. If this process is
+            # killed, the kernel ends the stopped group, because no parent is left to wake it.
             preexec_fn=os.setpgrp,
         )
         try:
@@ -94,16 +94,16 @@ class Worker:
         self._signal(signal.SIGSTOP)
 
     def go(self, case: str, steps: int) -> tuple[float, int]:
-        """Let it make so many steps of a case; the seconds, and the steps really made."""
+        """Make it run steps of a case; return the seconds and the number of steps it made."""
         taken, made = self._ask(f"go {case} {steps}", "seconds").split()
         return float(taken), int(made)
 
     def peak(self) -> int:
-        """The most memory it has held so far, in MiB."""
+        """Return its peak memory so far, in MiB."""
         return int(self._ask("peak", "peak"))
 
     def close(self) -> None:
-        """End it with all that it has started."""
+        """Kill it with all processes that it has started."""
         self._signal(signal.SIGKILL)
         self.process.wait()
         for stream in (self.process.stdin, self.process.stdout):
@@ -126,7 +126,7 @@ class Worker:
     def _answer(self, expected: str) -> str:
         kind, _, rest = self._line().partition(" ")
         if kind != expected:
-            raise Failed(readable(rest if kind == "failed" else f"it said '{kind} {rest}'"))
+            raise Failed(readable(rest if kind == "failed" else f"it sent '{kind} {rest}'"))
         return rest
 
     def _line(self) -> str:
@@ -146,7 +146,7 @@ class Worker:
     def _end(self) -> str:
         code = self.process.wait()
         if code == -signal.SIGKILL:
-            return "it was killed, as happens where memory runs out"
+            return "it was killed, as happens when memory runs out"
         return f"it ended by signal {-code}" if code < 0 else f"it ended with code {code}"
 
     def _signal(self, number: int) -> None:
@@ -155,6 +155,6 @@ class Worker:
 
 
 def readable(message: str) -> str:
-    """The beginning of a message, with no folder of this machine in it."""
+    """Return the beginning of a message, without the folders of this machine."""
     message = re.sub(r"(/[\w.+-]+)+/([\w.+-]+)", r"\2", " ".join(message.split()))
     return message if len(message) <= _LONGEST else f"{message[: _LONGEST - 3]}..."

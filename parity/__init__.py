@@ -1,1 +1,1 @@
-"""Our arithmetic against the originals' own operators, run in MXNet and PyTorch."""
+"""Compare our arithmetic with the originals' own operators in MXNet and PyTorch."""

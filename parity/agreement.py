@@ -1,4 +1,4 @@
-"""What was compared and how near it came: the rows of reports/parity.md."""
+"""The comparisons and their errors: the rows of reports/parity.md."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ BOUND = 1e-4
 
 @dataclass(frozen=True)
 class Row:
-    """One comparison: what, against whose operators, the figure, and what it must be."""
+    """One comparison: what was compared with which framework, the result and its bound."""
 
     system: str
     what: str
@@ -20,13 +20,13 @@ class Row:
 
 
 def relative_error(ours: np.ndarray, theirs: np.ndarray, scale: float | None = None) -> float:
-    """The largest difference over the largest magnitude of theirs, or over `scale`.
+    """Return the largest difference divided by the largest magnitude of `theirs`, or by `scale`.
 
-    0 where there is no difference at all, as between variables that did not move. Not a number
-    where either side holds one, so that it is under no bound.
+    The error is 0 if the arrays are equal, even if both are zero. It is NaN if either array has a
+    NaN, so it meets no bound.
 
     Raises:
-        ValueError: the shapes differ.
+        ValueError: If the shapes differ.
     """
     if ours.shape != theirs.shape:
         raise ValueError(f"shapes differ: ours {ours.shape}, theirs {theirs.shape}")
@@ -37,10 +37,10 @@ def relative_error(ours: np.ndarray, theirs: np.ndarray, scale: float | None = N
 
 
 def kolmogorov_smirnov(ours: np.ndarray, theirs: np.ndarray) -> tuple[float, float]:
-    """The two-sample statistic of two large samples, and its asymptotic p-value.
+    """Return the two-sample statistic of two large samples and its asymptotic p-value.
 
     Reference:
-        Stephens, JRSS B 32 (1970) 115, for the correction to finite samples.
+        Stephens, JRSS B 32 (1970) 115, for the finite-sample correction.
     """
     both = np.concatenate([ours, theirs])
     first = np.searchsorted(np.sort(ours), both, side="right") / len(ours)
@@ -54,13 +54,13 @@ def kolmogorov_smirnov(ours: np.ndarray, theirs: np.ndarray) -> tuple[float, flo
 
 
 def table(rows: list[Row], header: str) -> str:
-    """The rows as a Markdown page."""
+    """Return the rows as a Markdown page."""
     lines = [
         "# Parity with the originals' operators",
         "",
         header,
         "",
-        "| system | what | against | figure | must be |",
+        "| system | what | compared with | result | must be |",
         "| --- | --- | --- | ---: | ---: |",
     ]
     lines += [

@@ -1,4 +1,4 @@
-"""The options, the table and the fixtures of the parity suite."""
+"""Options, table and fixtures of the parity suite."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -18,22 +18,22 @@ ROWS = pytest.StashKey[list[Row]]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Let the Makefile say where the table goes."""
-    parser.addoption("--report", type=Path, help="write the table here, if all agree")
+    """Add the option for the path of the table."""
+    parser.addoption("--report", type=Path, help="write the table here if all tests pass")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Refuse to run without the reference frameworks: skipping would look like agreement."""
+    """Fail without the reference frameworks, because skipped tests would look like agreement."""
     config.stash[ROWS] = []
     for framework, name in exchange.FRAMEWORKS.items():
         if not (exchange.interpreter(framework).parent.parent / ".made").is_file():
-            raise pytest.UsageError(f"there is no environment for {name}; run 'make parity'")
+            raise pytest.UsageError(f"{name} has no environment; run 'make parity'")
 
 
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, exitstatus: int, config: pytest.Config
 ) -> None:
-    """Print the table, and write it where nothing failed."""
+    """Print the table, and write it if all tests passed."""
     text = table(config.stash[ROWS], header())
     terminalreporter.write_line(text)
     if exitstatus == pytest.ExitCode.OK and config.getoption("--report"):
@@ -41,20 +41,20 @@ def pytest_terminal_summary(
 
 
 def header() -> str:
-    """What stands above the table."""
+    """Return the text above the table."""
     ours = versions()
     return (
         "Written by `make parity`. The same weights, inputs and noise go through our code "
         f"(TensorFlow {ours['tensorflow']},\nKeras {ours['keras']}) and through the networks, "
-        "rules and operators of the originals' frameworks, on a CPU, in\nfloat32 unless stated "
-        "otherwise. An error is the largest difference divided by the largest magnitude. With "
-        "several\nvariables it is that of the worst one."
+        "optimizers and operators of the originals' frameworks, on a\nCPU, in float32 unless "
+        "stated otherwise. An error is the largest difference divided by the largest magnitude. "
+        "For\nseveral variables, the largest error is given."
     )
 
 
 @pytest.fixture
 def note(request: pytest.FixtureRequest) -> Callable[..., None]:
-    """A function that notes a figure, as text, and asserts that it is as it must be."""
+    """Return a function that records a result as text and asserts that it is within its bound."""
 
     def note(system: str, what: str, framework: str, figure: str, bound: str, agrees: bool) -> None:
         name = f"{exchange.FRAMEWORKS[framework]} {exchange.versions[framework]}"
@@ -66,10 +66,10 @@ def note(request: pytest.FixtureRequest) -> Callable[..., None]:
 
 @pytest.fixture
 def agree(note: Callable[..., None]) -> Callable[..., None]:
-    """A function that notes the relative error of what should be equal, and asserts that it is.
+    """Return a function that records the relative error of two results and asserts its bound.
 
-    Of several arrays, by name, it is the worst; `scales` has magnitudes for those whose own mean
-    nothing.
+    For several named arrays it records the largest error. `scales` gives the magnitudes for arrays
+    that are zero except for rounding.
     """
 
     def agree(
@@ -86,7 +86,7 @@ def agree(note: Callable[..., None]) -> Callable[..., None]:
         assert ours.keys() == theirs.keys()
         scales = scales or {}
         errors = {name: relative_error(ours[name], theirs[name], scales.get(name)) for name in ours}
-        # A NaN counts as the worst.
+        # A NaN counts as the largest error.
         worst = max(errors, key=lambda name: (errors[name] != errors[name], errors[name]))
         figure = f"{errors[worst]:.1e}" + (f" (`{worst}`)" if worst else "")
         note(system, what, framework, figure, f"< {BOUND:.0e}", errors[worst] < BOUND)

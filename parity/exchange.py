@@ -1,4 +1,4 @@
-"""Questions to the reference frameworks, each of which lives in an environment of its own."""
+"""Run tasks in the reference frameworks, each in its own environment."""
 
 import json
 import subprocess
@@ -10,23 +10,23 @@ from parity.references.layout import SETTINGS, Arrays
 
 FOLDER = Path(__file__).resolve().parent
 SCRATCH = FOLDER / "exchange"
-# Environments, and what is in them.
+# Environment -> framework.
 FRAMEWORKS = {"mxnet": "MXNet", "mxnet_rrelu": "MXNet", "torch": "PyTorch"}
 TIMEOUT = 300
-# The version that a framework says it has, once it has been asked something.
+# The version that each framework reports, known after its first task.
 versions: dict[str, str] = {}
 
 
 def interpreter(framework: str) -> Path:
-    """The Python of the framework's environment, which `make parity` makes."""
+    """Return the Python of the framework's environment, which `make parity` creates."""
     return FOLDER / f".venv-{framework}" / "bin" / "python"
 
 
 def ask(framework: str, task: str, arrays: Arrays, **settings: object) -> Arrays:
-    """The framework's answer: the arrays that the task makes of these arrays and settings.
+    """Run a task in the framework and return the arrays it computes.
 
     Raises:
-        RuntimeError: the framework's process failed; the message ends in what it said.
+        RuntimeError: If the framework's process fails. The message ends with its stderr.
     """
     SCRATCH.mkdir(exist_ok=True)
     question = SCRATCH / f"{framework}-{task}.npz"

@@ -21,9 +21,9 @@ SEED = 1
 
 @contextmanager
 def precision(name: str) -> Iterator[None]:
-    """Inside, networks are built in `float32` or `float64`.
+    """Build networks in `float32` or `float64` inside the context.
 
-    In float64 batch norm is Keras' own code, not the fused kernel.
+    In float64, batch norm uses Keras' own code instead of the fused kernel.
     """
     keras.config.set_floatx(name)
     keras.config.set_dtype_policy(name)
@@ -35,12 +35,12 @@ def precision(name: str) -> Iterator[None]:
 
 
 def recipe(name: str, *overrides: str) -> Recipe:
-    """A shipped recipe, with `KEY=VALUE` overrides."""
+    """Return a shipped recipe with `KEY=VALUE` overrides."""
     return load_recipe(recipe_path(name), overrides)
 
 
 def made(chosen: Recipe) -> TrainingModel:
-    """The recipe's network, compiled for epochs of one step, with its dropout off."""
+    """Return the recipe's network, compiled for epochs of one step, with dropout off."""
     model = compiled_model(chosen, SEED, make_strategy("cpu"), Pace(1))
     for layer in model.layers:
         if isinstance(layer, keras.layers.Dropout | keras.layers.SpatialDropout2D):
@@ -49,10 +49,10 @@ def made(chosen: Recipe) -> TrainingModel:
 
 
 def set_alive(model: TrainingModel, images: np.ndarray) -> None:
-    """Give the model weights as they are in the midst of a training, of which none is neutral.
+    """Give the model weights as in the middle of training, so that no variable is neutral.
 
-    Biases, gammas, betas and dirac kernels leave their 0 and 1; moving statistics are near those of
-    the images, so that values at test stay in range.
+    Biases, gammas, betas and dirac kernels get values other than 0 and 1. Moving statistics are set
+    close to those of the images, so that values at test time stay in range.
     """
     draw = np.random.default_rng(SEED)
     for layer in model.layers:
@@ -62,8 +62,8 @@ def set_alive(model: TrainingModel, images: np.ndarray) -> None:
         if name.endswith(("/bias", "/beta", "/gamma")):
             deviation = 0.1
         elif name.endswith("/kernel") and not np.all(variable.numpy()):
-            # A dirac kernel's maps are all zero at the border: which of equal values a max pooling
-            # takes is a matter of rounding.
+            # The maps of a dirac kernel are zero at the border. Which of several equal values max
+            # pooling picks would depend on rounding.
             deviation = 0.01
         else:
             continue
@@ -82,17 +82,17 @@ def set_alive(model: TrainingModel, images: np.ndarray) -> None:
 
 
 def variables(model: TrainingModel) -> dict[str, keras.Variable]:
-    """The model's weights by their names, layer/variable."""
+    """Return the model's weights by name, layer/variable."""
     return {variable.path: variable for variable in model.weights}
 
 
 def values(model: TrainingModel) -> Arrays:
-    """What the weights hold."""
+    """Return the values of the weights."""
     return {name: np.array(variable.numpy()) for name, variable in variables(model).items()}
 
 
 def passes(model: TrainingModel, images: np.ndarray, labels: np.ndarray) -> Arrays:
-    """What the reference task `network` answers, of ours."""
+    """Return what the reference task `network` returns, computed by our code."""
     test = model(images, training=False).numpy()
     with tf.GradientTape() as tape:
         logits = model(images, training=True)
@@ -109,17 +109,17 @@ def passes(model: TrainingModel, images: np.ndarray, labels: np.ndarray) -> Arra
 def steps(
     model: TrainingModel, images: np.ndarray, labels: np.ndarray, rates: Sequence[float]
 ) -> Arrays:
-    """The weights after a step on each batch, at these rates."""
+    """Return the weights after a step on each batch, at these learning rates."""
     for batch, truth, rate in zip(images, labels, rates, strict=True):
         model.optimizer.learning_rate = rate
-        # The training model's step takes what `fit` gives to it, and nothing beside.
+        # Through `fit`, because the model's training step relies on what `fit` prepares.
         source = tf.data.Dataset.from_tensors((batch, truth))
         model.fit(source, shuffle=False, verbose=0)
     return values(model)
 
 
 def slopes(model: TrainingModel, batch: int) -> Arrays:
-    """Slopes for each RReLU layer at a batch of that size, by the layer's name."""
+    """Return slopes for each RReLU layer and this batch size, by layer name."""
     draw = np.random.default_rng(SEED)
     return {
         layer.name: draw.uniform(layer.lower, layer.upper, (batch, *layer.output.shape[1:])).astype(
@@ -132,7 +132,7 @@ def slopes(model: TrainingModel, batch: int) -> Arrays:
 
 @contextmanager
 def injected(model: TrainingModel, drawn: Mapping[str, np.ndarray]) -> Iterator[None]:
-    """Inside, each RReLU layer draws what its name holds and nothing else."""
+    """Make each RReLU layer use the slopes given for its name inside the context."""
     states = {
         id(layer.seed_generator): drawn[layer.name]
         for layer in model.layers

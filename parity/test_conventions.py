@@ -1,4 +1,4 @@
-# One convention each, on small tensors.
+# Each test checks one convention on small tensors.
 import keras
 import numpy as np
 import pytest
@@ -28,20 +28,20 @@ def convolved(maps, kernel, strides, padding):
 @pytest.mark.parametrize(
     ("framework", "settings"), [("mxnet", {}), ("torch", {"stride": 2, "padding": 1})]
 )
-def test_strides_of_2_are_padded_all_round(framework, settings, agree):
+def test_strides_of_2_are_padded_on_all_sides(framework, settings, agree):
     maps, kernel = normal(2, 8, 8, 3), normal(3, 3, 3, 4)
     theirs = ask(framework, "convolution", {"maps": maps, "kernel": kernel}, **settings)["maps"]
 
     padded, padding = pad_all_round(maps, 3, 2, "pad")
     mine = convolved(padded, kernel, 2, padding)
 
-    agree("A, B, C", "3x3 convolution of stride 2, padded all round", framework, mine, theirs)
-    # Keras' own "same" is another convolution.
+    agree("A, B, C", "3x3 convolution with stride 2, padded on all sides", framework, mine, theirs)
+    # Keras' own "same" pads differently.
     assert relative_error(convolved(maps, kernel, 2, "same"), theirs) > 0.1
 
 
 @pytest.mark.parametrize("size", [2, 3])
-def test_same_of_torch_is_same_of_keras_at_stride_1(size, agree):
+def test_padding_same_of_torch_is_that_of_keras_at_stride_1(size, agree):
     maps, kernel = normal(2, 7, 7, 3), normal(size, size, 3, 4)
     arrays = {"maps": maps, "kernel": kernel}
     theirs = ask("torch", "convolution", arrays, stride=1, padding="same")["maps"]
@@ -53,21 +53,21 @@ def test_same_of_torch_is_same_of_keras_at_stride_1(size, agree):
 
 
 @pytest.mark.parametrize("size", [28, 14])
-def test_max_pooling_is_rounded_up(size, agree):
-    # All negative, so that padding with zeros would show.
+def test_the_size_after_max_pooling_is_rounded_up(size, agree):
+    # All values are negative, so zero padding would change the maximum.
     maps = -1 - np.abs(normal(2, size, size, 3))
     theirs = ask("mxnet", "pool", {"maps": maps}, kind="max", stride=2)["maps"]
 
     mine = layers.MaxPooling2D(3, 2, "same")(maps).numpy()
 
-    agree("A", f"3x3 max pooling of stride 2 on {size}x{size}", "mxnet", mine, theirs)
+    agree("A", f"3x3 max pooling with stride 2 on {size}x{size}", "mxnet", mine, theirs)
 
 
 @pytest.mark.parametrize(
     ("framework", "task", "settings"),
     [("mxnet", "pool", {"kind": "avg", "stride": 1}), ("torch", "average_pool", {})],
 )
-def test_averages_leave_the_padding_out(framework, task, settings, agree):
+def test_average_pooling_does_not_count_the_padding(framework, task, settings, agree):
     maps = 1 + normal(2, 7, 7, 3)
     theirs = ask(framework, task, {"maps": maps}, **settings)["maps"]
 
@@ -80,8 +80,8 @@ def test_averages_leave_the_padding_out(framework, task, settings, agree):
     ("system", "framework", "epsilon", "momentum"),
     [("A", "mxnet", 1e-10, 0.1), ("B", "mxnet", 2e-5, 0.9), ("D, H", "torch", 1e-5, 0.9)],
 )
-def test_batch_norm_takes_up_the_same_statistics(system, framework, epsilon, momentum, agree):
-    # Eighteen values a channel: biased and unbiased variances differ by 6 %.
+def test_batch_norm_updates_the_same_statistics(system, framework, epsilon, momentum, agree):
+    # With 18 values per channel, the biased and unbiased variances differ by 6 %.
     batches = 2 + 3 * normal(3, 2, 3, 3, 4)
     unbiased = framework == "torch"
     arrays = {"batches": batches, "upstream": normal(2, 3, 3, 4, seed=2)}
@@ -109,13 +109,13 @@ def test_batch_norm_takes_up_the_same_statistics(system, framework, epsilon, mom
     }
 
     kind = "unbiased" if unbiased else "biased"
-    what = f"batch norm of momentum {momentum:g}, {kind} moving variance, and its gradients"
+    what = f"batch norm with momentum {momentum:g}, {kind} moving variance, and its gradients"
     agree(system, what, framework, mine, theirs)
 
 
 START = np.array([1.0, -2.0, 0.5], np.float32)
 GRADIENTS = normal(6, 3, seed=4)
-# Changed in mid-course, where the forms of the momentum differ.
+# The learning rate changes, because only then do the two forms of momentum differ.
 RATES = np.array([0.1, 0.1, 0.1, 0.01, 0.01, 0.05], np.float32)
 
 
@@ -133,13 +133,13 @@ def after_each_step(optimizer, rates=RATES):
     ("form", "framework", "nesterov", "decay"),
     [
         ("classic", "mxnet", False, 0.05),
-        # MXNet's leaves the decay out of the velocity; it is none of the originals'.
+        # MXNet's nag leaves weight decay out of the velocity; no original uses that.
         ("classic", "mxnet", True, 0.0),
         ("torch", "torch", False, 0.05),
         ("torch", "torch", True, 0.05),
     ],
 )
-def test_momentum_is_of_the_frameworks_form(form, framework, nesterov, decay, agree):
+def test_momentum_has_the_frameworks_form(form, framework, nesterov, decay, agree):
     arrays = {"start": START, "gradients": GRADIENTS, "rates": RATES}
     settings = {"momentum": 0.9, "decay": decay, "nesterov": nesterov}
     if framework == "mxnet":
@@ -154,10 +154,10 @@ def test_momentum_is_of_the_frameworks_form(form, framework, nesterov, decay, ag
         for each in ("classic", "torch")
     }
 
-    kind = "Nesterov's momentum" if nesterov else "momentum"
+    kind = "Nesterov momentum" if nesterov else "momentum"
     system = "A, B, C, E" if form == "classic" else "D, G, H"
     decayed = "with" if decay else "without"
-    what = f"{kind} ({form} form) {decayed} decay, the rate changing, six steps"
+    what = f"{kind} ({form} form) {decayed} weight decay, changing learning rate, six steps"
     agree(system, what, framework, mine.pop(form), theirs)
     (other,) = mine.values()
     assert relative_error(other, theirs) > 0.01
@@ -170,7 +170,7 @@ def test_adadelta_is_mxnets(agree):
 
     mine = after_each_step(keras.optimizers.Adadelta(rho=0.9, epsilon=1e-5), np.ones(6))
 
-    # The steps are small beside the values: it is they that are compared.
+    # The steps are small compared to the values, so the test compares the steps.
     assert np.abs(theirs - START).max() > 0.01
     agree("B", "Adadelta, six steps", "mxnet", mine - START, theirs - START)
 

@@ -1,4 +1,4 @@
-# The same weights and images give the same logits, gradients and moving statistics.
+# The same weights and images must give the same logits, gradients and moving statistics.
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,19 +11,19 @@ from parity.references.layout import prefixed, under
 
 @dataclass(frozen=True)
 class Case:
-    """A recipe, and the reference's name and settings for it."""
+    """A recipe with the name and settings of its reference network."""
 
     system: str
     recipe: str
     framework: str
     network: str
     batch: int
-    # What the raw pixels' deviation is like after the recipe's normalisation.
+    # About the standard deviation of the pixels after the recipe's normalization.
     deviation: float
     settings: dict = field(default_factory=dict)
     overrides: tuple[str, ...] = ()
     side: int | None = None
-    # Of the convolutions whose biases stand before a batch norm, which takes them away again.
+    # Suffix of the biases that a batch norm right after the convolution cancels.
     redundant: str = "no bias"
 
 
@@ -82,7 +82,7 @@ def case(request):
 
 @pytest.fixture(scope="module")
 def answers(case):
-    """What ours and the reference make of the same weights and batch."""
+    """Return our results and the reference's for the same weights and batch."""
     return both(case, "float32")
 
 
@@ -115,13 +115,13 @@ def test_logits_are_the_originals(case, answers, mode, agree):
     agree(case.system, f"logits, {mode}", case.framework, mine[mode], theirs[mode])
 
 
-# In float64: in float32 some of a million values behind a batch norm lie so near to zero that their
-# sign, and with it a gradient, is a matter of rounding.
+# In float64, because in float32 some of a million values after a batch norm are so close to zero
+# that their sign, and so a gradient, depends on rounding.
 def test_gradients_are_the_originals(case, agree):
     mine, theirs = (under("gradients", each) for each in both(case, "float64"))
 
-    # In exact arithmetic the gradient of a redundant bias is zero: its rounding is measured by the
-    # gradient of its kernel.
+    # In exact arithmetic the gradient of a redundant bias is zero, so its rounding error is
+    # compared with the gradient of its kernel.
     scales = {
         name: np.abs(theirs[name.replace("/bias", "/kernel")]).max()
         for name in theirs

@@ -1,4 +1,5 @@
-# RReLU draws from the distributions of the frameworks it comes from, and learns by what it drew.
+# RReLU draws from the same distributions as in its original frameworks, and its gradient uses the
+# slopes that it drew.
 import keras
 import numpy as np
 import pytest
@@ -20,7 +21,7 @@ def framework(request):
 
 @pytest.fixture(scope="module")
 def both(framework):
-    """What ours and theirs make of a million times -1, whose outputs are the slopes negated."""
+    """Return our outputs and theirs for a million inputs of -1; they are the negated slopes."""
     lower, upper = CASES[framework]
     inputs = -np.ones(DRAWS, np.float32)
     keras.utils.set_random_seed(1)
@@ -41,26 +42,26 @@ def test_slopes_have_the_same_distribution(framework, both, note):
     statistic, p = kolmogorov_smirnov(-mine["training"], -theirs["training"])
 
     lower, upper = CASES[framework]
-    what = f"RReLU's slopes of U({lower:.3f}, {upper:.3f}), 10^6 of each: Kolmogorov-Smirnov's"
+    what = f"RReLU slopes from U({lower:.3f}, {upper:.3f}), 10^6 each: Kolmogorov-Smirnov"
     note("A, F", f"{what} p (D = {statistic:.1e})", framework, f"{p:.2f}", "> 1e-03", p > 1e-3)
 
 
-def test_other_bounds_are_told_apart(both):
+def test_other_bounds_are_detected(both):
     mine, theirs = both
 
-    # A thousandth of the width is seen in a million draws.
+    # With a million draws, a shift by a thousandth of the width is detected.
     assert kolmogorov_smirnov(-mine["training"] + 0.0008, -theirs["training"])[1] < 1e-3
 
 
-def test_the_slope_at_test_is_the_same(framework, both, agree):
+def test_the_slope_at_test_time_is_the_same(framework, both, agree):
     mine, theirs = both
 
-    agree("A, F", "RReLU at test", framework, mine["test"], theirs["test"])
+    agree("A, F", "RReLU at test time", framework, mine["test"], theirs["test"])
 
 
-def test_gradients_are_by_the_slopes_of_the_forward_pass(framework, both, note):
+def test_gradients_use_the_slopes_of_the_forward_pass(framework, both, note):
     for side, values in zip(("ours", "theirs"), both, strict=True):
         error = np.abs(values["gradient"] + values["training"]).max()
 
-        what = f"RReLU's gradient less the slope it drew, {side}"
+        what = f"RReLU gradient minus the slope it drew, {side}"
         note("A, F", what, framework, f"{error:.1e}", "0", error == 0)

@@ -1,6 +1,7 @@
-# The same steps from the same weights on the same batches: the recipe's network, loss and optimizer
-# together. What is compared is how far each variable moved, since a decay forgotten for three steps
-# hardly shows in the weights themselves. In float64, as the gradients of test_networks.py.
+# The same weights and batches must give the same steps with the recipe's network, loss and
+# optimizer together. The tests compare the change of each variable: three steps without weight
+# decay would hardly show in the weights themselves. They use float64, like the gradients in
+# test_networks.py.
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +17,7 @@ PEAK_OF_G = 11.5 / 1024 * 0.15 / 1.15
 
 @dataclass(frozen=True)
 class Case:
-    """A recipe at some rates, and the reference's settings for it."""
+    """A recipe with learning rates and the settings of its reference."""
 
     system: str
     what: str
@@ -32,7 +33,7 @@ class Case:
 CASES = {
     "A": Case(
         "A",
-        "SGD, momentum 0.9, decay of all",
+        "SGD, momentum 0.9, weight decay on all variables",
         "inception_rrelu",
         "mxnet",
         8,
@@ -74,10 +75,10 @@ CASES = {
             "trained": {},
         },
     ),
-    # Of four steps the last is one behind the whitening bias' three epochs.
+    # The whitening bias is trained for three epochs; the fourth step comes after them.
     "G": Case(
         "G",
-        "Nesterov, three groups, summed loss, the whitening's bias frozen at the end",
+        "Nesterov, three groups, summed loss, whitening bias frozen at the end",
         "airbench94",
         "torch",
         32,
@@ -112,7 +113,7 @@ CASES = {
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_variables_move_as_the_originals(name, agree):
+def test_variables_change_as_in_the_original(name, agree):
     case = CASES[name]
     recipe = ours.recipe(case.recipe, *case.overrides)
     images, labels = batches(case, recipe)
@@ -131,9 +132,9 @@ def test_variables_move_as_the_originals(name, agree):
         with ours.injected(model, slopes):
             mine = ours.steps(model, images, labels, case.rates)
 
-    what = f"{case.what}: moves of the variables in {len(case.rates)} steps, float64"
-    moves = [{key: after[key] - before[key] for key in before} for after in (mine, theirs)]
-    agree(case.system, what, case.framework, *moves)
+    what = f"{case.what}: changes of the variables in {len(case.rates)} steps, float64"
+    changes = [{key: after[key] - before[key] for key in before} for after in (mine, theirs)]
+    agree(case.system, what, case.framework, *changes)
 
 
 def batches(case, recipe):

@@ -45,8 +45,8 @@ def test_every_recipe_is_a_row_in_natural_order(lines):
                 *("91.25 % (last, from memory)", "ResNet-20, He et al."),
             ],
         ),
-        # Nothing was published on images that this package draws.
-        ("demo", ["synthetic10", "77,860", "10", "-", "-", "ResNet-8 on drawn images"]),
+        # Nothing was published for synthetic images.
+        ("demo", ["synthetic10", "77,860", "10", "-", "-", "ResNet-8 on synthetic images"]),
     ],
 )
 def test_a_row_tells_size_length_and_published_accuracy(name, cells, lines):

@@ -1,4 +1,4 @@
-"""The data of the peers: the published images as arrays, from a folder that all of them read."""
+"""The peers' data: the published images as arrays, in a folder that all of them read."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,22 +19,22 @@ class Arrays:
 
     @property
     def mean(self) -> np.ndarray:
-        """Of each channel of the training images, in grey levels."""
+        """Return the mean of each channel of the training images, in gray levels."""
         return self.train_images[:5000].mean((0, 1, 2)).astype(np.float32)
 
     @property
     def deviation(self) -> np.ndarray:
-        """Of each channel of the training images, in grey levels."""
+        """Return the standard deviation of each channel, in gray levels."""
         return self.train_images[:5000].std((0, 1, 2)).astype(np.float32)
 
 
 def write(folder: Path, arrays: Arrays) -> None:
-    """Leave the arrays in the folder."""
+    """Write the arrays to the folder."""
     folder.mkdir(parents=True)
     for part in PARTS:
         np.save(folder / f"{part}.npy", getattr(arrays, part))
 
 
 def read(folder: Path) -> Arrays:
-    """The arrays that `write` left."""
+    """Return the arrays written by `write`."""
     return Arrays(*(np.load(folder / f"{part}.npy") for part in PARTS))

@@ -1,4 +1,4 @@
-"""Products of two square matrices, in float32 or bfloat16: what the processor can do at most.
+"""Products of two square matrices in float32 or bfloat16: the limit of the processor.
 
 python -m benchmarks.peers.gemm [--torch] [--bfloat16]
 """
@@ -11,8 +11,8 @@ from typing import Any
 
 from benchmarks.peers.service import Case, serve
 
-# Each case's side. Where the processor has units for bfloat16 products, which side is the fastest
-# depends on its caches and on the framework. With 8192 both frameworks were slower.
+# Side of the matrices by case. If the processor has units for bfloat16 products, the fastest side
+# depends on its caches and on the framework. Both frameworks were slower at 8192.
 SIDES = {"gemm@1024": 1024, "gemm": 2048, "gemm@4096": 4096}
 Product = Callable[[], object]
 
@@ -25,7 +25,7 @@ def main() -> None:
 
 
 def operations(side: int) -> int:
-    """Additions and multiplications of a product."""
+    """Return the additions and multiplications in a product."""
     return 2 * side**3
 
 
@@ -33,7 +33,7 @@ def _cases(
     product: Callable[[int], Product], versions: dict[str, str]
 ) -> tuple[Mapping[str, Case], dict[str, Any]]:
     def products(side: int, count: int) -> tuple[float, int]:
-        # Made for each repeat, so that no memory is held between them.
+        # Created for each repeat, so that it holds no memory between repeats.
         multiply = product(side)
         begin = time.perf_counter()
         for _ in range(count):

@@ -1,9 +1,9 @@
-"""MXNet 1.9.1, for system A: Gluon, hybridised, cropped and flipped in the batch loop.
+"""MXNet 1.9.1, for system A: hybridized Gluon, with crop and flip in the batch loop.
 
     python -m benchmarks.peers.mxnet_peer inception_rrelu FOLDER
 
-Its own RReLU crashes in training on CPUs (apache/mxnet, issues 12894 and 14447): here its other
-operators draw the slopes and apply them.
+MXNet's RReLU crashes in training on CPUs (apache/mxnet, issues 12894 and 14447), so other operators
+draw and apply the slopes.
 """
 
 import sys
@@ -21,14 +21,14 @@ from benchmarks.peers.arrays import Arrays, read
 from benchmarks.peers.service import Case, serve, timed
 from benchmarks.peers.shapes import INCEPTION_MODULES, RRELU
 
-# Test images the network sees at a time: fastest, and 500 would take 14 GiB.
+# Batch size for the test images: the fastest, and 500 would take 14 GiB.
 AT_A_TIME = 50
 
 
 class RReLU(HybridBlock):
-    """A slope drawn for every element in training, the mean slope at test.
+    """Draw a slope for every element in training; use the mean slope at test time.
 
-    A hybrid block is traced once, so which of both it is for is said when it is made.
+    A hybrid block is traced once, so the mode is an argument of the constructor.
     """
 
     def __init__(self, training: bool) -> None:
@@ -36,17 +36,17 @@ class RReLU(HybridBlock):
         self.training = training
 
     def hybrid_forward(self, F: Any, x: Any) -> Any:
-        """The maps with their negative values shrunk."""
+        """Multiply the negative values of the maps by their slopes."""
         slope: Any = sum(RRELU) / 2
         if self.training:
             low, high = RRELU
             slope = F.random.uniform_like(x, low=low, high=high)
-        # As slopes are below 1; faster than F.where.
+        # Slopes are below 1, so this equals F.where and is faster.
         return F.maximum(x, x * slope)
 
 
 class Module(HybridBlock):
-    """Three or four branches side by side."""
+    """Three or four parallel branches."""
 
     def __init__(
         self,
@@ -76,7 +76,7 @@ class Module(HybridBlock):
                 self.register_child(branch)
 
     def hybrid_forward(self, F: Any, x: Any) -> Any:
-        """The maps of all branches."""
+        """Concatenate the maps of all branches."""
         return F.concat(*(branch(x) for branch in self.branches), dim=1)
 
 
@@ -92,7 +92,7 @@ def _unit(training: bool, filters: int, size: int, stride: int = 1) -> HybridBlo
 
 
 def inception(num_classes: int, training: bool) -> HybridBlock:
-    """System A (the CIFAR-100 notebook of apache/mxnet@011bde4d), initialised and hybridised."""
+    """Return system A (CIFAR-100 notebook of apache/mxnet@011bde4d), initialized and hybridized."""
     modules = [Module(*shape, training) for _, *shape in INCEPTION_MODULES]
     net = _stack(*modules, nn.GlobalAvgPool2D(), nn.Dense(num_classes))
     net.initialize(mx.init.Xavier())
@@ -117,21 +117,21 @@ def _made(family: Family, arrays: Arrays) -> tuple[Mapping[str, Case], dict[str,
 
 
 class Peer:
-    """The network, its optimizer and its batches, made by NumPy."""
+    """The network, its optimizer and its batches, prepared in NumPy."""
 
     def __init__(self, family: Family, arrays: Arrays) -> None:
         self.family, self.arrays = family, arrays
         self.mean, self.deviation = arrays.mean, arrays.deviation
         self.draw = np.random.default_rng(1)
         self.net = inception(family.num_classes, training=True)
-        # For its speed: with weights of its own.
+        # Only its speed matters, so it has its own weights.
         self.tested = inception(family.num_classes, training=False)
         rule = {"learning_rate": 0.05, "momentum": 0.9, "wd": 1e-4}
         self.trainer = mx.gluon.Trainer(self.net.collect_params(), "sgd", rule)
         self.loss = loss.SoftmaxCrossEntropyLoss()
 
     def batch(self) -> tuple[mx.nd.NDArray, mx.nd.NDArray]:
-        """Some training images, cropped and flipped each for itself."""
+        """Return a batch of training images, each cropped and flipped independently."""
         size, crop = self.family.batch_size, self.family.crop
         chosen = self.draw.integers(len(self.arrays.train_labels), size=size)
         corners = self.draw.integers(
@@ -150,7 +150,7 @@ class Peer:
         return mx.nd.array(images.transpose(0, 3, 1, 2))
 
     def train(self, steps: int) -> None:
-        """So many steps, each of whose losses is looked at."""
+        """Make steps, and read the loss after each."""
         for _ in range(steps):
             images, labels = self.batch()
             with mx.autograd.record():
@@ -161,7 +161,7 @@ class Peer:
         mx.nd.waitall()
 
     def evaluate(self, steps: int) -> None:
-        """So many batches of test images."""
+        """Evaluate batches of test images."""
         crop = self.family.crop
         margin = (self.arrays.test_images.shape[1] - crop) // 2
         inner = slice(margin, margin + crop)
@@ -172,7 +172,7 @@ class Peer:
                 self.tested(self._prepared(pixels)).argmax(axis=1).sum().asscalar()
 
     def batches_alone(self, steps: int) -> None:
-        """So many batches with nothing to consume them."""
+        """Prepare batches without using them."""
         for _ in range(steps):
             self.batch()
         mx.nd.waitall()

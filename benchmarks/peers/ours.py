@@ -50,7 +50,7 @@ def _made(options: argparse.Namespace) -> tuple[Mapping[str, Case], dict[str, An
 
 
 class Ours:
-    """A recipe's experiment, in parts that can be timed; without published initial weights."""
+    """A recipe's experiment in parts that can be timed, without published initial weights."""
 
     def __init__(self, recipe: Any, dataset: Dataset, devices: str = "auto") -> None:
         from cifar_keras.distribute.devices import make_strategy
@@ -62,7 +62,7 @@ class Ours:
         self.alone: Iterator[Any] = iter(self.experiment.batches.dataset(0, NEVER))
 
     def training(self, size: int) -> Case:
-        """Steps on images of this size."""
+        """Return the case of training at this image size."""
         from benchmarks.peers.steady import Steady
         from cifar_keras.experiment.stages import Leg, Place
 
@@ -77,15 +77,15 @@ class Ours:
         return Steady(fit)
 
     def evaluate(self, steps: int) -> None:
-        """So many batches of test images, as after an epoch."""
+        """Evaluate batches of test images, as after an epoch."""
         self.experiment.evaluate(steps=steps)
 
     def batches_alone(self, steps: int) -> None:
-        """So many batches with nothing to consume them."""
+        """Prepare batches without using them."""
         deque(islice(self.alone, steps), maxlen=0)
 
     def checkpoints(self, count: int) -> tuple[float, int]:
-        """So many checkpoints, taken and flushed to disk."""
+        """Take checkpoints and flush them to disk."""
         from cifar_keras.run.checkpoint import Store, take
         from cifar_keras.run.position import Position
 

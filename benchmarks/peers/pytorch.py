@@ -1,4 +1,4 @@
-"""PyTorch: a plain loop over batches, cropped and flipped in it, data held in memory.
+"""PyTorch: a plain training loop that crops and flips batches held in memory.
 
 python -m benchmarks.peers.pytorch FAMILY FOLDER [--nchw] [--compile] [--autocast | --products]
 """
@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-# Parity's reference optimizers, which lie on the path.
+# Parity's reference optimizers, which are on the path.
 from torch_optimizers import muon_of_speedrun, sgd_of_airbench, sgd_of_vgg
 
 from benchmarks.families import EVALUATED_AT_ONCE, FAMILIES, Family
@@ -26,7 +26,7 @@ Step = Callable[[float], None]
 
 
 def sgd(net: Network) -> Step:
-    """SGD with a decay of 1e-4, systems A and C."""
+    """Return SGD with a weight decay of 1e-4, for systems A and C."""
     rule = torch.optim.SGD(net.parameters(), lr=0.1, momentum=0.9, weight_decay=1e-4)
 
     def step(rate: float) -> None:
@@ -36,7 +36,7 @@ def sgd(net: Network) -> Step:
     return step
 
 
-# Network, optimizer, its rate, and how the losses of a batch are put together.
+# Network, optimizer, learning rate, and the reduction of the loss.
 TRAINED: dict[str, tuple[Callable[[int], Network], Callable[[Any], Step], float, str]] = {
     "resnet20": (partial(ResNet, depth=20), sgd, 0.1, "mean"),
     "resnet110": (partial(ResNet, depth=110), sgd, 0.01, "mean"),
@@ -57,7 +57,7 @@ def main() -> None:
     parser.add_argument("--compile", action="store_true")
     bfloat16 = parser.add_mutually_exclusive_group()
     bfloat16.add_argument("--autocast", action="store_true", help="bfloat16 maps and products")
-    bfloat16.add_argument("--products", action="store_true", help="bfloat16 products alone")
+    bfloat16.add_argument("--products", action="store_true", help="bfloat16 products only")
     options = parser.parse_args()
     serve(lambda: _made(options))
 
@@ -84,7 +84,7 @@ def _made(options: argparse.Namespace) -> tuple[Mapping[str, Case], dict[str, An
 
 
 class Batches:
-    """Shuffled images, cropped and flipped each for itself, and the test images in order."""
+    """Shuffled images, each cropped and flipped independently, and test images in order."""
 
     def __init__(self, family: Family, arrays: Arrays, layout: torch.memory_format) -> None:
         self.family, self.layout = family, layout
@@ -99,7 +99,7 @@ class Batches:
         self.order, self.place = torch.randperm(len(self.labels)), 0
 
     def next(self, size: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """The next batch, at this size."""
+        """Return the next batch at this size."""
         family = self.family
         if self.place + family.batch_size > len(self.order):
             self.order, self.place = torch.randperm(len(self.labels)), 0
@@ -120,7 +120,7 @@ class Batches:
         return images, self.labels[chosen]
 
     def test(self, place: int) -> torch.Tensor:
-        """Test images, `place` batches on."""
+        """Return the batch of test images at index `place`."""
         first = place * EVALUATED_AT_ONCE % len(self.tests)
         return self._prepared(self.tests[first : first + EVALUATED_AT_ONCE])
 
@@ -130,7 +130,7 @@ class Batches:
 
 
 class Trainer:
-    """A network with its optimizer, whose parameters are float32 in any precision."""
+    """A network with its optimizer. Its parameters are float32 in any precision."""
 
     def __init__(
         self, family: Family, layout: torch.memory_format, compile_it: bool, autocast: bool = False
@@ -144,7 +144,7 @@ class Trainer:
         self.loss = torch.nn.CrossEntropyLoss(reduction=reduction, label_smoothing=smoothing)
 
     def train(self, batches: Batches, size: int, steps: int) -> None:
-        """So many steps, each of whose losses is looked at."""
+        """Make steps, and read the loss after each."""
         self.net.train()
         for _ in range(steps):
             images, labels = batches.next(size)
@@ -156,7 +156,7 @@ class Trainer:
             loss.item()
 
     def evaluate(self, batches: Batches, steps: int) -> None:
-        """So many batches of test images."""
+        """Evaluate batches of test images."""
         self.net.eval()
         with torch.inference_mode(), self.autocast:
             for place in range(steps):

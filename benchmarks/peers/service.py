@@ -1,11 +1,11 @@
-"""The contender's end of the line: what it says, and how it is asked. Nothing but Python.
+"""The contender's side of the protocol. It imports only the standard library.
 
-    ready {...}              once, when the first step has been made; versions and other facts
-    go CASE STEPS     ->     seconds S STEPS, the steps that were really made
-    peak              ->     peak MIB, the most memory held so far
+    ready {...}              once, after the first step; versions and other facts
+    go CASE STEPS     ->     seconds S STEPS, with the number of steps made
+    peak              ->     peak MIB, the peak memory so far
     quit, or the end of the input
 
-Whatever goes wrong is told as `failed KIND: TEXT`, and ends it.
+An error is reported as `failed KIND: TEXT` and ends the process.
 """
 
 import json
@@ -18,12 +18,12 @@ from typing import Any, TextIO
 
 # A step that is never reached.
 NEVER = 10**7
-# Steps to (seconds, steps that were really made).
+# Steps -> (seconds, steps made).
 Case = Callable[[int], tuple[float, int]]
 
 
 def timed(steps: Callable[[int], object]) -> Case:
-    """The case of work that lasts as long as its call."""
+    """Return a case that times one call."""
 
     def case(count: int) -> tuple[float, int]:
         begin = time.perf_counter()
@@ -34,13 +34,13 @@ def timed(steps: Callable[[int], object]) -> Case:
 
 
 def serve(make: Callable[[], tuple[Mapping[str, Case], dict[str, Any]]]) -> None:
-    """Make the cases, make one step of the first, and answer until the end.
+    """Create the cases, run one step of the first, and answer requests until the end.
 
-    Frameworks print: what they write to stdout goes to stderr from here on.
+    From here on stdout goes to stderr, because frameworks print to it.
     """
     line = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
-    # Whoever asks may end this process at any time.
+    # The parent may end this process at any time, so no output may wait in a buffer.
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     try:
         cases, facts = make()
@@ -51,11 +51,11 @@ def serve(make: Callable[[], tuple[Mapping[str, Case], dict[str, Any]]]) -> None
                 break
             print(_answer(request.split(), cases), file=line)
     except BaseException as error:
-        _tell(error, line)
+        _report(error, line)
         raise
     finally:
         line.flush()
-        # Threads of `fit` that wait for ever would hold up any other end.
+        # A normal exit would wait for threads of `fit` that never end.
         os._exit(0)
 
 
@@ -66,7 +66,7 @@ def _answer(words: list[str], cases: Mapping[str, Case]) -> str:
     return f"seconds {taken!r} {steps}"
 
 
-def _tell(error: BaseException, line: TextIO) -> None:
+def _report(error: BaseException, line: TextIO) -> None:
     import traceback
 
     traceback.print_exc()

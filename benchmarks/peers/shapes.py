@@ -1,17 +1,17 @@
-"""What the peers' networks are made of, for every framework the same."""
+"""The shapes of the peers' networks, the same for every framework."""
 
 RESNET_FILTERS = (16, 32, 64)
 
-# Filters and convolutions of each group; channels are dropped after all convolutions but the last.
+# Filters and convolutions of each group. Dropout follows every convolution except the last.
 VGG_GROUPS = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))
 VGG_DROPOUT = (0.3, 0.4, 0.4, 0.4, 0.4)
 
 AIRBENCH_WIDTHS = (64, 256, 256)
 
-# Width, middle, and the sizes of the three kernels.
+# Width, middle width, and the sizes of the three kernels.
 SPEEDRUN_GROUPS = ((64, 64, (3, 1, 1)), (256, 192, (3, 3, 1)), (768, 512, (2, 3, 3)))
 
-# Maps of the 1x1, of (reduction, 3x3), of (reduction, both 3x3), pooling, maps of its projection.
+# Filters of the 1x1, of (reduction, 3x3), of (reduction, both 3x3), pooling, its projection.
 INCEPTION_MODULES = (
     ("3a", 64, (64, 64), (64, 96), "average", 32),
     ("3b", 64, (64, 96), (64, 96), "average", 64),

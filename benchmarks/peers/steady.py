@@ -1,7 +1,7 @@
-"""One `fit` that never ends, and makes steps when it is told to.
+"""One endless `fit` that makes steps on request.
 
-A run of `cifar-keras train` is one `fit` of thousands of steps: what a call of `fit` costs at its
-start is no part of a step, and would weigh in repeats of seconds.
+A run of `cifar-keras train` is one `fit` of thousands of steps. The cost of starting `fit` is not
+part of a step, and would distort repeats of a few seconds.
 """
 
 import queue
@@ -14,10 +14,10 @@ import keras
 
 
 class Steady(keras.callbacks.Callback):
-    """The last of the callbacks of a `fit` that runs in a thread of its own.
+    """The last callback of a `fit` that runs in its own thread.
 
     Args:
-        fit: calls `model.fit` with this callback.
+        fit: Function that calls `model.fit` with this callback.
     """
 
     def __init__(self, fit: Callable[["Steady"], object]) -> None:
@@ -28,7 +28,7 @@ class Steady(keras.callbacks.Callback):
         self.thread: threading.Thread | None = None
 
     def __call__(self, steps: int) -> tuple[float, int]:
-        """Make so many steps, or a few more; returns the seconds they took, and how many."""
+        """Make these steps, or a few more; return the seconds and the number of steps made."""
         if self.thread is None:
             self.thread = threading.Thread(target=self._run, daemon=True)
             self.thread.start()
@@ -44,7 +44,7 @@ class Steady(keras.callbacks.Callback):
         except BaseException as error:
             self.answers.put(error)
         else:
-            self.answers.put(RuntimeError("fit came to its end"))
+            self.answers.put(RuntimeError("fit has ended"))
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         self.seen = 0
@@ -54,7 +54,7 @@ class Steady(keras.callbacks.Callback):
         assert logs is not None
         made = batch + 1 - self.seen
         if made >= self.due:
-            float(logs["loss"])  # it may still be on its way
+            float(logs["loss"])  # wait for it
             self.answers.put((time.perf_counter() - self.begin, made))
             self.seen = batch + 1
             self._wait()

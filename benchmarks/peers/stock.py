@@ -1,8 +1,8 @@
-"""Stock Keras on TensorFlow: its layers, its augmentation in tf.data, its optimizers and defaults.
+"""Stock Keras on TensorFlow: its own layers, augmentation in tf.data, optimizers and defaults.
 
     python -m benchmarks.peers.stock FAMILY FOLDER [--bfloat16]
 
-Nothing of ours is imported: it would set up the environment.
+It imports nothing of ours, because that would set environment variables.
 """
 
 import sys
@@ -16,7 +16,7 @@ from benchmarks.families import EVALUATED_AT_ONCE, FAMILIES, Family
 from benchmarks.peers.arrays import Arrays, read
 from benchmarks.peers.service import NEVER, Case, serve, timed
 
-# "name": (optimizer, arguments). Keras' Muon leaves convolutions to Adam.
+# Family -> (optimizer, arguments). Keras' Muon leaves convolutions to Adam.
 OPTIMIZERS: dict[str, tuple[str, dict[str, Any]]] = {
     "airbench94": ("SGD", {"learning_rate": 0.1, "momentum": 0.85, "nesterov": True}),
     "speedrun100": ("Muon", {"learning_rate": 1e-3}),
@@ -49,21 +49,21 @@ def _made(family: Family, arrays: Arrays, policy: str) -> tuple[Mapping[str, Cas
 
         cases[family.case(size)] = Steady(fit)
     alone = iter(train)
-    # Of the last size: that of the test images.
+    # The last model has the size of the test images.
     cases["evaluate"] = timed(lambda steps: model.evaluate(tests.take(steps), verbose=0))
     cases["pipeline"] = timed(lambda steps: deque(islice(alone, steps), maxlen=0))
     return cases, {"versions": {"keras": keras.__version__, "tensorflow": tf.__version__}}
 
 
 def compiled(family: Family, size: int, policy: str = "float32") -> Any:
-    """The network under a dtype policy, ready for `fit`, with whatever `compile` chooses."""
+    """Return the network built with a dtype policy and compiled with Keras' defaults."""
     import keras
 
     from benchmarks.peers.stock_networks import NETWORKS
 
     keras.mixed_precision.set_dtype_policy(policy)
     model = NETWORKS[family.name](size, family.num_classes)
-    # The layers that augment stay in float32: 8 bits are too few for places in an image.
+    # Augmentation layers stay in float32: 8 bits are too few for positions in an image.
     keras.mixed_precision.set_dtype_policy("float32")
     optimizer, arguments = OPTIMIZERS.get(family.name, SGD)
     smoothing = SMOOTHING.get(family.name, 0.0)
@@ -77,7 +77,7 @@ def compiled(family: Family, size: int, policy: str = "float32") -> Any:
 
 
 def augmentation(family: Family, arrays: Arrays, size: int) -> Any:
-    """Crop, flip, normalisation and size, each by Keras' layer for it."""
+    """Return Keras' layers for crop, flip, normalization and resizing."""
     import keras
 
     steps: list[Any] = []
@@ -93,14 +93,14 @@ def augmentation(family: Family, arrays: Arrays, size: int) -> Any:
 
 
 def normalization(arrays: Arrays) -> Any:
-    """The layer that subtracts the channels' means and divides by their deviations."""
+    """Return the layer that subtracts channel means and divides by standard deviations."""
     import keras
 
     return keras.layers.Normalization(mean=arrays.mean, variance=arrays.deviation**2)
 
 
 def training_batches(family: Family, arrays: Arrays, size: int) -> Any:
-    """Shuffled, batched, augmented, for ever."""
+    """Return an endless data set of shuffled and augmented batches."""
     import tensorflow as tf
 
     augment = augmentation(family, arrays, size)
@@ -114,7 +114,7 @@ def training_batches(family: Family, arrays: Arrays, size: int) -> Any:
 
 
 def test_batches(family: Family, arrays: Arrays) -> Any:
-    """The middle of each test image, in order."""
+    """Return batches of the test images in order, cropped to the center."""
     import keras
     import tensorflow as tf
 

@@ -1,7 +1,7 @@
-"""The networks in Keras' own layers alone, as its examples write them; new, not taken from ours.
+"""The networks in stock Keras layers, written as in Keras' examples and not taken from ours.
 
-Each is a function to a model from images (side, side, 3) to logits, with the weights that Keras
-draws where nothing is said. RReLU is the one layer that Keras has not.
+Each function returns a model from images (side, side, 3) to logits, with Keras' default initial
+weights. RReLU is the only layer that Keras does not have.
 """
 
 from collections.abc import Callable
@@ -24,7 +24,7 @@ from benchmarks.peers.shapes import (
 def conv(
     x: keras.KerasTensor, filters: int, size: int, strides: int = 1, bias: bool = False
 ) -> keras.KerasTensor:
-    """A convolution, padded all round as the originals'."""
+    """Apply a convolution, padded on all sides as in the originals."""
     padding = "same"
     if strides > 1:
         padding = "valid"
@@ -33,7 +33,7 @@ def conv(
 
 
 def resnet(side: int, num_classes: int, depth: int) -> keras.Model:
-    """System C (cifar10_msra.py of apark263/cfmz)."""
+    """Return system C (cifar10_msra.py of apark263/cfmz)."""
     norm = partial(layers.BatchNormalization, momentum=0.9)
     inputs = keras.Input((side, side, 3))
     x = layers.ReLU()(norm()(conv(inputs, 16, 3)))
@@ -49,7 +49,7 @@ def resnet(side: int, num_classes: int, depth: int) -> keras.Model:
 
 
 def vgg(side: int, num_classes: int) -> keras.Model:
-    """System D with batch norm and dropout (Vgg.py of chenjz13/CIFAR-10_Pytorch)."""
+    """Return system D with batch norm and dropout (Vgg.py of chenjz13/CIFAR-10_Pytorch)."""
     inputs = x = keras.Input((side, side, 3))
     for (filters, convolutions), rate in zip(VGG_GROUPS, VGG_DROPOUT, strict=True):
         for place in range(convolutions):
@@ -65,7 +65,7 @@ def vgg(side: int, num_classes: int) -> keras.Model:
 
 
 def whitened(x: keras.KerasTensor) -> keras.KerasTensor:
-    """A 2x2 convolution whose kernel is fixed, and whose bias is trained."""
+    """Apply a 2x2 convolution with a fixed kernel and a trained bias."""
     layer = layers.Conv2D(24, 2)
     x = layer(x)
     layer.kernel.trainable = False
@@ -73,7 +73,7 @@ def whitened(x: keras.KerasTensor) -> keras.KerasTensor:
 
 
 def airbench(side: int, num_classes: int) -> keras.Model:
-    """System G, for 94 % (airbench94.py)."""
+    """Return system G for 94 % (airbench94.py)."""
     norm = partial(layers.BatchNormalization, momentum=0.6, epsilon=1e-12, scale=False)
     inputs = keras.Input((side, side, 3))
     x = layers.Activation("gelu")(whitened(inputs))
@@ -87,7 +87,7 @@ def airbench(side: int, num_classes: int) -> keras.Model:
 
 
 def speedrun(side: int, num_classes: int) -> keras.Model:
-    """System H (model.py of NAVIER-STOKED)."""
+    """Return system H (model.py of NAVIER-STOKED)."""
 
     def norm(x: keras.KerasTensor) -> keras.KerasTensor:
         x = layers.BatchNormalization(momentum=0.9, epsilon=1e-5)(x)
@@ -105,7 +105,7 @@ def speedrun(side: int, num_classes: int) -> keras.Model:
 
 
 class RReLU(keras.layers.Layer):
-    """A slope drawn for every element in training, the mean slope at test."""
+    """Draw a slope for every element in training; use the mean slope at test time."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -119,7 +119,7 @@ class RReLU(keras.layers.Layer):
 
 
 def inception(side: int, num_classes: int) -> keras.Model:
-    """System A (the CIFAR-100 notebook of apache/mxnet@011bde4d)."""
+    """Return system A (the CIFAR-100 notebook of apache/mxnet@011bde4d)."""
 
     def unit(x: keras.KerasTensor, filters: int, size: int, strides: int = 1) -> keras.KerasTensor:
         x = conv(x, filters, size, strides, bias=True)

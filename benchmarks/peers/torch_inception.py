@@ -1,4 +1,4 @@
-"""System A in PyTorch, as modules of the usual kind."""
+"""System A in PyTorch, as ordinary modules."""
 
 import torch
 from torch import nn
@@ -19,7 +19,7 @@ class Unit(nn.Sequential):
 
 
 class Module(nn.Module):
-    """Three or four branches side by side."""
+    """Three or four parallel branches."""
 
     def __init__(
         self,
@@ -36,7 +36,7 @@ class Module(nn.Module):
         branches.append(nn.Sequential(Unit(maps, triple[0], 1), Unit(*triple, 3, stride)))
         first = [Unit(maps, double[0], 1), Unit(*double, 3)]
         branches.append(nn.Sequential(*first, Unit(double[1], double[1], 3, stride)))
-        # Clipped windows, and averages without the padding.
+        # Windows are clipped at the border, and averages do not count the padding.
         places = {"kernel_size": 3, "stride": stride, "padding": 2 - stride, "ceil_mode": True}
         if pool == "average":
             pooled: nn.Module = nn.AvgPool2d(**places, count_include_pad=False)

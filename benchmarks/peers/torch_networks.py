@@ -1,7 +1,7 @@
-"""The networks in PyTorch, as modules of the usual kind; for speed, so in no step's way.
+"""The networks in PyTorch, as ordinary modules that are fast to run.
 
-Parity's references, which take our weights by name, make their layers as they are called, turn
-dropout off and have no system A.
+Parity's references are not used here: they create layers during the call to take our weights by
+name, turn dropout off and have no system A.
 """
 
 from collections.abc import Iterator
@@ -21,10 +21,10 @@ from benchmarks.peers.shapes import (
 
 
 class Network(nn.Module):
-    """A network whose parameters can be told by the names that parity's optimizers know."""
+    """A network that names its parameters as parity's optimizers expect."""
 
     def variables(self) -> Iterator[tuple[str, torch.Tensor]]:
-        """The parameters, as layer/variable."""
+        """Yield the parameters, named layer/variable."""
         for path, module in self.named_modules():
             norm = isinstance(module, nn.BatchNorm2d)
             names = {"weight": "gamma" if norm else "kernel", "bias": "beta" if norm else "bias"}
@@ -33,7 +33,7 @@ class Network(nn.Module):
 
 
 class Block(nn.Module):
-    """Two 3x3 convolutions with batch norm beside a shortcut."""
+    """Two 3x3 convolutions with batch norm, and a shortcut."""
 
     def __init__(self, maps: int, filters: int, stride: int) -> None:
         super().__init__()
@@ -116,7 +116,7 @@ class Airbench(Network):
 
 
 class SpeedrunGroup(nn.Module):
-    """A convolution and a pool, then two convolutions beside a shortcut."""
+    """A convolution and max pooling, then two convolutions with a shortcut."""
 
     def __init__(self, maps: int, width: int, middle: int, sizes: tuple[int, int, int]) -> None:
         super().__init__()

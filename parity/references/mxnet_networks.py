@@ -1,6 +1,6 @@
-"""Systems A and B in MXNet's operators, written from their sources' descriptions.
+"""Systems A and B in MXNet's operators, written from the descriptions of their sources.
 
-A network is a function of a `Net`, which holds the variables by Keras' names, and of the images.
+A network is a function of the images and a `Net`, which holds the variables by Keras' names.
 """
 
 from collections.abc import Iterator
@@ -14,12 +14,12 @@ STATISTICS = ("moving_mean", "moving_variance")
 
 
 def tensor(array: np.ndarray) -> mx.nd.NDArray:
-    """An array in its own precision, which `mx.nd.array` alone does not keep."""
+    """Convert an array and keep its dtype, which `mx.nd.array` alone does not."""
     return mx.nd.array(array, dtype=array.dtype)
 
 
 class Net:
-    """The variables of one network, and its layers as methods."""
+    """The variables of a network, with its layers as methods."""
 
     def __init__(self, weights: Arrays, slopes: Arrays) -> None:
         self.variables = {name: tensor(_theirs(name, w)) for name, w in weights.items()}
@@ -29,38 +29,38 @@ class Net:
         self.used: set[str] = set()
 
     def trainable(self) -> Iterator[tuple[str, mx.nd.NDArray]]:
-        """The variables that have a gradient, with their names."""
+        """Yield the variables that have a gradient, with their names."""
         for name, variable in self.variables.items():
             if not name.endswith(STATISTICS):
                 yield name, variable
 
     def values(self) -> Arrays:
-        """The variables' values, in Keras' layout."""
-        # MXNet writes moving statistics behind the back of who reads them.
+        """Return the values of the variables in Keras' layout."""
+        # MXNet writes moving statistics asynchronously.
         mx.nd.waitall()
         return {name: _ours(name, v.asnumpy()) for name, v in self.variables.items()}
 
     def gradients(self) -> Arrays:
-        """The gradients of the last backward pass, in Keras' layout."""
+        """Return the gradients of the last backward pass in Keras' layout."""
         return {name: _ours(name, v.grad.asnumpy()) for name, v in self.trainable()}
 
     @contextmanager
     def counted(self) -> Iterator[None]:
-        """See to it that every variable is used inside."""
+        """Assert that every variable is used inside the context."""
         self.used.clear()
         yield
         unused = set(self.variables) - self.used
         assert not unused, f"the reference does not use {sorted(unused)}"
 
     def get(self, name: str) -> mx.nd.NDArray:
-        """The variable of that name."""
+        """Return the variable of this name."""
         self.used.add(name)
         return self.variables[name]
 
     def conv(
         self, x: mx.nd.NDArray, name: str, size: int, stride: int, bias: bool
     ) -> mx.nd.NDArray:
-        """A convolution, padded all round by half its size."""
+        """Apply a convolution, padded on all sides by half the kernel size."""
         kernel = self.get(f"{name}/kernel")
         inputs = (x, kernel, self.get(f"{name}/bias")) if bias else (x, kernel)
         return mx.nd.Convolution(
@@ -75,7 +75,7 @@ class Net:
     def batch_norm(
         self, x: mx.nd.NDArray, name: str, epsilon: float, momentum: float, gamma: bool = True
     ) -> mx.nd.NDArray:
-        """Batch norm; without gamma MXNet's `fix_gamma`."""
+        """Apply batch norm; without gamma, use MXNet's `fix_gamma`."""
         beta = self.get(f"{name}/beta")
         return mx.nd.BatchNorm(
             x,
@@ -88,7 +88,7 @@ class Net:
         )
 
     def dense(self, x: mx.nd.NDArray, name: str) -> mx.nd.NDArray:
-        """A fully connected layer with a bias."""
+        """Apply a fully connected layer with a bias."""
         kernel, bias = self.get(f"{name}/kernel"), self.get(f"{name}/bias")
         return mx.nd.FullyConnected(x, kernel, bias, num_hidden=kernel.shape[0])
 
@@ -101,8 +101,8 @@ def _ours(name: str, value: np.ndarray) -> np.ndarray:
     return filters_last(value) if name.endswith("/kernel") else value
 
 
-# The CIFAR-100 notebook of apache/mxnet@011bde4d: maps of the 1x1, of (3x3 reduction, 3x3), of
-# (double reduction, double), pooling and projection.
+# The CIFAR-100 notebook of apache/mxnet@011bde4d: filters of the 1x1, of (3x3 reduction, 3x3), of
+# (double reduction, double), pooling, and filters of its projection.
 INCEPTION = [
     ("3a", 64, (64, 64), (64, 96), "avg", 32),
     ("3b", 64, (64, 96), (64, 96), "avg", 64),
@@ -118,7 +118,7 @@ INCEPTION = [
 
 
 def inception(net: Net, x: mx.nd.NDArray) -> mx.nd.NDArray:
-    """System A's logits; in training the slopes of negative values are those of the net."""
+    """Return system A's logits; in training, negative values get the slopes of the net."""
 
     def unit(x: mx.nd.NDArray, name: str, filters: int, size: int, stride: int) -> mx.nd.NDArray:
         x = net.conv(x, f"{name}_conv", size, stride, bias=True)
@@ -126,7 +126,7 @@ def inception(net: Net, x: mx.nd.NDArray) -> mx.nd.NDArray:
         x = net.batch_norm(x, f"{name}_bn", epsilon=1e-10, momentum=0.1)
         if mx.autograd.is_training():
             return mx.nd.where(x > 0, x, x * net.slopes[f"{name}_rrelu"])
-        # It hands back an empty mask, too.
+        # It returns a mask too, which is empty.
         return mx.nd.LeakyReLU(x, act_type="rrelu", lower_bound=0.125, upper_bound=0.334)[0]
 
     for place, single, triple, double, pool, projection in INCEPTION:
@@ -144,7 +144,7 @@ def inception(net: Net, x: mx.nd.NDArray) -> mx.nd.NDArray:
 
 
 def resnet(net: Net, x: mx.nd.NDArray, depth: int) -> mx.nd.NDArray:
-    """System B's logits, where nothing was pre-trained (resnext.py of apache/mxnet@703e8eeb)."""
+    """Return the logits of system B without pretraining (resnext.py of apache/mxnet@703e8eeb)."""
 
     def norm(x: mx.nd.NDArray, name: str, gamma: bool = True) -> mx.nd.NDArray:
         return net.batch_norm(x, name, epsilon=2e-5, momentum=0.9, gamma=gamma)
@@ -165,7 +165,7 @@ def resnet(net: Net, x: mx.nd.NDArray, depth: int) -> mx.nd.NDArray:
 
 
 def pooling(x: mx.nd.NDArray, kind: str, stride: int) -> mx.nd.NDArray:
-    """A 3x3 pooling as of September 2015: sizes rounded up, averages without the padding."""
+    """Apply 3x3 pooling as in September 2015: sizes rounded up, averages without the padding."""
     return mx.nd.Pooling(
         x,
         pool_type=kind,

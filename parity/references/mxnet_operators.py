@@ -1,4 +1,4 @@
-"""Single operators and rules of MXNet on small tensors."""
+"""Single operators and optimizers of MXNet on small tensors."""
 
 import mxnet as mx
 import numpy as np
@@ -7,7 +7,7 @@ from mxnet_networks import pooling
 
 
 def convolution(arrays: Arrays) -> Arrays:
-    """A 3x3 convolution of stride 2 with one pixel of padding all round."""
+    """Apply a 3x3 convolution with stride 2, padded by one pixel on all sides."""
     kernel = mx.nd.array(filters_first(arrays["kernel"]))
     maps = mx.nd.Convolution(
         _maps(arrays["maps"]),
@@ -22,12 +22,12 @@ def convolution(arrays: Arrays) -> Arrays:
 
 
 def pool(arrays: Arrays, kind: str, stride: int) -> Arrays:
-    """System A's poolings."""
+    """Apply a pooling of system A."""
     return {"maps": channels_last(pooling(_maps(arrays["maps"]), kind, stride).asnumpy())}
 
 
 def batch_norm(arrays: Arrays, epsilon: float, momentum: float) -> Arrays:
-    """Batch norm in training, batch after batch; the last one's gradients, and the statistics."""
+    """Apply batch norm to one batch after another; return the last gradients and the statistics."""
     channels = arrays["batches"].shape[-1]
     gamma, beta = mx.nd.array(arrays["gamma"]), mx.nd.array(arrays["beta"])
     gamma.attach_grad()
@@ -41,7 +41,7 @@ def batch_norm(arrays: Arrays, epsilon: float, momentum: float) -> Arrays:
             y = mx.nd.BatchNorm(
                 x, gamma, beta, mean, variance, eps=epsilon, momentum=momentum, fix_gamma=False
             )
-        # The moving statistics are taken up on the way back.
+        # MXNet updates the moving statistics in the backward pass.
         y.backward(_maps(arrays["upstream"]))
         mx.nd.waitall()
         outputs.append(channels_last(y.asnumpy()))
@@ -56,7 +56,7 @@ def batch_norm(arrays: Arrays, epsilon: float, momentum: float) -> Arrays:
 
 
 def rule(arrays: Arrays, name: str, options: dict[str, float]) -> Arrays:
-    """A vector after each step of the optimizer of that name, of gradients and rates."""
+    """Return a vector after each step of this optimizer, for given gradients and rates."""
     optimizer = mx.optimizer.create(name, **options)
     update = mx.optimizer.get_updater(optimizer)
     vector, values = mx.nd.array(arrays["start"]), []

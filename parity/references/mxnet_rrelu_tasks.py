@@ -1,4 +1,4 @@
-"""MXNet's RReLU, of 1.1.0: from 1.3 to the last its training pass on a CPU crashes.
+"""MXNet's RReLU in 1.1.0, because in training it crashes on CPUs from 1.3 to the last version.
 
 See apache/mxnet, issues 12894 and 14447. `mxnet_rrelu_tasks.py TASK QUESTION.npz REPLY.npz`.
 """
@@ -8,7 +8,7 @@ from layout import Arrays, answer
 
 
 def rrelu(arrays: Arrays, lower: float, upper: float, seed: int) -> Arrays:
-    """RReLU in training with its gradient, and at test."""
+    """Apply RReLU in training, with its gradient, and at test time."""
     mx.random.seed(seed)
     x = mx.nd.array(arrays["inputs"].reshape(1, -1))
     x.attach_grad()

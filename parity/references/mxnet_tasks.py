@@ -1,4 +1,4 @@
-"""What MXNet is asked for: `mxnet_tasks.py TASK QUESTION.npz REPLY.npz`."""
+"""The tasks of MXNet: `mxnet_tasks.py TASK QUESTION.npz REPLY.npz`."""
 
 import mxnet as mx
 import numpy as np
@@ -8,7 +8,7 @@ from mxnet_operators import OPERATORS
 
 
 def network(arrays: Arrays, name: str, **arguments: object) -> Arrays:
-    """Logits at test and in training, and gradients and statistics after a training pass."""
+    """Return logits at test time and in training, then the gradients and statistics of training."""
     net = Net(under("weights", arrays), under("slopes", arrays))
     images, labels = _batch(arrays["images"], arrays["labels"])
     with net.counted():
@@ -26,16 +26,16 @@ def network(arrays: Arrays, name: str, **arguments: object) -> Arrays:
 def steps(
     arrays: Arrays, name: str, optimizer: str, options: dict[str, float], **arguments: object
 ) -> Arrays:
-    """The variables after a step on each batch, at the rates given if there are any.
+    """Return the variables after a step on each batch, at the given learning rates if any.
 
-    The optimizer is MXNet's of that name, with these options; gradients are those of the sum of
-    the losses, times its `rescale_grad`.
+    The optimizer is MXNet's of this name, with these options. Gradients are those of the sum of the
+    losses, multiplied by its `rescale_grad`.
     """
     net = Net(under("weights", arrays), under("slopes", arrays))
     rule = mx.optimizer.create(optimizer, **options)
     update = mx.optimizer.get_updater(rule)
     for index, (_, variable) in enumerate(net.trainable()):
-        # MXNet makes Adadelta's in float32, whatever the variable is.
+        # MXNet creates Adadelta's state in float32 for any dtype of the variable.
         state = rule.create_state(index, variable)
         update.states[index] = (
             tuple(mx.nd.zeros_like(variable) for _ in state) if optimizer == "adadelta" else state
@@ -63,7 +63,7 @@ def _backward(
 ) -> mx.nd.NDArray:
     with mx.autograd.record():
         logits = NETWORKS[name](net, images, **arguments)
-        # Its gradient is p - onehot, whatever comes back.
+        # Its gradient is p - onehot for any incoming gradient.
         loss = mx.nd.SoftmaxOutput(logits, labels)
     loss.backward()
     return logits

@@ -1,6 +1,6 @@
-"""Systems C, D, G and H in PyTorch's modules, written from their sources' descriptions.
+"""Systems C, D, G and H in PyTorch's modules, written from the descriptions of their sources.
 
-Modules have the names of our layers, so that variables find one another.
+Modules have the names of our layers, so that variables can be matched by name.
 """
 
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from layout import Arrays, filters_first, filters_last
 from torch import nn
 from torch.nn import functional
 
-# Keras' names of variables, in modules of the second kind the batch norms.
+# PyTorch's names -> Keras' names of variables, for batch norms and for all other layers.
 NAMES = {"weight": "kernel", "bias": "bias"}
 BATCH_NORM_NAMES = {
     "weight": "gamma",
@@ -24,7 +24,7 @@ BATCH_NORM_NAMES = {
 
 
 class Net(nn.Module):
-    """A network whose layers are made as they are first called, from the weights given."""
+    """A network that creates each layer at its first call, from the given weights."""
 
     def __init__(self, weights: Arrays) -> None:
         super().__init__()
@@ -33,18 +33,18 @@ class Net(nn.Module):
         self.used: set[str] = set()
 
     def variables(self) -> Iterator[tuple[str, torch.Tensor]]:
-        """Parameters and statistics, with Keras' names, but for those we have no variable of."""
+        """Yield parameters and statistics by Keras' names, if our network has them."""
         for name, layer in self.layers.items():
             for theirs, ours in _names(layer).items():
                 if f"{name}/{ours}" in self.weights:
                     yield f"{name}/{ours}", getattr(layer, theirs)
 
     def values(self) -> Arrays:
-        """All variables, in Keras' layout."""
+        """Return all variables in Keras' layout."""
         return {name: _ours(name, variable.detach()) for name, variable in self.variables()}
 
     def gradients(self) -> Arrays:
-        """The gradients of the last backward pass, in Keras' layout."""
+        """Return the gradients of the last backward pass in Keras' layout."""
         return {
             name: _ours(name, variable.grad)
             for name, variable in self.variables()
@@ -53,13 +53,13 @@ class Net(nn.Module):
 
     @contextmanager
     def counted(self) -> Iterator[None]:
-        """See to it that every variable given is used inside."""
+        """Assert that every given variable is used inside the context."""
         yield
         unused = set(self.weights) - {name for name, _ in self.variables()}
         assert not unused, f"the reference does not use {sorted(unused)}"
 
     def layer(self, name: str, kind: type[nn.Module], *arguments: Any, **more: Any) -> nn.Module:
-        """The layer of that name, made at the first call, with the weights given."""
+        """Return the layer of this name, created at the first call with the given weights."""
         if name not in self.layers:
             made = self.layers[name] = kind(*arguments, **more).train(self.training)
             with torch.no_grad():
@@ -68,7 +68,7 @@ class Net(nn.Module):
                     if key in self.weights:
                         variable.copy_(torch.from_numpy(_theirs(key, self.weights[key])))
                     else:
-                        # What we have no variable of stays as it is made: a gamma of 1.
+                        # Ours has no variable for it: a fixed gamma of 1.
                         assert ours == "gamma", f"{key} is not given"
                         variable.requires_grad_(False)
         return self.layers[name]
@@ -83,17 +83,17 @@ class Net(nn.Module):
         padding: int | str = "same",
         bias: bool = False,
     ) -> torch.Tensor:
-        """A convolution."""
+        """Apply a convolution."""
         arguments = (x.shape[1], filters, size, stride, padding)
         return self.layer(name, nn.Conv2d, *arguments, bias=bias)(x)
 
     def dense(self, x: torch.Tensor, name: str, units: int, bias: bool) -> torch.Tensor:
-        """A linear layer."""
+        """Apply a linear layer."""
         return self.layer(name, nn.Linear, x.shape[1], units, bias)(x)
 
 
 class NeonBatchNorm(nn.BatchNorm2d):
-    """Batch norm whose running variance takes up the biased one, as neon's (and MXNet's)."""
+    """Batch norm with the biased running variance, as in neon (and MXNet)."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         if not self.training:
@@ -120,7 +120,7 @@ def _ours(name: str, value: torch.Tensor) -> np.ndarray:
 
 
 def resnet_neon(net: Net, x: torch.Tensor, depth: int) -> torch.Tensor:
-    """System C's logits (cifar10_msra.py of apark263/cfmz)."""
+    """Return system C's logits (cifar10_msra.py of apark263/cfmz)."""
 
     def norm(x: torch.Tensor, name: str) -> torch.Tensor:
         return net.layer(name, NeonBatchNorm, x.shape[1], eps=1e-3, momentum=0.1)(x)
@@ -143,7 +143,7 @@ def resnet_neon(net: Net, x: torch.Tensor, depth: int) -> torch.Tensor:
 
 
 def vgg(net: Net, x: torch.Tensor, batch_norm: bool, shared: bool) -> torch.Tensor:
-    """System D's logits (Vgg.py of chenjz13/CIFAR-10_Pytorch); dropout is off."""
+    """Return system D's logits (Vgg.py of chenjz13/CIFAR-10_Pytorch), without dropout."""
 
     def block(x: torch.Tensor, conv: str, name: str, filters: int) -> torch.Tensor:
         x = net.conv(x, conv, filters, 3, padding=1, bias=True)
@@ -167,7 +167,7 @@ def vgg(net: Net, x: torch.Tensor, batch_norm: bool, shared: bool) -> torch.Tens
 
 
 def airbench(net: Net, x: torch.Tensor) -> torch.Tensor:
-    """System G's logits, of the network for 94 % (airbench94.py)."""
+    """Return system G's logits, from the network for 94 % (airbench94.py)."""
 
     def norm(x: torch.Tensor, name: str) -> torch.Tensor:
         return net.layer(name, nn.BatchNorm2d, x.shape[1], eps=1e-12, momentum=0.4)(x)
@@ -183,12 +183,12 @@ def airbench(net: Net, x: torch.Tensor) -> torch.Tensor:
     return net.dense(x, "logits", 10, bias=False) / 9
 
 
-# model.py of NAVIER-STOKED: width, middle, and the kernels' sizes of conv k1, conv_a and conv_b.
+# model.py of NAVIER-STOKED: width, middle width, and kernel sizes of conv k1, conv_a and conv_b.
 SPEEDRUN = ((64, 64, 3, 1, 1), (256, 192, 3, 3, 1), (768, 512, 2, 3, 3))
 
 
 def speedrun(net: Net, x: torch.Tensor) -> torch.Tensor:
-    """System H's logits (model.py of NAVIER-STOKED)."""
+    """Return system H's logits (model.py of NAVIER-STOKED)."""
 
     def norm(x: torch.Tensor, name: str) -> torch.Tensor:
         return functional.silu(net.layer(name, nn.BatchNorm2d, x.shape[1])(x))

@@ -1,4 +1,4 @@
-"""Single operators and rules of PyTorch on small tensors."""
+"""Single operators and optimizers of PyTorch on small tensors."""
 
 import numpy as np
 import torch
@@ -8,20 +8,20 @@ from torch.nn import functional
 
 
 def convolution(arrays: Arrays, stride: int, padding: int | str) -> Arrays:
-    """A convolution without bias."""
+    """Apply a convolution without bias."""
     kernel = torch.from_numpy(filters_first(arrays["kernel"]))
     maps = functional.conv2d(_maps(arrays["maps"]), kernel, stride=stride, padding=padding)
     return {"maps": channels_last(maps.numpy())}
 
 
 def average_pool(arrays: Arrays) -> Arrays:
-    """A 3x3 average pooling of stride 1 that leaves its padding out of the count."""
+    """Apply 3x3 average pooling with stride 1, without counting the padding."""
     maps = functional.avg_pool2d(_maps(arrays["maps"]), 3, 1, 1, count_include_pad=False)
     return {"maps": channels_last(maps.numpy())}
 
 
 def batch_norm(arrays: Arrays, epsilon: float, momentum: float) -> Arrays:
-    """Batch norm in training, batch after batch; the last one's gradients, and the statistics.
+    """Apply batch norm to one batch after another; return the last gradients and the statistics.
 
     `momentum` is PyTorch's, the weight of the new statistic.
     """
@@ -47,7 +47,7 @@ def batch_norm(arrays: Arrays, epsilon: float, momentum: float) -> Arrays:
 
 
 def rule(arrays: Arrays, momentum: float, nesterov: bool, decay: float) -> Arrays:
-    """A vector after each step of `torch.optim.SGD`, of gradients and rates."""
+    """Return a vector after each step of `torch.optim.SGD`, for given gradients and rates."""
     vector = nn.Parameter(torch.from_numpy(arrays["start"]))
     optimizer = torch.optim.SGD([vector], momentum=momentum, nesterov=nesterov, weight_decay=decay)
     values = []
@@ -60,7 +60,7 @@ def rule(arrays: Arrays, momentum: float, nesterov: bool, decay: float) -> Array
 
 
 def rrelu(arrays: Arrays, lower: float, upper: float, seed: int) -> Arrays:
-    """RReLU in training with its gradient, and at test."""
+    """Apply RReLU in training, with its gradient, and at test time."""
     torch.manual_seed(seed)
     layer = nn.RReLU(lower, upper)
     x = torch.from_numpy(arrays["inputs"]).requires_grad_()
@@ -74,7 +74,7 @@ def rrelu(arrays: Arrays, lower: float, upper: float, seed: int) -> Arrays:
 
 
 def resize(arrays: Arrays, size: int) -> Arrays:
-    """Images resized with antialiasing."""
+    """Resize images with antialiasing."""
     images = functional.interpolate(
         _maps(arrays["images"]),
         (size, size),
@@ -86,7 +86,7 @@ def resize(arrays: Arrays, size: int) -> Arrays:
 
 
 def cross_entropy(arrays: Arrays, smoothing: float) -> Arrays:
-    """The mean loss and its gradient."""
+    """Return the mean loss and its gradient."""
     logits = torch.from_numpy(arrays["logits"]).requires_grad_()
     loss = nn.CrossEntropyLoss(label_smoothing=smoothing)(
         logits, torch.from_numpy(arrays["labels"])
@@ -96,7 +96,7 @@ def cross_entropy(arrays: Arrays, smoothing: float) -> Arrays:
 
 
 def activation(arrays: Arrays, name: str) -> Arrays:
-    """`gelu` (the exact one, PyTorch's default) or `silu`, with its gradient."""
+    """Apply `gelu` (the exact form, PyTorch's default) or `silu`, with its gradient."""
     x = torch.from_numpy(arrays["inputs"]).requires_grad_()
     y = getattr(functional, name)(x)
     y.sum().backward()

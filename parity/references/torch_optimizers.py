@@ -1,7 +1,7 @@
 """The optimizers of systems D, G and H, in PyTorch.
 
-Each is a function from a network to a function that makes one step at a rate, from the gradients
-that stand in the variables.
+Each is a function of a network. It returns a function that makes one step at a learning rate, using
+the gradients in the variables.
 """
 
 from collections.abc import Callable
@@ -13,16 +13,16 @@ Step = Callable[[float], None]
 
 
 def sgd_of_vgg(net: Net) -> Step:
-    """System D's (train.py of chenjz13/CIFAR-10_Pytorch)."""
+    """Return system D's optimizer (train.py of chenjz13/CIFAR-10_Pytorch)."""
     optimizer = torch.optim.SGD(net.parameters(), lr=0.0, momentum=0.9, weight_decay=5e-4)
     return _stepping(optimizer, [1.0])
 
 
 def sgd_of_airbench(net: Net) -> Step:
-    """System G's at 94 % (airbench94.py), which takes the gradient of the SUM of the losses.
+    """Return system G's optimizer for 94 % (airbench94.py), which uses the SUM of the losses.
 
-    The rate is that of the network's kernels; the decay is one number over each group's own rate,
-    of the rate's peak.
+    The learning rate is that of the network's kernels. The weight decay of a group is one number
+    divided by the group's peak learning rate.
     """
     kilostep = 1024 * (1 + 1 / (1 - 0.85))
     peak, decay = 11.5 / kilostep, 0.0153 * 1024 / kilostep
@@ -45,7 +45,7 @@ def sgd_of_airbench(net: Net) -> Step:
 
 
 def muon_of_speedrun(net: Net) -> Step:
-    """System H's: Muon at the rate times 0.18, SGD at 1.38 (optim.py of NAVIER-STOKED)."""
+    """Return system H's: Muon at 0.18 times the rate, SGD at 1.38 (optim.py of NAVIER-STOKED)."""
     filters, head, others = [], [], []
     for name, variable in net.variables():
         if not variable.requires_grad:
@@ -75,7 +75,7 @@ def muon_of_speedrun(net: Net) -> Step:
 
 
 def newton_schulz(matrix: torch.Tensor) -> torch.Tensor:
-    """Three of the quintic steps of optim.py of NAVIER-STOKED, in the matrix's own precision."""
+    """Apply three quintic steps as in optim.py of NAVIER-STOKED, in the matrix's own precision."""
     a, b, c = 3.4445, -4.7750, 2.0315
     x = matrix / matrix.norm()
     tall = x.shape[0] > x.shape[1]

@@ -1,4 +1,4 @@
-"""What PyTorch is asked for: `torch_tasks.py TASK QUESTION.npz REPLY.npz`."""
+"""The tasks of PyTorch: `torch_tasks.py TASK QUESTION.npz REPLY.npz`."""
 
 import numpy as np
 import torch
@@ -10,7 +10,7 @@ from torch_optimizers import OPTIMIZERS
 
 
 def network(arrays: Arrays, name: str, smoothing: float, **arguments: object) -> Arrays:
-    """Logits at test and in training, and gradients and statistics after a training pass."""
+    """Return logits at test time and in training, then the gradients and statistics of training."""
     _set_precision(arrays)
     net = Net(under("weights", arrays)).eval()
     images = _images(arrays["images"])
@@ -36,14 +36,14 @@ def steps(
     trained: dict[str, int],
     **arguments: object,
 ) -> Arrays:
-    """The variables after a step on each batch, at the rates given.
+    """Return the variables after a step on each batch, at the given learning rates.
 
-    `reduction` is the loss's, over the batch; `trained` says for how many steps a variable is
-    trained, if not for all.
+    `reduction` is that of the loss over the batch. `trained` gives the number of steps for
+    variables that are not trained in all steps.
     """
     _set_precision(arrays)
     net = Net(under("weights", arrays)).eval()
-    # Layers are made at the first call.
+    # The first call creates the layers.
     NETWORKS[name](net, _images(arrays["images"][0]), **arguments)
     step = OPTIMIZERS[optimizer](net.train())
     for number, (images, labels, rate) in enumerate(

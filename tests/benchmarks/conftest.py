@@ -13,7 +13,7 @@ RUN = {
 
 
 def measured(seconds, steps=10, peak_mib=1234, **cases):
-    """A contender's part: `steps` training steps in each of these seconds."""
+    """Return a contender's results: `steps` training steps in each of these seconds."""
     return {
         "versions": {"keras": "3.0"},
         "first_step": 12.5,
@@ -24,7 +24,7 @@ def measured(seconds, steps=10, peak_mib=1234, **cases):
 
 @pytest.fixture
 def results():
-    """ResNet-20 at 640, 1280 and 320 images/s, the limit at 2000 GFLOP/s; start-up, first step."""
+    """Return results: ResNet-20 at 640, 1280 and 320 images/s, with a limit of 2000 GFLOP/s."""
     gemm = {"versions": {}, "first_step": 1.0, "peak_mib": 1}
     trained = {
         "run": RUN,
@@ -32,7 +32,7 @@ def results():
         "contenders": {
             "ours": measured([2.0, 1.0, 4.0], pipeline=[[500, 1.0]] * 3, checkpoint=[[2, 1.0]]),
             "keras": measured([4.0, 3.0, 4.0]),
-            "torch": {"failed": "its environment is not made"},
+            "torch": {"failed": "its environment is missing"},
         },
         "gemm": {"gemm-tensorflow": gemm | {"cases": {"gemm": [[1000, 8.589934592]]}}},
     }
@@ -55,9 +55,10 @@ def results():
 
 @pytest.fixture
 def mixed(results):
-    """The same with bfloat16: ours twice as fast as above, PyTorch at 640 and, compiled, 320.
+    """Return the same with bfloat16: ours twice as fast, PyTorch at 640, compiled at 320.
 
-    The limit is 4000 GFLOP/s at a side of 2048 and 8000 at 4096; others took half of the machine.
+    The limit is 4000 GFLOP/s at a side of 2048 and 8000 at 4096. Other jobs took half of the
+    machine.
     """
     part = results["training"]["resnet20"]
     part["run"] = RUN | {"busy_before": 49.6}

@@ -49,7 +49,7 @@ def test_matrix_products_are_measured_in_the_precisions_of_the_contenders(monkey
 
 
 @pytest.mark.parametrize(("busy", "lines"), [(3.0, 0), (49.6, 1)])
-def test_a_machine_that_is_not_idle_is_warned_of(monkeypatch, capsys, results, busy, lines):
+def test_a_busy_machine_gives_a_warning(monkeypatch, capsys, results, busy, lines):
     run = results["start_up"]["commands"]["run"] | {"busy_before": busy}
     monkeypatch.setattr("benchmarks.measures.run_facts", lambda repeats: run)
     monkeypatch.setattr("benchmarks.measures.start_up_seconds", lambda repeats, scratch: {})

@@ -27,13 +27,13 @@ def test_primitives_are_read_between_the_marks():
     assert [each["calls"] for each in found] == [2 / STEPS, 1 / STEPS]
 
 
-def test_operations_are_known_under_the_names_that_onednn_gives_them():
+def test_operations_renamed_by_onednn_are_recognized():
     names = ["_MklNativeConv2D", "_FusedConv2D", "_MklNativeFusedBatchNormEx", "_MklMatMul", "Relu"]
 
     assert [*map(plain, names)] == ["Conv2D", "Conv2D", "FusedBatchNormV3", "MatMul", "Relu"]
 
 
-def test_a_precision_has_a_section_of_its_own():
+def test_each_precision_has_its_own_section():
     figures = {
         "seconds": 0.5,
         "operations": [{"operation": "Conv2D", "milliseconds": 9.0, "calls": 1, "bytes": 0}],
@@ -54,7 +54,7 @@ def test_a_precision_has_a_section_of_its_own():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16"])
-def test_a_step_is_taken_apart(precision):
+def test_a_step_is_profiled_by_operation(precision):
     demo = Family("demo", "synthetic10", 10, 64, 0, 32, {32: 1})
 
     figures = json.loads(json.dumps(profile(demo, 32, None, precision)))
@@ -62,7 +62,7 @@ def test_a_step_is_taken_apart(precision):
     (forward,) = (e for e in figures["operations"] if plain(e["operation"]) == "Conv2D")
     assert forward["calls"] >= 1
     assert forward["milliseconds"] > 0
-    # What goes in, at the least: the images, of four or two bytes a number.
+    # At least the input images, with four or two bytes per value.
     assert forward["bytes"] > 64 * 32 * 32 * 3 * (4 if precision == "float32" else 2)
     assert figures["seconds"] > 0
     text = page({"demo 32": figures | {"primitives": primitives(LOG)}})

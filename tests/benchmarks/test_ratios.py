@@ -11,7 +11,7 @@ def goal(results, text):
     return found
 
 
-def test_every_goal_stands_even_where_nothing_was_measured():
+def test_every_goal_is_listed_even_without_measurements():
     nothing = goals({})
 
     assert len(nothing) == len(goals({"training": {}})) == 43
@@ -29,7 +29,7 @@ def test_a_rival_that_failed_leaves_the_goal_open(results):
     assert goal(results, "`resnet20`: ours / PyTorch channels-last").met is None
 
 
-def test_of_several_rivals_the_one_with_the_best_median_counts(mixed):
+def test_the_rival_with_the_best_median_counts(mixed):
     found = goal(mixed, f"`resnet20`: {BETTER}")
 
     # Ours 1280, 2560, 640; eager 1280, 640, 320; compiled 320, 320, 1280.
@@ -37,22 +37,22 @@ def test_of_several_rivals_the_one_with_the_best_median_counts(mixed):
     assert (found.bound, found.met) == (1.2, True)
 
 
-def test_of_several_rivals_one_that_failed_leaves_the_goal_open(mixed):
+def test_one_failed_rival_of_several_leaves_the_goal_open(mixed):
     contenders = mixed["training"]["resnet20"]["contenders"]
     contenders["torch-bf16-compiled"] = {"failed": "it was killed"}
 
     assert goal(mixed, f"`resnet20`: {BETTER}").met is None
 
 
-def test_of_a_race_at_the_largest_size_the_others_are_no_goals():
+def test_a_race_at_the_largest_size_has_no_goals_at_other_sizes():
     texts = [each.text for each in goals({}) if each.text.endswith(BETTER) and "100`" in each.text]
 
     assert texts == [f"`speedrun100` at 32 px: {BETTER}"]
 
 
-def test_bfloat16_is_held_against_float32(mixed):
+def test_bfloat16_is_compared_with_float32(mixed):
     found = goal(mixed, "`resnet20`: ours bfloat16 / ours float32")
-    memory = goal(mixed, "`resnet20`: peak memory of ours, bfloat16 / float32")
+    memory = goal(mixed, "`resnet20`: our peak memory, bfloat16 / float32")
 
     assert (found.found.median, found.bound, found.met) == (2, 1.9, True)
     assert (memory.found.median, memory.bound, memory.met) == (0.5, 0.75, True)
@@ -62,7 +62,7 @@ def test_bfloat16_is_held_against_float32(mixed):
     ("sign", "met"),
     [("≥", [False, True, True]), ("≤", [True, True, False]), ("<", [True, False, False])],
 )
-def test_the_sign_says_on_which_side_of_the_bound_a_goal_is_met(sign, met):
+def test_the_sign_gives_the_side_of_the_bound_where_a_goal_is_met(sign, met):
     figures = [Figure(value, value, value, 7) for value in (0.74, 0.75, 0.76)]
 
     assert [Goal("", each, 0.75, sign).met for each in figures] == met
@@ -74,36 +74,36 @@ def test_the_limit_is_that_of_matrix_products_of_2048(results):
     assert limit(results, "resnet110") is None
 
 
-def test_a_limit_is_of_a_precision_and_of_the_fastest_side(mixed):
+def test_a_limit_is_the_fastest_side_in_its_precision(mixed):
     assert limit(mixed, "resnet20") == pytest.approx(2e12)
     assert limit(mixed, "resnet20", "bfloat16") == pytest.approx(8e12)
     assert product(mixed, "resnet20", "gemm-torch-bf16")[0] == 4096
 
 
 def test_a_share_is_of_the_limit_in_the_same_precision(mixed):
-    # Twice as fast, of a limit four times as high, as below.
+    # Twice as fast as in float32, with a limit four times as high.
     assert share(mixed, "resnet20", "ours-bf16", 32).median == pytest.approx(3.9181, rel=1e-4)
 
 
-def test_a_share_is_of_six_operations_a_multiply_add(results):
+def test_a_share_counts_six_operations_per_multiply_add(results):
     # 640 images of 40,813,184 multiply-adds.
     assert share(results, "resnet20", "ours", 32).median == pytest.approx(7.8361, rel=1e-4)
 
 
-def test_the_pipeline_is_held_against_the_fastest_family(results):
+def test_the_pipeline_is_compared_with_the_fastest_family(results):
     assert fastest(results).median == 640
-    # 500 batches of 128 a second.
-    found = goal(results, "input pipeline alone / training rate of the fastest family")
+    # 500 batches of 128 per second.
+    found = goal(results, "input pipeline only / training speed of the fastest family")
     assert (found.found.median, found.met) == (100, True)
 
 
-def test_seconds_are_to_be_below_their_bound(results):
+def test_seconds_must_be_below_their_bound(results):
     assert goal(results, "`cifar-keras --help`").met is True
     assert goal(results, "`cifar-keras report (30 runs)`").met is False
 
 
 @pytest.mark.parametrize(("percent", "met"), [(79.0, False), (80.0, True)])
-def test_a_share_of_the_limit_can_stand_for_a_ratio(percent, met):
+def test_a_share_of_the_limit_can_replace_a_ratio(percent, met):
     ratio, instead = (Figure(value, value, value, 7) for value in (1.1, percent))
 
     assert Goal("", ratio, 1.3, or_share=True, instead=instead).met is met

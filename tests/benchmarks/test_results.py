@@ -5,7 +5,7 @@ from benchmarks.figures import figure, quotient, short, shown
 from benchmarks.results import merged, rates
 
 
-def test_a_part_is_replaced_whole_and_the_others_stay():
+def test_a_part_is_replaced_as_a_whole_and_the_others_stay():
     old = {"training": {"resnet20": {"a": 1, "b": 2}, "resnet110": {"a": 3}}, "growth": {"x": 1}}
     new = {"training": {"resnet20": {"a": 9}}, "start_up": {"y": 2}}
 

@@ -4,7 +4,7 @@ from benchmarks.start_up import RUN, copy_run
 from cifar_keras.records import find_runs, read_result, read_run
 
 
-def test_copies_of_a_run_are_runs_of_other_seeds_and_weights(tmp_path):
+def test_copies_of_a_run_have_other_seeds_and_weights(tmp_path):
     copy_run(RUN, tmp_path, copies=3)
 
     folders = find_runs([tmp_path])

@@ -13,7 +13,7 @@ OURS = tuple(kind for kind in vars(ours).values() if isinstance(kind, type))
 
 @pytest.fixture(params=FAMILIES, scope="module")
 def built(request):
-    """A family with its network in stock Keras, at the size of evaluation."""
+    """Return a family with its network in stock Keras, at the evaluation size."""
     family = FAMILIES[request.param]
     return family, NETWORKS[family.name](family.sizes[-1], family.num_classes)
 
@@ -28,7 +28,7 @@ def test_it_has_as_many_trainable_parameters_as_ours(built):
     assert trainable_parameters(model) == load_recipe(recipe_path(family.name)).parameters
 
 
-def test_its_multiply_adds_are_what_shares_of_the_limit_are_reckoned_with(built):
+def test_its_multiply_adds_are_those_used_for_shares_of_the_limit(built):
     family, largest = built
 
     counted = {family.sizes[-1]: multiply_adds(largest, largest.input_shape[1:])}
@@ -45,7 +45,7 @@ def test_it_has_none_of_our_layers(built):
     assert isinstance(model.layers[0], keras.layers.InputLayer)
 
 
-def test_under_a_policy_the_network_alone_computes_in_it():
+def test_a_policy_applies_only_to_the_network():
     model = compiled(FAMILIES["resnet20"], 32, "mixed_bfloat16")
 
     assert {layer.compute_dtype for layer in model.layers} == {"bfloat16"}

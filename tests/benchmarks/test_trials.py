@@ -7,7 +7,7 @@ from cifar_keras.recipe import load_recipe, recipe_path
 
 
 @pytest.mark.slow
-def test_a_recipe_takes_few_steps_where_many_would_last_too_long():
+def test_a_recipe_takes_few_steps_if_many_would_take_too_long():
     found = trials.trial(load_recipe(recipe_path("demo")), None, patience=0)
 
     assert found["steps"] == trials.FEW
