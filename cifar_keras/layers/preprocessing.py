@@ -18,7 +18,8 @@ class Preprocessing(keras.layers.Layer):
 
     Args:
         crop: side of the center crop.
-        contrast: the scale of a global contrast normalization (see `contrast_terms`), or None.
+        contrast: the norm of each image after global contrast normalization (see
+            `contrast_terms`), or None for no such normalization.
         mean: nested lists of shape (3,) or (crop, crop, 3).
         factor: three numbers.
         **kwargs: see `keras.layers.Layer`.
