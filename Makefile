@@ -25,7 +25,7 @@ EXTRAS := cv$(if $(shell command -v nvidia-smi),$(comma)and-cuda)
 PIP := $(BIN)/python -m pip install --quiet $(if $(CONSTRAINTS),--constraint $(CONSTRAINTS))
 PROJECT_FILES := setup.cfg pyproject.toml $(CONSTRAINTS)
 
-.PHONY: help install demo test check lint types imports reproduce-all reproduce-cifar10 \
+.PHONY: help install demo test lowest check lint types imports reproduce-all reproduce-cifar10 \
 	reproduce-cifar100 report reports docs dist kills fuzz bench profiles trials parity clean
 
 help: ## list the commands
@@ -58,6 +58,14 @@ demo: $(VENV)/.installed ## train a small network on synthetic images and report
 
 test: $(VENV)/.installed-test ## run the fast tests
 	$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile
+
+# What depends on versions most: private names, Keras' layers and optimizers, a run that is resumed.
+LOWEST := tests/test_private.py tests/test_optimizers.py tests/experiment tests/layers/test_rrelu.py \
+	tests/layers/test_batch_normalization.py tests/cli/test_end_to_end.py
+lowest: ## run the tests that depend on versions with the lowest versions that setup.cfg allows
+	$(MAKE) VENV=$(VENV)-lowest CONSTRAINTS=constraints-lowest.txt $(VENV)-lowest/.installed-test
+	$(VENV)-lowest/bin/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile \
+		-W default $(LOWEST)
 
 check: lint types imports test ## lint, types, import contracts and the fast tests
 
@@ -154,5 +162,5 @@ profiles: $(VENV)/.installed ## where the time of a training step goes, into rep
 	$(BIN)/python -m benchmarks.profiles $(PROFILES)
 
 clean: ## remove what these commands made, but not runs/
-	rm -rf $(VENV) demo build dist site *.egg-info .mypy_cache .pytest_cache .ruff_cache \
+	rm -rf $(VENV) $(VENV)-lowest demo build dist site *.egg-info .mypy_cache .pytest_cache .ruff_cache \
 		.import_linter_cache .hypothesis

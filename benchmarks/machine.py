@@ -6,7 +6,8 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from cifar_keras.provenance import git_state, hardware, instructions
+from cifar_keras.hardware import hardware, instructions
+from cifar_keras.provenance import git_state
 
 # Percent of the processors' time that others may take before it is worth a warning.
 IDLE = 10.0

@@ -20,7 +20,8 @@ from typing import Any, get_args
 
 from benchmarks.families import FAMILIES, FLOAT32, Family
 from cifar_keras.files import write_bytes
-from cifar_keras.provenance import hardware, versions
+from cifar_keras.hardware import hardware
+from cifar_keras.provenance import versions
 from cifar_keras.recipe.schema import Precision
 
 WARM_UP, STEPS = 3, 5

@@ -23,8 +23,9 @@ from typing import Any
 
 from cifar_keras.data import Split, load
 from cifar_keras.files import write_bytes
+from cifar_keras.hardware import hardware
 from cifar_keras.listing import duration
-from cifar_keras.provenance import hardware, onednn, versions
+from cifar_keras.provenance import onednn, versions
 from cifar_keras.quiet import import_tensorflow
 from cifar_keras.recipe import Recipe, load_recipe, recipe_names, recipe_path
 from cifar_keras.records import HISTORY, read_history

@@ -23,6 +23,7 @@ from cifar_keras.experiment.compiled import uses_jit
 from cifar_keras.experiment.network import build_network
 from cifar_keras.files import sha256_of
 from cifar_keras.provenance import machine, new_event, now
+from cifar_keras.terminal import images_bar
 from cifar_keras.views import VIEW_WEIGHTS, airbench_views
 
 # Of equal width, over the confidence.
@@ -213,16 +214,24 @@ def plain_logits(
     model: keras.Model, run: records.Run, dataset: Dataset, split: Split | None = None
 ) -> NDArray[np.float32]:
     """What the network says of each test image, or each image of another split, (N, outputs)."""
-    logits: NDArray[np.float32] = model.predict(_batches(run, dataset, split), verbose=0)
+    images, batches = len((split or dataset.test).labels), _batches(run, dataset, split)
+    count = int(batches.cardinality())
+    with images_bar("testing", images) as done:
+        shown = keras.callbacks.LambdaCallback(
+            on_predict_batch_end=lambda number, logs: done(images * (number + 1) // count)
+        )
+        logits: NDArray[np.float32] = model.predict(batches, callbacks=[shown], verbose=0)
     return logits
 
 
 def averaged_logits(model: keras.Model, run: records.Run, dataset: Dataset) -> NDArray[np.float64]:
     """What the network says of six views of each test image, averaged, (N, outputs)."""
-    batches = []
-    for images, _ in _batches(run, dataset):
-        logits = [model.predict_on_batch(view) for view in airbench_views(images)]
-        batches.append(np.tensordot(VIEW_WEIGHTS, logits, axes=1))
+    batches: list[NDArray[np.float64]] = []
+    with images_bar("testing with TTA", len(dataset.test.labels)) as done:
+        for images, _ in _batches(run, dataset):
+            logits = [model.predict_on_batch(view) for view in airbench_views(images)]
+            batches.append(np.tensordot(VIEW_WEIGHTS, logits, axes=1))
+            done(sum(map(len, batches)))
     return np.concatenate(batches)
 
 

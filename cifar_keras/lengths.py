@@ -1,21 +1,87 @@
-"""How long a full run of a shipped recipe takes, as measured by `make trials`."""
+"""How long a full run of a shipped recipe takes."""
 
 import json
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from math import inf
+from pathlib import Path
+from statistics import median
+from typing import Any
 
-from cifar_keras.recipe import load_recipe, recipe_names, recipe_path, recipes_folder
+from cifar_keras import records
+from cifar_keras.errors import RunError
+from cifar_keras.hardware import hardware
+from cifar_keras.recipe import Recipe, load_recipe, recipe_names, recipe_path, recipes_folder
+
+
+@dataclass(frozen=True)
+class Lengths:
+    """The seconds of a full float32 run by recipe, and where these were measured."""
+
+    seconds: Mapping[str, float]
+    where: str
 
 
 def measured_seconds(name: str) -> float | None:
     """Return the estimate of reports/trials for a full run in float32; None where there is none.
 
-    It is that of the machine which reports/trials.md names, and absent from an installed package.
+    It is that of the machine which reports/trials.md names.
     """
-    path = recipes_folder().parent / "reports" / "trials" / f"{name}.json"
-    with suppress(OSError, ValueError, KeyError, TypeError):
-        return float(json.loads(path.read_text(encoding="utf-8"))["seconds_per_run"])
+    with suppress(KeyError, TypeError, ValueError):
+        return float(_trial(name)["seconds_per_run"])
     return None
+
+
+def lengths(recipes: Mapping[str, Recipe], roots: Sequence[Path] = ()) -> Lengths:
+    """Return how long the recipes take on this machine, as far as its own runs tell.
+
+    A finished full run below `roots` took what it took. Other estimates are those of
+    reports/trials, scaled by how much faster the runs below `roots` trained than these estimates
+    say. Only runs of this processor count; where there are none, nothing is scaled, and `where` is
+    the machine of the trials.
+    """
+    trials = {name: trial for name in recipes if (trial := _trial(name))}
+    seconds = {name: float(trial["seconds_per_run"]) for name, trial in trials.items()}
+    full: dict[str, float] = {}
+    factors: list[float] = []
+    for folder in records.find_runs(roots):
+        # What is damaged is no evidence; `cifar-keras runs` names it.
+        with suppress(RunError):
+            run = records.read_run(folder)
+            recipe = recipes.get(run.name)
+            if recipe and _counts(run, recipe):
+                rows = records.read_history(folder)
+                if run.finish and not run.scaled:
+                    full[run.name] = sum(row.seconds for row in rows)
+                if rows and run.name in trials:
+                    rate = median(row.images_per_second for row in rows)
+                    factors.append(float(trials[run.name]["images_per_second"]) / rate)
+    if not full and not factors:
+        machines = [trial["hardware"] for trial in trials.values()]
+        cores = machines[0]["cores"] if machines else 0
+        return Lengths(seconds, f"{cores} cores" if cores else "")
+    scale = median(factors) if factors else inf
+    scaled = {name: scale * each for name, each in seconds.items() if scale < inf}
+    return Lengths(scaled | full, "here")
+
+
+def _counts(run: records.Run, recipe: Recipe) -> bool:
+    """Whether the run shows how fast this machine trains the recipe."""
+    there, here = run.provenance.get("hardware", {}), hardware([])
+    same = all(there.get(key) == here[key] for key in ("cpu", "cores", "gpus"))
+    return same and run.precision == "float32" and run.recipe_sha256 == recipe.sha256()
+
+
+def _trial(name: str) -> dict[str, Any]:
+    """The figures that `make trials` wrote for a recipe; none where it did not."""
+    parent = recipes_folder().parent
+    # In the checkout, and in the installed package.
+    for folder in (parent / "reports" / "trials", parent / "trials"):
+        with suppress(OSError, ValueError):
+            trial: dict[str, Any] = json.loads((folder / f"{name}.json").read_text("utf-8"))
+            return trial
+    return {}
 
 
 def published_recipes() -> list[str]:

@@ -1,32 +1,68 @@
-"""What is read in a terminal: tables, durations, and a recipe's rate as a picture."""
+"""What is read in a terminal: tables, durations, and a recipe's learning rate as a picture."""
 
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import accumulate
 from math import ceil, log10
 
-from cifar_keras.recipe import Recipe, load_recipe, recipe_names, recipe_path
+from cifar_keras.lengths import Lengths
+from cifar_keras.recipe import Recipe
+from cifar_keras.recipe.wording import cut
 from cifar_keras.schedules import Pace, build
 
 # The rate is drawn from this many places an epoch; finer than any recipe's boundaries.
 _FINE = Pace(100)
+_LEAST_TITLE = 18
 
 
-def recipes_table() -> str:
-    """All shipped recipes: data set, trainable parameters, epochs, published test accuracy."""
-    header = ("recipe", "data set", "parameters", "epochs", "published", "title")
-    rows = [_row(name, load_recipe(recipe_path(name))) for name in recipe_names()]
-    return table(header, rows, right=(2, 3, 4))
+def recipes_table(recipes: Mapping[str, Recipe], lengths: Lengths, width: int | None = None) -> str:
+    """Return the recipes as a table, no wider than `width` if one is given.
+
+    Where it is narrow, columns are shortened or left out, and titles are cut.
+    """
+    time = f"about, {lengths.where}" if lengths.where else "time"
+    header = ("recipe", "data set", "parameters", "epochs", time, "published", "title")
+    rows = [_row(name, recipe, lengths) for name, recipe in recipes.items()]
+    if width is None:
+        return table(header, rows, right=(2, 3, 4, 5))
+    short = [(*row[:5], row[5].partition(" (")[0], row[6]) for row in rows]
+    for each, kept in (
+        (rows, header),
+        (short, header),
+        (short, [key for key in header if key != "parameters"]),
+        (short, [key for key in header if key not in ("parameters", "data set")]),
+    ):
+        places = [header.index(key) for key in kept]
+        lines = [tuple(line[i] for i in places) for line in (header, *each)]
+        columns = list(zip(*lines, strict=True))[:-1]
+        room = width - sum(max(map(len, column)) + 2 for column in columns)
+        if room >= _LEAST_TITLE:
+            break
+    lines = [(*line[:-1], cut(line[-1], max(room, 4))) for line in lines]
+    right = [kept.index(key) for key in kept if key in ("parameters", "epochs", time, "published")]
+    return table(lines[0], lines[1:], tuple(right))
 
 
-def _row(name: str, recipe: Recipe) -> tuple[str, ...]:
-    published = "-"
-    if recipe.reference:
-        memory = "" if recipe.reference.verified else ", from memory"
-        views = ", augmented at test" if recipe.reference.augmented else ""
-        published = f"{recipe.reference.accuracy:.2f} % ({recipe.reference.epoch}{views}{memory})"
-    epochs = f"{float(recipe.epochs):g}"
-    return name, recipe.dataset, f"{recipe.parameters:,}", epochs, published, recipe.title
+def _row(name: str, recipe: Recipe, lengths: Lengths) -> tuple[str, ...]:
+    seconds = lengths.seconds.get(name)
+    return (
+        name,
+        recipe.dataset,
+        f"{recipe.parameters:,}",
+        f"{float(recipe.epochs):g}",
+        "-" if seconds is None else duration(seconds),
+        published_cell(recipe),
+        recipe.title,
+    )
+
+
+def published_cell(recipe: Recipe) -> str:
+    """Return the published test accuracy and of which epoch it is; a dash where there is none."""
+    if not recipe.reference:
+        return "-"
+    memory = "" if recipe.reference.verified else ", from memory"
+    views = ", with TTA" if recipe.reference.augmented else ""
+    return f"{recipe.reference.accuracy:.2f} % ({recipe.reference.epoch}{views}{memory})"
 
 
 def table(header: tuple[str, ...], rows: Iterable[tuple[str, ...]], right: tuple[int, ...]) -> str:

@@ -1,7 +1,6 @@
 """What a run was made from: code, versions, machine. The data's own record comes from `data`."""
 
 import datetime
-import os
 import platform
 import subprocess
 from importlib.metadata import PackageNotFoundError, version
@@ -9,16 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from cifar_keras import __version__
+from cifar_keras.hardware import hardware, instructions
 from cifar_keras.records import Event
 
 PACKAGES = ("tensorflow", "keras", "numpy")
-# Instructions that oneDNN chooses its kernels by: vectors, and arithmetic in fewer bits.
-INSTRUCTIONS = (
-    *("avx2", "fma", "avx512f", "avx512_vnni", "avx512_bf16", "avx512_fp16"),
-    *("amx_bf16", "amx_tile", "bf16"),
-)
-# Any of these multiplies bfloat16 numbers.
-BFLOAT16 = frozenset({"avx512_bf16", "amx_bf16", "bf16"})
 
 
 def provenance(data: dict[str, Any], devices: list[str]) -> dict[str, Any]:
@@ -75,17 +68,6 @@ def onednn() -> bool:
     return uses_onednn()
 
 
-def instructions(cpuinfo: str | None = None) -> list[str]:
-    """Return the processor's own of INSTRUCTIONS, by a /proc/cpuinfo; none where there is none."""
-    for line in (_cpuinfo() if cpuinfo is None else cpuinfo).splitlines():
-        name, _, value = line.partition(":")
-        # x86 says flags, ARM Features.
-        if name.strip() in ("flags", "Features"):
-            there = set(value.split())
-            return [each for each in INSTRUCTIONS if each in there]
-    return []
-
-
 def now() -> str:
     """The time in UTC, to the second."""
     return datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
@@ -124,35 +106,3 @@ def git_state() -> dict[str, Any]:
         "revision": git("rev-parse", "HEAD"),
         "dirty": None if changed is None else bool(changed),
     }
-
-
-def hardware(devices: list[str]) -> dict[str, Any]:
-    """The processor's name, its usable cores, the memory in GiB, and the GPUs in use."""
-    return {
-        "cpu": _cpu_name(),
-        "cores": len(os.sched_getaffinity(0))
-        if hasattr(os, "sched_getaffinity")
-        else os.cpu_count(),
-        "memory_gib": _memory_gib(),
-        "gpus": [device for device in devices if not device.startswith("CPU")],
-    }
-
-
-def _cpu_name() -> str:
-    lines = _cpuinfo().splitlines()
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
-
-
-def _cpuinfo() -> str:
-    try:
-        return Path("/proc/cpuinfo").read_text()
-    except OSError:
-        return ""
-
-
-def _memory_gib() -> float | None:
-    try:
-        return round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1)
-    except (ValueError, OSError):
-        return None

@@ -17,6 +17,8 @@ from mkdocs.structure.files import File
 
 ROOT = Path(__file__).resolve().parent.parent
 LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^)\s]+)\)")
+RESULTS = re.compile(r"(<!-- results: .*?<!-- end of results -->)", flags=re.DOTALL)
+PLACE = re.compile(r"<!-- The site has README's results here. -->")
 FENCE = re.compile(r"(^ *```.*?^ *```$)", flags=re.DOTALL | re.MULTILINE)
 
 # From paths in the repository to those of their pages, and back for pages from outside of docs/.
@@ -52,6 +54,10 @@ def on_page_markdown(markdown, page, config, files):
     """Point each link at the page of the file that it names, outside of code."""
     source = sources.get(page.file.src_uri, f"docs/{page.file.src_uri}")
     folder = "recipes" if source == "recipes" else posixpath.dirname(source)
+
+    if source == "docs/index.md":
+        results = RESULTS.search((ROOT / "README.md").read_text())[1]
+        markdown = PLACE.sub(lambda _: results.replace("](reports/", "](../reports/"), markdown)
 
     def point(match):
         mark, text, target = match.groups()
@@ -99,7 +105,7 @@ def _recipes() -> Iterator[tuple[str, str]]:
             path.stem,
             f"# {path.stem}\n\n{keys['title']}.\n\n"
             f'```yaml title="recipes/{path.name}"\n{text}```\n\n'
-            f"{below}`cifar-keras recipes show {path.stem}` prints it in full, with its network. "
+            f"{below}`cifar-keras recipes show {path.stem} --yaml` prints it in full. "
             "[All results](../reports/comparison.md), [about recipes](../docs/recipes.md).\n",
         )
 
@@ -114,7 +120,7 @@ def _recipe_list() -> str:
         published = f"{recipe.reference.accuracy} %" if recipe.reference else ""
         cells = (f"[`{path.stem}`]({path.name})", recipe.title, recipe.dataset, published)
         groups.setdefault(recipe.system, []).append(f"| {' | '.join(cells)} |\n")
-    text = "# All recipes\n\nA recipe is a YAML file that says how one network is trained.\n"
+    text = "# Recipe files\n\nA recipe is a YAML file that says how one network is trained.\n"
     for system in sorted(groups, key=lambda name: (name not in SYSTEMS, name)):
         title = f"{SYSTEMS[system].name} (system {system})" if system in SYSTEMS else system
         text += f"\n## {title}\n\n"
@@ -166,7 +172,7 @@ def _python() -> str:
             continue
         value = getattr(cifar_keras, name)
         text += f"::: {value.__module__}.{value.__qualname__}\n\n"
-    return text + "See also the [layers](layers.md) and the [networks](models.md).\n"
+    return text + "See also [layers](layers.md), [networks](models.md), [examples](../python.md).\n"
 
 
 def _notebook(path: Path) -> str:

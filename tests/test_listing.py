@@ -1,7 +1,10 @@
 import pytest
 
+from cifar_keras.lengths import Lengths
 from cifar_keras.listing import draw_rate, recipes_table, table
 from cifar_keras.recipe import load_recipe, recipe_names, recipe_path
+
+TIMES = Lengths({"resnet20": 3600.0}, "2 cores")
 
 
 def rate(*overrides, **size):
@@ -9,33 +12,57 @@ def rate(*overrides, **size):
 
 
 @pytest.fixture(scope="module")
-def lines():
-    return recipes_table().splitlines()
+def recipes():
+    return {name: load_recipe(recipe_path(name)) for name in recipe_names()}
+
+
+@pytest.fixture(scope="module")
+def lines(recipes):
+    return recipes_table(recipes, TIMES).splitlines()
 
 
 def test_every_recipe_is_a_row_in_natural_order(lines):
     header, *rows = lines
 
-    assert header.split() == ["recipe", "data", "set", "parameters", "epochs", "published", "title"]
+    assert header.split() == [
+        *("recipe", "data", "set", "parameters", "epochs", "about,", "2", "cores"),
+        *("published", "title"),
+    ]
     assert [row.split()[0] for row in rows] == recipe_names()
 
 
 @pytest.mark.parametrize(
     ("name", "cells"),
     [
-        ("resnet20", ["cifar10", "272,292", "180", "91.71 % (last)", "ResNet-20, neon"]),
+        (
+            "resnet20",
+            ["cifar10", "272,292", "180", "1 h 00 min", "91.71 % (last)", "ResNet-20, neon"],
+        ),
         (
             "resnet20_he",
-            ["cifar10", "269,722", "163.68", "91.25 % (last, from memory)", "ResNet-20, He et al."],
+            [
+                *("cifar10", "269,722", "163.68", "-"),
+                *("91.25 % (last, from memory)", "ResNet-20, He et al."),
+            ],
         ),
         # Nothing was published on images that this package draws.
-        ("demo", ["synthetic10", "77,860", "10", "-", "ResNet-8 on drawn images"]),
+        ("demo", ["synthetic10", "77,860", "10", "-", "-", "ResNet-8 on drawn images"]),
     ],
 )
 def test_a_row_tells_size_length_and_published_accuracy(name, cells, lines):
     [row] = [row for row in lines if row.startswith(f"{name} ")]
 
     assert [cell.strip() for cell in row.split("  ") if cell.strip()] == [name, *cells]
+
+
+@pytest.mark.parametrize("width", [60, 80, 100, 120, 160, 200])
+def test_no_line_is_wider_than_the_terminal_and_every_recipe_keeps_its_epochs(recipes, width):
+    header, *rows = recipes_table(recipes, TIMES, width).splitlines()
+
+    assert max(map(len, [header, *rows])) <= max(width, 74)
+    assert [row.split()[0] for row in rows] == recipe_names()
+    [resnet20] = [row for row in rows if row.startswith("resnet20 ")]
+    assert {"180", "91.71"} <= set(resnet20.split())
 
 
 def test_columns_are_aligned_and_lines_have_no_trailing_blanks():

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 import cifar_keras
-from cifar_keras import provenance
+from cifar_keras import hardware, provenance
 
 
 def git(folder, *arguments):
@@ -106,13 +106,13 @@ def test_a_package_that_is_not_there_is_said_to_be_so(monkeypatch):
 
 
 def test_hardware_names_processor_cores_memory_and_the_gpus_in_use():
-    hardware = provenance.hardware(["CPU:0", "Example GPU"])
+    found = hardware.hardware(["CPU:0", "Example GPU"])
 
-    assert list(hardware) == ["cpu", "cores", "memory_gib", "gpus"]
-    assert hardware["cpu"]
-    assert hardware["cores"] >= 1
-    assert hardware["memory_gib"] > 0
-    assert hardware["gpus"] == ["Example GPU"]
+    assert list(found) == ["cpu", "cores", "memory_gib", "gpus"]
+    assert found["cpu"]
+    assert found["cores"] >= 1
+    assert found["memory_gib"] > 0
+    assert found["gpus"] == ["Example GPU"]
 
 
 @pytest.mark.parametrize("on", [True, False])
@@ -145,7 +145,7 @@ def test_machine_is_what_decides_rounding():
     ],
 )
 def test_instructions_are_those_of_the_first_processor(cpuinfo, found):
-    assert provenance.instructions(cpuinfo) == found
+    assert hardware.instructions(cpuinfo) == found
 
 
 def test_the_record_is_plain_data_without_paths_of_this_machine():

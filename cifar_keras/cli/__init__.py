@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from typing import TextIO
 
 from cifar_keras.cli.parser import parse
 from cifar_keras.cli.say import say
@@ -26,12 +27,20 @@ class _OneLine(logging.Formatter):
         return in_one_line(text) if record.name == "cifar_keras" else text
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; returns the exit code.
+class _ToStderr(logging.StreamHandler[TextIO]):
+    """Writes to what stderr is at the time, which a bar may have replaced."""
 
-    0, 1 for what the user can mend, 2 for misuse, 128 and the signal's number for a signal.
+    def emit(self, record: logging.LogRecord) -> None:
+        self.stream = sys.stderr
+        super().emit(record)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command and return its exit code.
+
+    It is 0, 1 for an error that the user can fix, 2 for misuse, or 128 plus the number of a signal.
     """
-    handler = logging.StreamHandler()
+    handler = _ToStderr()
     handler.setFormatter(_OneLine("cifar-keras: %(levelname)s: %(message)s"))
     logging.basicConfig(handlers=[handler], level=logging.WARNING)
     logging.addLevelName(logging.WARNING, "warning")
@@ -53,6 +62,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
             say(f"error: {line if len(line) <= _LONGEST else line[: _LONGEST - 3] + '...'}")
         return 1
     except BrokenPipeError:
-        # Who read our output has gone. Python would say so once more when it flushes at exit.
+        # The reader closed the pipe. Python would report it again when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 128 + signal.SIGPIPE

@@ -7,14 +7,19 @@ from pathlib import Path
 
 from cifar_keras.errors import RunError
 from cifar_keras.quiet import import_tensorflow
+from cifar_keras.terminal import loading
+
+# Classes that `evaluate` shows.
+_WORST = 10
 
 
 def evaluate(options: argparse.Namespace) -> None:
-    """Print what a run's saved network says of all test images."""
+    """Print a run's accuracy on the test set, by class, and what it confuses."""
     from cifar_keras import records
     from cifar_keras.data import load
 
     run = records.read_run(options.run)
+    loading(f"{run.recipe.dataset} and TensorFlow")
     dataset = load(run.recipe.dataset, options.data_dir, mirrors=options.mirror)
 
     import_tensorflow()
@@ -44,12 +49,15 @@ def evaluate(options: argparse.Namespace) -> None:
             f"with test-time augmentation ({tta.views} views) {100 * tta.test_accuracy:.2f} % "
             f"({tta.test_correct:,} of {tta.test_images:,})"
         )
-    print("\naccuracy by class, lowest first")
-    for name, accuracy in done.class_accuracies():
+    classes = done.class_accuracies()
+    shown = classes if options.all_classes else classes[:_WORST]
+    left_out = f" ({_WORST} of {len(classes)}; --all-classes shows all)"
+    print("\naccuracy by class, lowest first" + (left_out if len(shown) < len(classes) else ""))
+    for name, accuracy in shown:
         print(f"  {100 * accuracy:6.2f} %  {name}")
     print("\nmost confused")
-    for true, taken_for, images in done.most_confused():
-        print(f"  {images:4d}  {true} taken for {taken_for}")
+    for true, predicted, images in done.most_confused():
+        print(f"  {images:4d}  {true} predicted as {predicted}")
 
 
 def report(options: argparse.Namespace) -> None:
@@ -88,36 +96,6 @@ def list_runs(options: argparse.Namespace) -> None:
         print(runs_table(folders))
     else:
         print(f"no run folders in {', '.join(str(root) for root in roots)}")
-
-
-def recipes(options: argparse.Namespace) -> None:
-    """Print the shipped recipes, or the names of those with a published figure."""
-    from cifar_keras.lengths import published_recipes
-    from cifar_keras.listing import recipes_table
-
-    print(",".join(published_recipes()) if options.published else recipes_table())
-
-
-def show_recipe(options: argparse.Namespace) -> None:
-    """Print a recipe with its base and overrides resolved, its network and its learning rate."""
-    from cifar_keras.listing import draw_rate
-    from cifar_keras.recipe import load_recipe, recipe_path, resolved
-
-    path = recipe_path(options.name)
-    recipe = load_recipe(path, options.set)
-    print(resolved(path, options.set))
-
-    import_tensorflow()
-    from cifar_keras.experiment.network import build_network
-    from cifar_keras.models import allow_outside, multiply_adds
-
-    allow_outside(path.parent)
-    model = build_network(recipe)
-    model.summary(line_length=100)
-    macs = multiply_adds(model, recipe.image_shape)
-    print(f"multiply-adds an image: {macs / 1e6:.1f} M\n")
-    print("learning rate over epochs")
-    print(draw_rate(recipe))
 
 
 def fetch_data(options: argparse.Namespace) -> None:

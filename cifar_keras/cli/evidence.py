@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from cifar_keras.cli.say import say
 from cifar_keras.errors import RunError
 from cifar_keras.quiet import import_tensorflow
+from cifar_keras.terminal import loading
 
 if TYPE_CHECKING:
     from cifar_keras.data import Dataset
@@ -180,6 +181,7 @@ def _inputs(options: argparse.Namespace, run: Run) -> Inputs:
 
 
 def _import_tensorflow(options: argparse.Namespace) -> None:
+    loading("TensorFlow")
     import_tensorflow()
     from cifar_keras.models import allow_outside
 

@@ -8,27 +8,41 @@ from typing import Any, NoReturn
 
 
 class Parser(argparse.ArgumentParser):
-    """Options are written out, and misuse is told in one line."""
+    """A parser without abbreviations, that reports misuse in one line with the nearest name."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(allow_abbrev=False, **kwargs)
 
+    @property
+    def options(self) -> list[str]:
+        """All options of this command."""
+        return [option for action in self._actions for option in action.option_strings]
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        if action.choices is not None and value not in action.choices:
+            # Not at the top: it brings in pydantic.
+            from cifar_keras.recipe.wording import nearest
+
+            hint = nearest(str(value), map(str, action.choices), "choose from")
+            raise argparse.ArgumentError(action, f"invalid choice: '{value}'; {hint}")
+
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: error: {message}; see '{self.prog} --help'\n")
+        see = " See" if message.endswith("?") else "; see"
+        self.exit(2, f"{self.prog}: error: {message}{see} '{self.prog} --help'\n")
 
 
 Commands = argparse._SubParsersAction
 
 
 def add(actions: Commands[Parser], name: str, text: str, function: Any) -> Parser:
-    """A command that calls `function`, with its text in the lists of commands and on its own."""
+    """Add a command that calls `function`; its text is in the list of commands and in its help."""
     parser = actions.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
     parser.set_defaults(function=function, parser=parser)
     return parser
 
 
 def add_data_dir(parser: Parser, downloads: bool = True) -> None:
-    """Where the data are, and where they are downloaded from."""
+    """Add the options for where the data are, and where they are downloaded from."""
     parser.add_argument(
         "--data-dir",
         type=Path,
@@ -41,35 +55,35 @@ def add_data_dir(parser: Parser, downloads: bool = True) -> None:
             action="append",
             default=[],
             metavar="URL",
-            help="download from here first, the archive or its folder; may be repeated "
+            help="download from this URL first, the archive or its folder; may be repeated "
             "(default: $CIFAR_KERAS_MIRROR, then the publisher and known mirrors)",
         )
 
 
 def add_trust(parser: Parser) -> None:
-    """Whether a network from outside of this package may be imported."""
+    """Add the option that allows a network from outside of this package to be imported."""
     parser.add_argument(
         "--trust-model",
         type=Path,
         metavar="FOLDER",
-        help="run the code of a network from outside of this package, which a run may name: from "
-        "this folder, or from the Python path",
+        help="allow the run to import a network from outside this package, from this folder or "
+        "the Python path; importing runs its code",
     )
 
 
 def add_set(parser: Parser) -> None:
-    """Overrides of a recipe's keys."""
+    """Add the option that overrides a recipe's keys."""
     parser.add_argument(
         "--set",
         action="append",
         default=[],
         metavar="KEY=VALUE",
-        help="override a key of the recipe, as optimizer.momentum=0.8; may be repeated",
+        help="override a key of the recipe, e.g. optimizer.momentum=0.8; may be repeated",
     )
 
 
 def add_run_dirs(parser: Parser, text: str) -> None:
-    """One folder of run folders or several."""
+    """Add the option for the folders that hold run folders."""
     parser.add_argument(
         "--run-dir", type=Path, action="extend", nargs="+", metavar="DIR", help=text
     )

@@ -1,4 +1,4 @@
-"""What the commands tell beside their output."""
+"""What the commands report besides their output."""
 
 import sys
 
@@ -6,5 +6,5 @@ from cifar_keras.errors import in_one_line
 
 
 def say(text: str) -> None:
-    """A line on stderr: stdout is the command's result alone."""
+    """Print a line on stderr: stdout holds only the command's result."""
     print(f"cifar-keras: {in_one_line(text)}", file=sys.stderr)

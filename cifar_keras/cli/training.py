@@ -15,6 +15,7 @@ from cifar_keras.errors import DeviceError, Interrupted
 from cifar_keras.extras import require
 from cifar_keras.run.request import Request, fulfil
 from cifar_keras.run.signals import number_of, terminated_as_interrupted
+from cifar_keras.terminal import loading
 
 if TYPE_CHECKING:
     from cifar_keras.records import Result
@@ -83,6 +84,7 @@ def _train_one(options: argparse.Namespace) -> None:
         every=options.checkpoint_every,
         fresh=options.fresh,
     )
+    loading(f"{request.recipe.dataset} and TensorFlow")
     result, done = fulfil(request, say)
     say(_outcome(result, done))
     if request.chief:

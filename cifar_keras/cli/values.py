@@ -15,7 +15,7 @@ def budget(text: str) -> str:
     except InvalidOperation:
         number = Decimal(0)
     if not (number.is_finite() and number > 0):
-        raise ArgumentTypeError(f"'{text}' is no positive number; write 0.1, say")
+        raise ArgumentTypeError(f"'{text}' is not a positive number; write 0.1, for example")
     if not _SMALLEST <= number <= _LARGEST:
         raise ArgumentTypeError(f"'{text}' is not from {_SMALLEST:f} to {_LARGEST}")
     return f"{number.normalize():f}"
@@ -37,20 +37,22 @@ def every(text: str) -> dict[str, float]:
             minutes = 0
         if 0 < minutes < math.inf:
             return {"seconds": 60 * minutes}
-    raise ArgumentTypeError(f"'{text}' is no time and no number of steps; write 10min or 500steps")
+    raise ArgumentTypeError(
+        f"'{text}' is neither a time nor a number of steps; write 10min or 500steps"
+    )
 
 
 def seed(text: str) -> int:
     """A whole number that TensorFlow takes as a seed."""
     if not _is_whole(text) or int(text) >= 2**31:
-        raise ArgumentTypeError(f"'{text}' is no whole number from 0 to {2**31 - 1}")
+        raise ArgumentTypeError(f"'{text}' is not a whole number from 0 to {2**31 - 1}")
     return int(text)
 
 
 def index(text: str) -> int:
     """A whole number, from 0 on."""
     if not _is_whole(text):
-        raise ArgumentTypeError(f"'{text}' is no whole number from 0 on")
+        raise ArgumentTypeError(f"'{text}' is not a whole number from 0 on")
     return int(text)
 
 
@@ -64,7 +66,7 @@ def epochs(text: str) -> int:
 def several(text: str) -> int:
     """A number of workers."""
     if not (_is_whole(text) and int(text) > 1):
-        raise ArgumentTypeError(f"'{text}' is no number of workers; write 2, or more")
+        raise ArgumentTypeError(f"'{text}' is not a number of workers; write 2 or more")
     return int(text)
 
 

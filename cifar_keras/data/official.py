@@ -9,7 +9,7 @@ import urllib.parse
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from cifar_keras.data.layouts import Layout
+from cifar_keras.data.published.layouts import Layout
 from cifar_keras.errors import DataError
 
 BASE_URL = "https://www.cs.toronto.edu/~kriz/"

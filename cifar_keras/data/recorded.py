@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from cifar_keras import records
 from cifar_keras.data.dataset import IMAGE_SHAPE, Dataset
+from cifar_keras.data.holdout import held_out
 from cifar_keras.data.normalise import Normalization, normalization, official_normalization
 from cifar_keras.data.official import CLASS_NAMES, CONTENT_SHA256
 from cifar_keras.errors import RunError
@@ -25,7 +26,8 @@ class Inputs:
     @classmethod
     def of(cls, dataset: Dataset, data: Data) -> "Inputs":
         """Return the inputs for a recipe's `data` section and a data set."""
-        return cls(normalization(data, dataset.train.images), dataset.class_names)
+        train = held_out(dataset, data.validation).train
+        return cls(normalization(data, train.images), dataset.class_names)
 
     def record(self) -> records.Preprocessing:
         """Return the content of preprocessing.json."""
@@ -48,6 +50,9 @@ def recorded_inputs(folder: Path, run: records.Run) -> Inputs | None:
     if (record := records.read_preprocessing(folder)) is not None:
         return _read(folder, run.recipe.data, record)
     dataset = run.recipe.dataset
+    if run.recipe.data.validation:
+        # The statistics are those of the images that were not held out.
+        return None
     content = run.provenance.get("data", {}).get("content_sha256") or {}
     if dataset not in CLASS_NAMES or content.get("train") != CONTENT_SHA256[dataset]["train"]:
         return None

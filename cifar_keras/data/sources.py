@@ -5,12 +5,12 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from cifar_keras.data import archives
-from cifar_keras.data.copying import copy_checked
 from cifar_keras.data.dataset import Dataset
-from cifar_keras.data.download import download_archive
-from cifar_keras.data.layouts import LAYOUTS, Layout
 from cifar_keras.data.official import FileReport
+from cifar_keras.data.published import archives
+from cifar_keras.data.published.copying import copy_checked
+from cifar_keras.data.published.download import download_archive
+from cifar_keras.data.published.layouts import LAYOUTS, Layout
 from cifar_keras.data.synthetic import PLANS, synthetic
 from cifar_keras.errors import DataError
 

@@ -8,7 +8,7 @@ import tensorflow as tf
 from cifar_keras.data.pipeline import bounds
 from cifar_keras.distribute.cluster import Cluster
 from cifar_keras.errors import DeviceError
-from cifar_keras.provenance import BFLOAT16, instructions
+from cifar_keras.hardware import BFLOAT16, instructions
 
 # (replica, number of replicas) -> the replica's shares of all batches.
 Shares = Callable[[int, int], tf.data.Dataset]

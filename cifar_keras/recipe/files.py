@@ -116,6 +116,35 @@ def _checked(path: Path, tree: dict[str, Any]) -> Recipe:
         raise RecipeError("\n".join(lines)) from None
 
 
+def own_keys(path: Path) -> tuple[str | None, dict[str, Any]]:
+    """Return the base that a recipe's file names, if any, and what it changes.
+
+    Title and reference, which no recipe inherits, are left out.
+
+    Raises:
+        RecipeError: the file is not YAML.
+    """
+    tree = _read(path)
+    base = tree.pop("base", None)
+    return base, {key: value for key, value in tree.items() if key not in ("title", "reference")}
+
+
+def named_base(path: Path) -> str | None:
+    """Return the base that a recipe's file names, if any.
+
+    Raises:
+        RecipeError: the file is not YAML.
+    """
+    return own_keys(path)[0]
+
+
+def opening_comment(path: Path) -> str:
+    """Return the comment that a recipe's file opens with, without its marks."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    opening = takewhile(lambda line: line.startswith("#"), lines)
+    return "\n".join(line.removeprefix("#").removeprefix(" ") for line in opening)
+
+
 def _whole(path: Path) -> dict[str, Any]:
     tree = _read(path)
     if "base" not in tree:

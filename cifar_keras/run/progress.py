@@ -45,7 +45,7 @@ class Progress(keras.callbacks.Callback):
         self.name, self.position, self.plan = name, position, plan
         self.batch_size, self.test_steps, self.bar = batch_size, test_steps, bar
         self.total, self.per_epoch = plan.steps, plan.pace.per_epoch
-        self.estimated = self.named = False
+        self.estimated = self.named = self.warm = False
 
     @property
     def step(self) -> int:
@@ -65,9 +65,9 @@ class Progress(keras.callbacks.Callback):
             self._say_name()
         stage = self.plan.stages[self.position.stage]
         self.begin_step = self._step_before(self.position.step + 1)
-        note = "" if self.estimated else "compiling the first step"
-        steps = min(self.per_epoch, stage.steps - self.begin_step)
-        self.bar.begin(f"epoch {self._epoch()}", steps, note)
+        note = "" if self.warm else "compiling the first step"
+        self.steps = min(self.per_epoch, stage.steps - self.begin_step)
+        self.bar.begin(f"epoch {self._epoch()}", self.steps, note)
 
     def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
         if not self.estimated:
@@ -82,7 +82,7 @@ class Progress(keras.callbacks.Callback):
         self.bar.move(batch + 1)
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
-        row = self.position.rows[-1]
+        row, self.warm = self.position.rows[-1], True
         if self.bar.shown:
             self._show(row)
             return
@@ -103,7 +103,7 @@ class Progress(keras.callbacks.Callback):
     def _estimate(self, steps: int) -> None:
         now = time.perf_counter()
         if steps == self.TIMED_FROM:
-            self.timed_step, self.timed = self.step, now
+            self.timed_step, self.timed, self.warm = self.step, now, True
         elif steps == self.TIMED_TO:
             self.estimated = True
             if not self.bar.shown:
@@ -134,9 +134,9 @@ class Progress(keras.callbacks.Callback):
     def _note(self) -> str:
         position = self.position
         rate = self.plan.stages[position.stage].rate(position.step - 1)
-        parts = [f"{position.step - self.begin_step}", f"lr {rate:.3g}"]
+        parts = [f"step {position.step - self.begin_step}/{self.steps}", f"lr {rate:.3g}"]
         seconds = time.perf_counter() - self.timed
-        if self.step > self.timed_step and self.estimated:
+        if self.step > self.timed_step and self.warm:
             images = (self.step - self.timed_step) * self.batch_size
             parts.append(f"{images / seconds:.0f} images/s")
             parts.append(f"{self._left(self.timed_step, seconds)} left")

@@ -28,7 +28,7 @@ def command_that_continues(err):
 def wait_for_step(process):
     """Read stderr until the first steps are timed."""
     for line in process.stderr:
-        if "epochs to go" in line:
+        if "left, about" in line:
             return
     raise AssertionError("it has ended")
 

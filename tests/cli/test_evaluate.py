@@ -83,6 +83,19 @@ def test_with_tta_the_augmented_accuracy_has_a_line_of_its_own(finished, capsys)
     assert [*lines[:3], *lines[4:]] == plain
 
 
+def test_of_many_classes_the_ten_worst_are_shown_unless_all_are_asked_for(
+    finished, monkeypatch, capsys
+):
+    classes = [(f"class {n}", n / 100) for n in range(12)]
+    monkeypatch.setattr("cifar_keras.evaluate.Evaluation.class_accuracies", lambda _: classes)
+
+    few = [line for line in lines_of(capsys, str(finished)) if "%  class" in line]
+    every = [line for line in lines_of(capsys, str(finished), "--all-classes") if "%  cl" in line]
+
+    assert few == every[:10]
+    assert [line.split("%  ")[1] for line in every] == [name for name, _ in classes]
+
+
 def test_an_augmented_accuracy_that_cannot_be_written_is_told(finished, capsys):
     (finished / records.TTA).mkdir()
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cifar_keras.data import layouts
-from cifar_keras.data.layouts import Layout
+from cifar_keras.data.published import layouts
+from cifar_keras.data.published.layouts import Layout
 
 TRAIN, TEST = 20, 6
 

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from cifar_keras.data import archives, load, official, sources
-from cifar_keras.data.layouts import (
+from cifar_keras.data import load, official, sources
+from cifar_keras.data.published import archives
+from cifar_keras.data.published.layouts import (
     CIFAR10_BINARY,
     CIFAR10_PYTHON,
     CIFAR100_BINARY,

@@ -18,6 +18,8 @@ from cifar_keras.recipe import load_recipe, recipe_path
 from cifar_keras.schedules import Pace
 
 MIXED = ["mixed_bfloat16", "mixed_float16"]
+# Their layers are those of `resnet_neon` and `resnext_cifar`.
+ALIKE = ("resnet_he", "resnet_mxnet", "resnext_imagenet")
 
 
 @pytest.fixture
@@ -66,7 +68,10 @@ def test_every_family_is_here():
 @pytest.mark.parametrize(
     "precision", ["mixed_bfloat16", pytest.param("mixed_float16", marks=pytest.mark.slow)]
 )
-@pytest.mark.parametrize("family", SMALL)
+@pytest.mark.parametrize(
+    "family",
+    [pytest.param(each, marks=[pytest.mark.slow] * (each in ALIKE)) for each in SMALL],
+)
 def test_every_family_trains_in_mixed_precision(narrow, family, precision):
     name, overrides = SMALL[family]
     recipe = recipe_of(name, f"precision={precision}", *overrides)

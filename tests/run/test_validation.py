@@ -74,7 +74,7 @@ def test_the_weights_are_those_of_a_run_on_the_images_left(
     assert "validation" not in (plain.folder / records.RESULT).read_text()
 
 
-# The second call of an epoch is in its validation; the first of a resumed run in its test.
+# The first call is in the test, the second in the validation, where the resumed run stops again.
 @pytest.mark.parametrize("devices", ["cpu", pytest.param("cpu:2", marks=pytest.mark.slow)])
 def test_a_run_stopped_in_its_validation_resumes_bit_for_bit(
     monkeypatch, job, dataset, uninterrupted, elsewhere, same_bits, stop_at, devices
@@ -83,10 +83,10 @@ def test_a_run_stopped_in_its_validation_resumes_bit_for_bit(
     if devices != "cpu":
         whole = elsewhere("whole").folder
         train(replace(job, folder=whole), dataset, make_strategy(devices), Every())
-    for count, step in ((2, 5), (4, 10)):
+    for _ in range(2):
         with monkeypatch.context() as patch:
-            stop_at(patch, "on_test_batch_end", count, signal.SIGTERM)
-            with pytest.raises(Interrupted, match=f"interrupted after step {step} of stage 1"):
+            stop_at(patch, "on_test_batch_end", 2, signal.SIGTERM)
+            with pytest.raises(Interrupted, match="interrupted after step 5 of stage 1"):
                 train(job, dataset, make_strategy(devices), Every())
 
     train(job, dataset, make_strategy(devices), Every())

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cifar_keras.data import archives
-from cifar_keras.data.layouts import CIFAR10_PYTHON
-from cifar_keras.data.pickles import load_dictionary
+from cifar_keras.data.published import archives
+from cifar_keras.data.published.layouts import CIFAR10_PYTHON
+from cifar_keras.data.published.pickles import load_dictionary
 from cifar_keras.errors import DataError
 
 # Written like the published files: Python 2, protocol 2, NumPy 1.

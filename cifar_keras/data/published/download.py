@@ -20,7 +20,7 @@ from io import FileIO
 from pathlib import Path
 
 from cifar_keras.data import official
-from cifar_keras.data.progress import Progress
+from cifar_keras.data.published.progress import Progress
 from cifar_keras.errors import DataError
 
 BLOCK = 2**18

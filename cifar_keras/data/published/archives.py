@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 
 from cifar_keras.data import official
 from cifar_keras.data.dataset import Dataset, Split, content_sha256
-from cifar_keras.data.layouts import IMAGE_BYTES, Layout
 from cifar_keras.data.official import FileReport
-from cifar_keras.data.pickles import REFETCH, as_text, load_dictionary
+from cifar_keras.data.published.layouts import IMAGE_BYTES, Layout
+from cifar_keras.data.published.pickles import REFETCH, as_text, load_dictionary
 from cifar_keras.errors import DataError
 from cifar_keras.files import LARGEST_FILE, open_regular
 

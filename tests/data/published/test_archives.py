@@ -12,8 +12,9 @@ from hostile import answer, tree
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cifar_keras.data import archives, load, official
-from cifar_keras.data.layouts import (
+from cifar_keras.data import load, official
+from cifar_keras.data.published import archives
+from cifar_keras.data.published.layouts import (
     CIFAR10_BINARY,
     CIFAR10_PYTHON,
     CIFAR100_BINARY,

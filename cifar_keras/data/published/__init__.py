@@ -1,0 +1,1 @@
+"""The files of the published data sets: downloaded, copied, checked and read."""
