@@ -176,7 +176,7 @@ def no_gpu(monkeypatch):
     [
         ("gpu:0", "--devices 'gpu:0': no GPU is visible to TensorFlow; use cpu or auto"),
         ("gpu:0,1", "--devices 'gpu:0,1': no GPU is visible to TensorFlow; use cpu or auto"),
-        ("gpu:a", "--devices 'gpu:a': 'a' is no number; write gpu:0,1"),
+        ("gpu:a", "--devices 'gpu:a': 'a' is not a number; write gpu:0,1"),
         ("gpu", "--devices 'gpu': write auto, cpu, gpu:0,1 or cpu:2"),
         ("tpu", "--devices 'tpu': write auto, cpu, gpu:0,1 or cpu:2"),
     ],
