@@ -44,6 +44,7 @@ def here(tmp_path, monkeypatch):
     return few
 
 
+@pytest.mark.slow
 def test_the_examples_of_the_page_run(here):
     names = run_examples("docs/python.md")
 
