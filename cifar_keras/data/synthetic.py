@@ -122,7 +122,7 @@ def _background(rng: np.random.RandomState, count: int) -> Plane:
     position = np.linspace(0.0, 3.0, SIZE)
     tent = np.maximum(0.0, 1.0 - np.abs(position[:, None] - np.arange(4.0)))
     mottle = tent @ knots @ tent.T
-    return mottle + _greyish(rng, 0.3, 0.7, count)
+    return mottle + _grayish(rng, 0.3, 0.7, count)
 
 
 def _add_line(rng: np.random.RandomState, canvas: Plane) -> None:
@@ -131,7 +131,7 @@ def _add_line(rng: np.random.RandomState, canvas: Plane) -> None:
     along, across = _turned(rng, x, y, np.pi)
     beyond = np.maximum(np.abs(along) - _uniform(rng, 0.0, 5.0, count), 0.0)
     inside = _uniform(rng, 0.6, 1.6, count) - np.hypot(beyond, across)
-    _paint(canvas, inside, _greyish(rng, 0.0, 1.0, count))
+    _paint(canvas, inside, _grayish(rng, 0.0, 1.0, count))
 
 
 def _add_object(rng: np.random.RandomState, canvas: Plane, shape: str, texture: str) -> None:
@@ -151,8 +151,8 @@ def _add_object(rng: np.random.RandomState, canvas: Plane, shape: str, texture: 
         noise=rng.standard_normal(along.shape),
     )
     weight = TEXTURES[texture](place)[:, None]
-    colour = _vivid(rng, count)
-    _paint(canvas, inside, (1 - weight) * colour + weight * (1 - colour))
+    color = _vivid(rng, count)
+    _paint(canvas, inside, (1 - weight) * color + weight * (1 - color))
 
 
 def _vivid(rng: np.random.RandomState, count: int) -> Plane:
@@ -163,7 +163,7 @@ def _vivid(rng: np.random.RandomState, count: int) -> Plane:
     return np.take_along_axis(levels, order, axis=1)[:, :, None, None]
 
 
-def _greyish(rng: np.random.RandomState, low: float, high: float, count: int) -> Plane:
+def _grayish(rng: np.random.RandomState, low: float, high: float, count: int) -> Plane:
     return _uniform(rng, low, high, count)[:, None] + rng.uniform(-0.1, 0.1, (count, 3, 1, 1))
 
 
@@ -184,6 +184,6 @@ def _turned(rng: np.random.RandomState, x: Plane, y: Plane, most: float) -> tupl
     return cosine * x + sine * y, cosine * y - sine * x
 
 
-def _paint(canvas: Plane, inside: Plane, colour: Plane) -> None:
+def _paint(canvas: Plane, inside: Plane, color: Plane) -> None:
     cover = np.clip(0.5 + inside, 0.0, 1.0)[:, None]
-    canvas += cover * (colour - canvas)
+    canvas += cover * (color - canvas)

@@ -45,7 +45,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
 
     def __init__(self, *args: Any, unbiased: bool = False, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        if unbiased and self._renormalises():
+        if unbiased and self._renormalizes():
             raise ValueError(
                 "`unbiased` is not defined under `renorm`. "
                 f"Received: unbiased={unbiased}, renorm={self.renorm}"
@@ -105,7 +105,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
             count = context.all_reduce(tf.distribute.ReduceOp.SUM, count)
         return count
 
-    def _renormalises(self) -> bool:
+    def _renormalizes(self) -> bool:
         return bool(getattr(self, "renorm", False))  # not in Keras 3.12
 
     def _fits_the_kernel(self, rank: int) -> bool:
@@ -114,7 +114,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
             and self.axis in (-1, rank - 1)
             and self.variable_dtype == "float32"
             and not self.synchronized
-            and not self._renormalises()
+            and not self._renormalizes()
             and (self.epsilon >= _CUDNN_EPSILON or not tf.config.get_visible_devices("GPU"))
         )
 

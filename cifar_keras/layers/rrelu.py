@@ -60,7 +60,7 @@ class RReLU(keras.layers.Layer):
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
         self.supports_masking = True
-        self._randomised = self._make_randomised()
+        self._randomized = self._make_randomized()
 
     @classmethod
     def from_divisors(cls, lower: float, upper: float, **kwargs: Any) -> "RReLU":
@@ -69,14 +69,14 @@ class RReLU(keras.layers.Layer):
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
         if training:
-            return self._randomised(
+            return self._randomized(
                 inputs, uniform_bits(keras.ops.shape(inputs), self.seed_generator)
             )
         fixed = keras.ops.cast((self.lower + self.upper) / 2, self.compute_dtype)
         factor = keras.ops.where(inputs > 0, 1.0, fixed)
         return inputs / factor if self.divisors else inputs * factor
 
-    def _make_randomised(self) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
+    def _make_randomized(self) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
         lower, step = self.lower, (self.upper - self.lower) / 2**16
 
         def scaled(x: tf.Tensor, bits: tf.Tensor, of: tf.Tensor) -> tf.Tensor:
@@ -88,7 +88,7 @@ class RReLU(keras.layers.Layer):
         scale = fused(scaled)
 
         @tf.custom_gradient
-        def randomised(
+        def randomized(
             inputs: tf.Tensor, bits: tf.Tensor
         ) -> tuple[tf.Tensor, Callable[[tf.Tensor], Any]]:
             outputs = scale(inputs, bits, inputs)
@@ -97,7 +97,7 @@ class RReLU(keras.layers.Layer):
             signs = outputs if lower >= 0 else inputs
             return outputs, lambda outer: (scale(outer, bits, signs), None)
 
-        return randomised
+        return randomized
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return input_shape
