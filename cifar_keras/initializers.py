@@ -1,4 +1,4 @@
-"""The initial values that the published systems used, by the names recipes give them."""
+"""The initializers of the published systems, under the names that recipes use."""
 
 from math import prod
 
@@ -7,10 +7,10 @@ import keras
 
 @keras.saving.register_keras_serializable(package="cifar_keras")
 class Identity(keras.initializers.Initializer):
-    """A kernel (height, width, inputs, outputs) that copies its first channels through.
+    """A kernel (height, width, inputs, outputs) that copies input channels to output channels.
 
-    Output i is input i for the first min(inputs, outputs) of them; the rest is zero. The copy is
-    taken at the tap `size // 2`, as PyTorch's `dirac_` does.
+    Output i is input i for the first min(inputs, outputs) channels; the others are zero. The 1 is
+    at position `size // 2` of the kernel, as in PyTorch's `dirac_`.
     """
 
     def __call__(self, shape: tuple[int, ...], dtype: str | None = None) -> keras.KerasTensor:
@@ -27,13 +27,13 @@ class Identity(keras.initializers.Initializer):
 
 @keras.saving.register_keras_serializable(package="cifar_keras")
 class TorchDirac(keras.initializers.VarianceScaling):
-    """PyTorch's default, its first filters replaced by those of `Identity`.
+    """PyTorch's default, with the first filters replaced by those of `Identity`.
 
-    Of a kernel (height, width, inputs, outputs) the first min(inputs, outputs) filters copy their
-    inputs through; the others are U(+-1 / sqrt(fan_in)).
+    In a kernel (height, width, inputs, outputs) the first min(inputs, outputs) filters copy an
+    input; the others are U(+-1 / sqrt(fan_in)).
 
     Args:
-        seed: as of Keras' own initializers.
+        seed: as in Keras' own initializers.
 
     Reference:
         KellerJordan/cifar10-airbench, commit f1c599c, legacy/airbench94.py.
@@ -53,14 +53,13 @@ class TorchDirac(keras.initializers.VarianceScaling):
 
 @keras.saving.register_keras_serializable(package="cifar_keras")
 class UniformUnitDeviation(keras.initializers.RandomUniform):
-    """A uniform distribution about 0, drawn and then scaled to a sample deviation of exactly 1.
+    """Uniform values around 0, scaled to a sample standard deviation of exactly 1.
 
     Args:
-        seed: as of Keras' own initializers.
+        seed: as in Keras' own initializers.
 
     Reference:
-        KellerJordan/cifar10-airbench, commit f1c599c, airbench94_muon.py, whose last layer begins
-        so.
+        KellerJordan/cifar10-airbench, commit f1c599c, airbench94_muon.py, for the last layer.
     """
 
     def __init__(self, seed: int | None = None) -> None:
@@ -68,7 +67,7 @@ class UniformUnitDeviation(keras.initializers.RandomUniform):
 
     def __call__(self, shape: tuple[int, ...], dtype: str | None = None) -> keras.KerasTensor:
         drawn = super().__call__(shape, dtype=dtype)
-        # The deviation of PyTorch's `std`, over n - 1.
+        # PyTorch's `std` divides by n - 1.
         squares = keras.ops.sum(keras.ops.square(drawn - keras.ops.mean(drawn)))
         return drawn / keras.ops.sqrt(squares / (prod(shape) - 1))
 
@@ -78,12 +77,13 @@ class UniformUnitDeviation(keras.initializers.RandomUniform):
 
 @keras.saving.register_keras_serializable(package="cifar_keras")
 class XavierMxnet2015(keras.initializers.RandomUniform):
-    """U(-s, s) with s = sqrt(6 / (inputs + outputs)) of channels, whatever the kernel's area.
+    """U(-s, s) with s = sqrt(6 / (inputs + outputs)), where only channels count.
 
-    A 3x3 convolution so begins three times as wide as by Glorot's rule.
+    It ignores the kernel's area, so the values of a 3x3 convolution are three times as large as
+    with Glorot's rule.
 
     Args:
-        seed: as of Keras' own initializers.
+        seed: as in Keras' own initializers.
 
     Reference:
         apache/mxnet, commit 011bde4d, python/mxnet/initializer.py, Xavier.
@@ -104,11 +104,11 @@ class XavierMxnet2015(keras.initializers.RandomUniform):
 class XavierCaffe2014Dense(keras.initializers.RandomUniform):
     """U(-s, s) with s = sqrt(3 / (inputs * outputs)): Caffe's "xavier" of linear layers in 2014.
 
-    Its rule divides by the blob's count over its first side, which is the fan-in of a convolution;
-    but a linear layer's blob was (1, 1, outputs, inputs), so that all of it was taken for that.
+    Caffe computed the fan-in as the size of the blob divided by its first dimension. That is right
+    for a convolution. A linear layer's blob was (1, 1, outputs, inputs), so all of it counted.
 
     Args:
-        seed: as of Keras' own initializers.
+        seed: as in Keras' own initializers.
 
     Reference:
         s9xie/DSN, commit 065e498, include/caffe/filler.hpp and src/caffe/layers/
@@ -127,37 +127,38 @@ class XavierCaffe2014Dense(keras.initializers.RandomUniform):
 
 
 def _normal(scale: float, mode: str) -> keras.initializers.Initializer:
-    # Keras' he_normal is a truncated normal; the papers' is not.
+    # Keras' he_normal is a truncated normal; that of the papers is not.
     return keras.initializers.VarianceScaling(scale, mode, distribution="untruncated_normal")
 
 
 INITIALIZERS = {
     # N(0, 2 / fan_in): He et al., arXiv 1502.01852; neon's Kaiming(local=True).
     "kaiming_normal": lambda: _normal(2.0, "fan_in"),
-    # N(0, 2 / fan_out), 9 * outputs for a 3x3 kernel: the "MSR" of Torch7's VGG and its followers.
+    # N(0, 2 / fan_out), where fan_out is 9 * outputs for a 3x3 kernel: the "MSR" of Torch7's VGG
+    # and its successors.
     "kaiming_normal_fan_out": lambda: _normal(2.0, "fan_out"),
-    # U(+-1 / sqrt(fan_in)), of convolutions and linear layers alike.
+    # U(+-1 / sqrt(fan_in)), for both convolutions and linear layers.
     "torch_default": lambda: keras.initializers.VarianceScaling(
         1 / 3, "fan_in", distribution="uniform"
     ),
     "identity": Identity,
     "torch_dirac": TorchDirac,
     "uniform_unit_deviation": UniformUnitDeviation,
-    # MXNet's Xavier() since December 2015 (uniform, avg, magnitude 3), which is Glorot's own rule.
+    # MXNet's Xavier() since December 2015 (uniform, avg, magnitude 3), which is Glorot's rule.
     "xavier_mxnet": keras.initializers.GlorotUniform,
     "xavier_mxnet_2015": XavierMxnet2015,
     "xavier_caffe_2014_dense": XavierCaffe2014Dense,
-    # Of these deviations, whatever the layer's size.
+    # These standard deviations do not depend on the layer's size.
     "normal_0.05": lambda: keras.initializers.RandomNormal(0.0, 0.05),
     "normal_1": lambda: keras.initializers.RandomNormal(0.0, 1.0),
 }
 
 
 def initializer(name: str) -> keras.initializers.Initializer:
-    """A new initializer of that name.
+    """Return a new initializer.
 
     Raises:
-        ValueError: no initializer has that name.
+        ValueError: no initializer has this name.
     """
     if name not in INITIALIZERS:
         known = ", ".join(sorted(INITIALIZERS))
@@ -166,8 +167,9 @@ def initializer(name: str) -> keras.initializers.Initializer:
 
 
 def torch_bias(fan_in: int) -> keras.initializers.Initializer:
-    """PyTorch's default for biases, U(+-1 / sqrt(fan_in)).
+    """Return PyTorch's default for biases, U(+-1 / sqrt(fan_in)).
 
-    A bias has the shape (outputs,), so the layer's fan-in is told: inputs times kernel area.
+    Args:
+        fan_in: the layer's inputs times its kernel area, which a bias' shape does not reveal.
     """
     return keras.initializers.RandomUniform(-(fan_in**-0.5), fan_in**-0.5)

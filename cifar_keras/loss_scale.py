@@ -7,27 +7,31 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-# Of what the loss is multiplied by at first, all in all: Keras' own, 2 to the power of 15.
+# The exponent of the initial scale, including the inner optimizer's factor: Keras' 2 ** 15.
 _INITIAL = 15
 
 
 @keras.saving.register_keras_serializable(package="cifar_keras")
 class LossScaleOptimizer(keras.optimizers.LossScaleOptimizer):
-    """Keras' dynamic loss scaling, for optimizers with a factor of their own and several replicas.
+    """Keras' dynamic loss scaling, also for optimizers that scale the loss and several replicas.
 
-    Gradients are those of the loss times the scale, and divided by it in float32. Where one is not
-    finite, the step changes nothing but statistics and the scale, which is halved; it is doubled
-    after every `dynamic_growth_steps` others. What the inner optimizer makes of the loss, such as
-    the `loss_factor` of `CoupledSGD`, is made of it here, too, where Keras forgets it; the scale
-    begins smaller by about as much, since both together may overflow. All replicas skip a step of
-    which one has a gradient that is not finite; Keras asks the first alone, before gradients are
-    summed.
+    Gradients are computed of the loss times the scale, and divided by the scale in float32. If one
+    is not finite, the step is skipped: only batch statistics change, and the scale is halved. After
+    every `dynamic_growth_steps` other steps it is doubled.
+
+    It differs from Keras in two ways:
+
+    - The inner optimizer's own factor of the loss, such as the `loss_factor` of `CoupledSGD`, is
+      applied, which Keras forgets. The initial scale is smaller by about this factor, since both
+      together may overflow.
+    - All replicas skip a step if one of them has a gradient that is not finite. Keras checks only
+      the first replica, before gradients are summed.
 
     Args:
-        inner_optimizer: what is given the gradients.
-        initial_scale: None for 2 ** 15 over the inner optimizer's `loss_factor`, if it has one, as
-            a power of 2.
-        **kwargs: as of `keras.optimizers.LossScaleOptimizer`.
+        inner_optimizer: the optimizer that gets the gradients.
+        initial_scale: None for 2 ** 15 divided by the inner optimizer's `loss_factor`, if it has
+            one, rounded to a power of 2.
+        **kwargs: see `keras.optimizers.LossScaleOptimizer`.
 
     Reference:
         Micikevicius et al., Mixed Precision Training, arXiv 1710.03740.
@@ -57,7 +61,7 @@ class LossScaleOptimizer(keras.optimizers.LossScaleOptimizer):
 
 
 def start_anew(optimizer: keras.optimizers.Optimizer) -> None:
-    """Set every variable of a built optimizer to 0, as it began, and a loss scale to its first."""
+    """Reset a built optimizer: all variables to 0, and a loss scale to its initial value."""
     for variable in optimizer.variables:
         variable.assign(keras.ops.zeros_like(variable))
     if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):

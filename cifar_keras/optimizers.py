@@ -1,4 +1,4 @@
-"""The published optimizers where Keras has another rule."""
+"""The published optimizers that Keras lacks or defines differently."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -15,17 +15,17 @@ from cifar_keras.private import variable_index
 
 @dataclass(frozen=True)
 class VariableGroup:
-    """Variables with a rate, a decay and a schedule of their own.
+    """Variables with their own learning rate, weight decay and schedule.
 
     Args:
         variables: a pattern for names of the form layer/variable, such as `*/bias`.
         rate: a factor of the optimizer's learning rate.
-        weight_decay: the coupled coefficient.
-        steps: with `linear`, over how many steps `rate` falls to 0 along a straight line, whatever
-            the learning rate; without, after how many steps the variables are frozen, momentum and
-            all. 0 for neither.
+        weight_decay: the coefficient of the coupled decay.
+        steps: after how many steps the variables and their momentum are frozen. With `linear`, over
+            how many steps `rate` falls linearly to 0; the optimizer's learning rate is then
+            ignored. 0 for neither.
         linear: see `steps`.
-        gamma: with `power`, the rate is multiplied by `(1 + gamma * step) ** -power`.
+        gamma: the learning rate is multiplied by `(1 + gamma * step) ** -power`.
         power: see `gamma`.
     """
 
@@ -40,30 +40,31 @@ class VariableGroup:
 
 @keras.saving.register_keras_serializable(package="cifar_keras")
 class CoupledSGD(keras.optimizers.Optimizer):
-    """SGD whose decay is a part of the gradient: `g + coupled_decay * w` before the momentum.
+    """SGD whose weight decay is part of the gradient: `g + coupled_decay * w` before the momentum.
 
-    This is L2 regularisation without its penalty in the loss, and what papers and other frameworks
-    mean by weight decay; Keras' `weight_decay` acts on the weights, outside the momentum.
+    This is what papers and other frameworks mean by weight decay: L2 regularization, except that
+    the penalty is not part of the reported loss. Keras' `weight_decay` acts directly on the
+    weights, outside the momentum.
 
-    The momentum's `classic` form is Keras', neon's, MXNet's and Caffe's, `v <- m v - rate * g;
-    w <- w + v`; its `torch` form is `v <- m v + g; w <- w - rate * v`. They differ where the rate
-    changes.
+    The `classic` form of momentum is that of Keras, neon, MXNet and Caffe: `v <- m v - rate * g;
+    w <- w + v`. The `torch` form is `v <- m v + g; w <- w - rate * v`. They differ when the
+    learning rate changes.
 
     Args:
         learning_rate: a number or a schedule.
         momentum: 0 for none.
-        nesterov: whether the step looks ahead along the momentum.
-        coupled_decay: 1e-4 stands for a penalty of 0.5e-4 times the squared weights.
-        decayed: "all", or "kernels" for convolution and dense kernels alone.
+        nesterov: whether to use Nesterov momentum.
+        coupled_decay: 1e-4 corresponds to a penalty of 0.5e-4 times the squared weights.
+        decayed: "all", or "kernels" for only the kernels of convolutions and dense layers.
         form: "classic" or "torch".
-        loss_factor: what the loss is multiplied by before its gradient is taken; with the batch
-            size the mean becomes the sum.
-        groups: variables with other rates and decays; the first group that matches counts, and
-            `coupled_decay` and `decayed` are for the others.
+        loss_factor: a factor of the loss before its gradient is computed. With the batch size, the
+            mean becomes the sum.
+        groups: variables with other learning rates and decays. The first group that matches counts;
+            `coupled_decay` and `decayed` apply to all other variables.
 
     Raises:
-        ValueError: `decayed` or `form` is another word, or, when the optimizer is built, a group
-            holds no variable.
+        ValueError: `decayed` or `form` is unknown, or, when the optimizer is built, a group matches
+            no variable.
     """
 
     def __init__(
@@ -142,7 +143,7 @@ class CoupledSGD(keras.optimizers.Optimizer):
             self.assign(velocity, ops.where(frozen, velocity, moved))
         else:
             step = -rate * gradient
-        # Masked whole: without a gradient the velocity would still carry the variable on.
+        # The whole step is masked, because the velocity alone would still move the variable.
         self.assign_add(variable, step if frozen is None else ops.where(frozen, 0.0, step))
 
     def _move(
@@ -152,7 +153,7 @@ class CoupledSGD(keras.optimizers.Optimizer):
         gradient: keras.KerasTensor,
         rate: keras.KerasTensor,
     ) -> None:
-        """Update both in place, in one pass over memory instead of five."""
+        """Update variable and velocity in place, in one pass over memory instead of five."""
         classic = tf.raw_ops.ResourceApplyKerasMomentum
         (classic if self.form == "classic" else tf.raw_ops.ResourceApplyMomentum)(
             var=_handle(variable),
@@ -166,7 +167,7 @@ class CoupledSGD(keras.optimizers.Optimizer):
     def _moved(
         self, velocity: keras.Variable, gradient: keras.KerasTensor, rate: keras.KerasTensor
     ) -> tuple[keras.KerasTensor, keras.KerasTensor]:
-        """The new velocity, and the step of the variable."""
+        """Return the new velocity, and the step of the variable."""
         momentum = ops.cast(self.momentum, velocity.dtype)
         if self.form == "classic":
             moved = momentum * velocity - rate * gradient
@@ -203,15 +204,20 @@ def _handle(variable: keras.Variable | tf.Variable) -> tf.Tensor:
     return handle
 
 
-# Jordan et al.'s quintic: it brings singular values near to 1 fast, and none exactly to it.
+# Jordan et al.'s quintic, which moves singular values close to 1 in few steps, but not onto it.
 _QUINTIC = (3.4445, -4.7750, 2.0315)
 
 
 def orthogonalized(matrix: keras.KerasTensor, steps: int) -> keras.KerasTensor:
-    """The matrix (rows, columns) with singular values near 1, by Newton-Schulz steps in its dtype.
+    """Return a matrix with singular values near 1, by Newton-Schulz steps in its dtype.
 
-    A step is `x <- p(x x^T) x`. Its products with a wide x are most of the work, so they are made
-    once: the polynomials of all steps are multiplied first, and `p(g) x (p(g) x)^T = p(g)^2 g`.
+    A step is `x <- p(x x^T) x`. Products with a wide x are most of the work, so only two of them
+    are computed. The polynomials of all steps are multiplied first, with `p(g) x (p(g) x)^T =
+    p(g)^2 g`.
+
+    Args:
+        matrix: (rows, columns).
+        steps: how many.
 
     Reference:
         Jordan et al., Muon, https://kellerjordan.github.io/posts/muon.
@@ -219,7 +225,7 @@ def orthogonalized(matrix: keras.KerasTensor, steps: int) -> keras.KerasTensor:
     tall = matrix.shape[0] > matrix.shape[1]
     x = ops.transpose(matrix) if tall else matrix
     x = x / (ops.sqrt(ops.sum(ops.square(x))) + 1e-7)
-    # Below that, products of the small matrices cost more than they save.
+    # Below this ratio, the products of the small matrices cost more than they save.
     at_once = steps if x.shape[1] > 1.5 * x.shape[0] else 1
     for begin in range(0, steps, at_once):
         x = ops.matmul(_quintics(ops.matmul(x, ops.transpose(x)), min(at_once, steps - begin)), x)
@@ -227,7 +233,7 @@ def orthogonalized(matrix: keras.KerasTensor, steps: int) -> keras.KerasTensor:
 
 
 def _quintics(gram: keras.KerasTensor, steps: int) -> keras.KerasTensor:
-    """The matrix that takes x with `x x^T = gram` some steps on."""
+    """Return the matrix that advances an x with `x x^T = gram` by this many steps."""
     a, b, c = _QUINTIC
     product = None
     for step in range(steps):
@@ -243,19 +249,21 @@ def _quintics(gram: keras.KerasTensor, steps: int) -> keras.KerasTensor:
 class MuonSGD(CoupledSGD):
     """Muon for convolution kernels, and `CoupledSGD` for everything else.
 
-    `buffer <- m buffer + g; u = g + m buffer`; the kernel is scaled to the norm sqrt(filters); then
-    `kernel <- kernel - rate * orthogonalized(u)`, u taken as a matrix of one row a filter. Keras'
-    own `Muon` hands every kernel that is not a matrix to AdamW, decays, and scales otherwise.
+    `buffer <- m buffer + g; u = g + m buffer`. The kernel is scaled to the norm sqrt(filters). Then
+    `kernel <- kernel - rate * orthogonalized(u)`, where u is a matrix with one row per filter.
+    Keras' own `Muon` uses AdamW for kernels that are not matrices, has weight decay, and scales
+    differently.
 
     Args:
-        muon_variables: a pattern for names of the form layer/variable, of 4-D kernels.
+        muon_variables: a pattern for names of the form layer/variable; must match 4-D kernels only.
         muon_rate: a factor of the learning rate.
         muon_momentum: m above.
         newton_schulz_steps: how often the quintic is applied.
-        **kwargs: as of `CoupledSGD`, for the other variables.
+        **kwargs: see `CoupledSGD`; for the other variables.
 
     Raises:
-        ValueError: as `CoupledSGD`, or `muon_variables` match what is no convolution kernel.
+        ValueError: see `CoupledSGD`; or `muon_variables` matches something other than a convolution
+            kernel.
 
     Reference:
         KellerJordan/cifar10-airbench, commit f1c599c, airbench94_muon.py.
@@ -281,7 +289,7 @@ class MuonSGD(CoupledSGD):
         for role, variable in zip(self.roles, variables, strict=True):
             if role is self.muon and len(variable.shape) != 4:
                 raise ValueError(
-                    "`muon_variables` must match convolution kernels alone. "
+                    "`muon_variables` must match convolution kernels only. "
                     f"Received: muon_variables={self.muon.variables!r}, "
                     f"which matches {variable.path}"
                 )

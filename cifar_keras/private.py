@@ -1,7 +1,7 @@
-"""Every name that Keras and TensorFlow keep private and this package needs, under a public one.
+"""Public names for the private names of Keras and TensorFlow that this package needs.
 
-Such names may change with any version: setup.cfg allows the versions that were tested, and
-tests/test_private.py fails where one has moved.
+Private names may change with any version. setup.cfg allows only tested versions, and
+tests/test_private.py fails if a name has changed.
 """
 
 from collections.abc import Callable
@@ -20,7 +20,7 @@ class Model(keras.Model):
 
     @property
     def loss_mean(self) -> keras.metrics.Mean:
-        """The mean loss of the epoch, which `compile` makes."""
+        """The mean loss of the epoch, which `compile` creates."""
         return self._loss_tracker
 
     def loop(self, step: Step) -> Step:
@@ -29,7 +29,7 @@ class Model(keras.Model):
         return loop
 
     def wrapped(self, step: Step) -> Step:
-        """Return what is compiled in place of a step; here, the step."""
+        """Return the function to compile instead of a step; here the step itself."""
         return step
 
     def build_state(self, images: tf.Tensor, labels: tf.Tensor) -> None:
@@ -37,7 +37,7 @@ class Model(keras.Model):
         self._symbolic_build(data_batch=(images, labels))
 
     def before_first_batch(self) -> bool:
-        """Build what `fit` and `evaluate` need; return False to leave it to Keras, as here."""
+        """Build what `fit` and `evaluate` need; return False to let Keras do it, as here."""
         return False
 
     def _make_function(self, step_function: Step) -> Step:
@@ -50,13 +50,13 @@ class Model(keras.Model):
 
 
 def variable_index(optimizer: keras.optimizers.Optimizer, variable: keras.Variable) -> int:
-    """Return the variable's place among those that the optimizer was built with."""
+    """Return the variable's index among those that the optimizer was built with."""
     index: int = optimizer._get_variable_index(variable)
     return index
 
 
 def in_xla() -> bool:
-    """Return whether what is traced at present will be compiled by XLA."""
+    """Return whether XLA will compile the function that is being traced."""
     graph = tf.compat.v1.get_default_graph()
     found: bool = control_flow_util.GraphOrParentsInXlaContext(graph)
     return found
@@ -65,8 +65,8 @@ def in_xla() -> bool:
 def uses_onednn() -> bool:
     """Return whether TensorFlow uses oneDNN's kernels.
 
-    Unset, TF_ENABLE_ONEDNN_OPTS means yes on some processors and no on others, and TensorFlow reads
-    it only once.
+    The variable TF_ENABLE_ONEDNN_OPTS does not tell: TensorFlow reads it only once, and if it is
+    unset the default depends on the processor.
     """
     on: bool = _pywrap_util_port.IsMklEnabled()
     return on

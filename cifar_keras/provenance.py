@@ -1,4 +1,4 @@
-"""What a run was made from: code, versions, machine. The data's own record comes from `data`."""
+"""What a run depends on: code, versions and machine. The data's record comes from `data`."""
 
 import datetime
 import platform
@@ -15,7 +15,7 @@ PACKAGES = ("tensorflow", "keras", "numpy")
 
 
 def provenance(data: dict[str, Any], devices: list[str]) -> dict[str, Any]:
-    """The record that goes into run.json: plain data, without any path of this machine."""
+    """Return the record for run.json: plain data, without paths of this machine."""
     return {
         "versions": {"python": platform.python_version(), **versions()},
         "git": git_state(),
@@ -34,7 +34,7 @@ def new_event(
     note: str | None = None,
     files: dict[str, str] | None = None,
 ) -> Event:
-    """Return an event of this moment, by this code; `machine` is what `machine` returns."""
+    """Return an event with the current time and code; `machine` is the result of `machine`."""
     return Event(
         kind=kind,
         time=now(),
@@ -49,7 +49,7 @@ def new_event(
 
 
 def machine(devices: list[str], jit: bool) -> dict[str, Any]:
-    """What decides the rounding of a run, besides the versions; `jit`: XLA compiles its steps."""
+    """Return what decides the rounding of a run, apart from versions; `jit`: XLA compiles steps."""
     facts = hardware(devices)
     return {
         **{key: facts[key] for key in ("cpu", "cores", "gpus")},
@@ -69,13 +69,13 @@ def onednn() -> bool:
 
 
 def now() -> str:
-    """The time in UTC, to the second."""
+    """Return the time in UTC, to the second."""
     return datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
 
 
 def versions() -> dict[str, str]:
-    """The versions of what a run's figures depend on: this package's own and the installed ones."""
-    # This package's from its code: what pip noted at an editable install outlasts a change of code.
+    """Return the versions that a run's figures depend on: this package's and the libraries'."""
+    # This package's comes from its code, since pip's record of an editable install may be outdated.
     found = {"cifar_keras": __version__}
     for package in PACKAGES:
         try:
@@ -86,7 +86,7 @@ def versions() -> dict[str, str]:
 
 
 def git_state() -> dict[str, Any]:
-    """The revision of the checkout that this package runs from; nulls outside of one."""
+    """Return the revision of the checkout that this package runs from; None outside a checkout."""
     checkout = Path(__file__).resolve().parent.parent
 
     def git(*arguments: str) -> str | None:
@@ -100,7 +100,7 @@ def git_state() -> dict[str, Any]:
     top = git("rev-parse", "--show-toplevel")
     if top is None or Path(top).resolve() != checkout:
         return {"revision": None, "dirty": None}
-    # Reports are outputs: writing one does not make the code another.
+    # Reports are outputs, so a changed report does not mean changed code.
     changed = git("status", "--porcelain", "--untracked-files=no", "--", ".", ":!reports")
     return {
         "revision": git("rev-parse", "HEAD"),

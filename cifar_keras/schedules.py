@@ -1,7 +1,7 @@
 """Pure functions from a step to a learning rate, and from epochs to steps.
 
-Epochs are counted from 0, as are steps. All boundaries are held in steps, so that a run scaled to a
-part of its length keeps the shape of its schedule.
+Epochs and steps are counted from 0. All boundaries are in steps, so that a shortened run keeps the
+shape of its schedule.
 """
 
 from bisect import bisect_right
@@ -18,7 +18,7 @@ Rate = Callable[[int], float]
 
 
 def steps_per_epoch(data: Data, images: int) -> int:
-    """Batches in one pass over `images` training images."""
+    """Return the number of batches in one epoch of `images` training images."""
     if data.last_batch == "drop":
         return images // data.batch_size
     return ceil(Fraction(images, data.batch_size))
@@ -26,7 +26,7 @@ def steps_per_epoch(data: Data, images: int) -> int:
 
 @dataclass(frozen=True)
 class Pace:
-    """How epochs become steps: steps an epoch, and the budget as decimal text, hence exact."""
+    """Converts epochs to steps: steps per epoch, and the budget as decimal text, so it is exact."""
 
     per_epoch: int
     budget: str = "1"
@@ -37,9 +37,15 @@ class Pace:
 
 
 def tested_epochs(stages: Sequence[int], per_epoch: int) -> Iterator[tuple[int, int, float]]:
-    """Yield where each row of a history is: stage from 1, step in it, and epochs since the start.
+    """Yield the position of each row of a history.
 
-    `stages` are the steps of each stage. The epochs have the nine digits of history.csv.
+    Args:
+        stages: the number of steps of each stage.
+        per_epoch: steps per epoch.
+
+    Yields:
+        The stage (from 1), the step in it, and the epochs since the start of the run, rounded to
+        nine digits as in history.csv.
     """
     before = 0
     for number, steps in enumerate(stages, start=1):
@@ -49,26 +55,36 @@ def tested_epochs(stages: Sequence[int], per_epoch: int) -> Iterator[tuple[int, 
 
 
 def is_tested(number: int, epochs: int, every: int) -> bool:
-    """Return whether a run tests after its epoch `number`, from 1, of so many.
+    """Return whether a run evaluates the test images after an epoch.
 
-    It does after every so many epochs, and always after the last, whose test is the run's result;
-    after that one only where `every` is 0.
+    It always does after the last epoch, which gives the run's result.
+
+    Args:
+        number: of the epoch, from 1.
+        epochs: how many the run has.
+        every: test after every so many epochs; 0 for the last only.
     """
     return number == epochs or (every > 0 and number % every == 0)
 
 
 def constant(learning_rate: float) -> Rate:
-    """The same rate at every step."""
+    """Return a schedule with the same learning rate at every step."""
     return lambda step: learning_rate
 
 
 def steps(learning_rates: Sequence[float], boundaries: Sequence[int]) -> Rate:
-    """The rate numbered by how many of `boundaries` (in steps) are reached."""
+    """Return a schedule that takes the next of `learning_rates` at each of `boundaries` (steps)."""
     return lambda step: learning_rates[bisect_right(boundaries, step)]
 
 
 def linear(learning_rate: float, knots: Sequence[Sequence[float]], total_steps: int) -> Rate:
-    """`learning_rate` times the straight lines between `knots`, (share of steps, share of rate)."""
+    """Return a piecewise linear schedule.
+
+    Args:
+        learning_rate: the rate that `knots` are fractions of.
+        knots: (fraction of steps, fraction of the learning rate).
+        total_steps: the length of the schedule.
+    """
 
     def rate(step: int) -> float:
         place = step / total_steps
@@ -81,7 +97,7 @@ def linear(learning_rate: float, knots: Sequence[Sequence[float]], total_steps: 
 
 
 def build(schedule: Constant | Steps | Linear, epochs: float, pace: Pace) -> Rate:
-    """Return the rate at each step of a stage of so many epochs."""
+    """Return the learning rate at each step of a stage of so many epochs."""
     if isinstance(schedule, Constant):
         return constant(schedule.learning_rate)
     if isinstance(schedule, Steps):

@@ -2,16 +2,16 @@
 
 import tensorflow as tf
 
-# Of each of `airbench_views`, in their order.
+# The weight of each of `airbench_views`, in order.
 VIEW_WEIGHTS = (1 / 4, 1 / 4, 1 / 8, 1 / 8, 1 / 8, 1 / 8)
 
 
 def airbench_views(images: tf.Tensor) -> list[tf.Tensor]:
-    """Six views of normalised images (B, H, W, 3), each of their shape.
+    """Return six views of normalized images (B, H, W, 3), each of the same shape.
 
-    The images and their mirror images, then the same of the images moved by one pixel down and
-    right, and by one up and left, over a reflected border. Their logits, not their probabilities,
-    are averaged with `VIEW_WEIGHTS`.
+    They are the images and their mirror images, then the same for the images shifted by one pixel
+    down and right, and by one pixel up and left, with a reflected border. `VIEW_WEIGHTS` are for
+    the average of their logits, not of their probabilities.
 
     Reference:
         KellerJordan/cifar10-airbench, commit f1c599c, legacy/airbench94.py, level 2.

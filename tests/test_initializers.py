@@ -23,7 +23,7 @@ def test_kaiming_normal_is_a_normal_of_variance_2_over_fan_in():
 
     values = np.asarray(initializer("kaiming_normal")((3, 3, 64, 256)))
 
-    # 147,456 draws of sqrt(2 / (3 * 3 * 64)) = 0.058926; five deviations each.
+    # 147,456 draws of sqrt(2 / (3 * 3 * 64)) = 0.058926; five standard errors each.
     count, deviation = 147_456, 0.058926
     assert abs(values.mean()) < 5 * deviation / count**0.5
     assert abs(values.std() - deviation) < 5 * deviation / (2 * count) ** 0.5
@@ -34,8 +34,8 @@ def test_kaiming_normal_is_not_truncated():
 
     values = np.asarray(initializer("kaiming_normal")((3, 3, 64, 256)))
 
-    # Keras' he_normal has nothing beyond 2 / 0.87962566 = 2.27 of these deviations; a normal has
-    # 1.242 % beyond 2.5, here 1,831 +- 43.
+    # Keras' he_normal has no values beyond 2 / 0.87962566 = 2.27 of these standard deviations. A
+    # normal distribution has 1.242 % beyond 2.5, here 1,831 +- 43.
     beyond = np.sum(np.abs(values) > 2.5 * 0.058926)
     assert 1831 - 5 * 43 < beyond < 1831 + 5 * 43
 
@@ -76,7 +76,7 @@ def test_torch_default_is_uniform_up_to_one_over_the_root_of_fan_in(shape, bound
 
     assert 0.999 * bound < values.max() <= 1.00001 * bound
     assert -1.00001 * bound <= values.min() < -0.999 * bound
-    # Of a uniform distribution a half lies in the inner half; five deviations.
+    # Half of a uniform distribution is in the inner half; five standard errors.
     inner = np.mean(np.abs(values) < bound / 2)
     assert abs(inner - 0.5) < 5 * 0.5 / values.size**0.5
 
@@ -121,7 +121,7 @@ def test_an_identity_that_shrinks_copies_the_first_maps():
     ("size", "tap"),
     [
         ((3, 3), (1, 1)),
-        # As PyTorch's dirac_: model.py of NAVIER-STOKED, the tap at index k // 2.
+        # Like PyTorch's dirac_ in model.py of NAVIER-STOKED: the tap at index k // 2.
         ((2, 2), (1, 1)),
         ((4, 5), (2, 2)),
         ((1, 3), (0, 1)),
@@ -167,7 +167,7 @@ def test_torch_dirac_begins_with_copies_of_the_inputs(shape, tap):
 
     assert values.shape == shape
     np.testing.assert_array_equal(values[tap][:copied, :copied], np.eye(copied))
-    # Nothing else is in the copies: not in other taps, not in inputs without a copy.
+    # Everything else in the copies is zero: other taps, and inputs without a copy.
     assert np.abs(values[..., :copied]).sum() == copied
 
 
@@ -189,7 +189,8 @@ def test_a_uniform_of_unit_deviation_has_it_exactly():
     values = np.asarray(UniformUnitDeviation(seed=1)((256, 10))).astype(np.float64)
 
     assert values.std(ddof=1) == pytest.approx(1, abs=1e-6)
-    # Of U(-s, s) the deviation is s / sqrt(3); the sample's is within 1 % (five of its own).
+    # The standard deviation of U(-s, s) is s / sqrt(3); the sample's is within 1 %, five standard
+    # errors.
     assert np.abs(values).max() == pytest.approx(1.7320508, rel=0.05)
     assert abs(np.mean(np.abs(values) < 1.7320508 / 2) - 0.5) < 5 * 0.5 / 2560**0.5
     assert abs(values.mean()) < 5 / 2560**0.5
@@ -200,14 +201,15 @@ def test_new_draws_come_with_the_dtype_that_is_asked_for(kind):
     assert kind()((1, 1, 2, 4), dtype="float16").dtype == "float16"
 
 
-# apache/mxnet@011bde4d: s = sqrt(6 / (inputs + outputs)), the area of the kernel ignored.
+# apache/mxnet@011bde4d: s = sqrt(6 / (inputs + outputs)), without the kernel's area.
 @pytest.mark.parametrize(
     ("shape", "bound"),
     [
-        # sqrt(6 / (64 + 96)), whatever the area.
+        # sqrt(6 / (64 + 96)) for any area.
         ((3, 3, 64, 96), 0.193649),
         ((1, 1, 64, 96), 0.193649),
-        # The first convolutions of module 3a, and the last layer of system A.
+        # The first convolutions of module 3a, and the last layer of sub-Inception + RReLU (system
+        # A).
         ((1, 1, 3, 64), 0.299253),
         ((1024, 100), 0.073062),
     ],
@@ -217,7 +219,8 @@ def test_xavier_of_mxnet_2015_is_uniform_within_its_bound(shape, bound):
 
     assert np.abs(values).max() <= bound * 1.00001
     assert np.abs(values).max() > bound * (1 - 10 / values.size)
-    # The deviation of a uniform is bound / sqrt(3); that of its square's mean 2 / sqrt(5 n) of it.
+    # The standard deviation of a uniform is bound / sqrt(3). The relative standard error of the
+    # mean square is 2 / sqrt(5 n).
     assert abs(values.mean()) < 5 * bound / (3 * values.size) ** 0.5
     assert np.mean(values**2) == pytest.approx(bound**2 / 3, rel=5 * 2 / (5 * values.size) ** 0.5)
 
@@ -237,7 +240,7 @@ def test_plain_normals_have_their_deviation_whatever_the_layers_size(name, devia
     keras.utils.set_random_seed(1)
 
     for shape in ((3, 3, 64, 64), (5, 5, 3, 480)):
-        # About 36,000 draws, 1.242 % of them beyond 2.5 deviations unless truncated.
+        # About 36,000 draws, 1.242 % of them beyond 2.5 standard deviations unless truncated.
         values = np.asarray(initializer(name)(shape))
         assert abs(values.mean()) < 5 * deviation / 36_000**0.5
         assert abs(values.std() - deviation) < 5 * deviation / 72_000**0.5

@@ -11,7 +11,7 @@ ROOM = 2.0**15
 
 
 def built(optimizer=None, **arguments):
-    """An optimizer of momentum 0.9 at rate 0.5 with loss scaling, and its variable."""
+    """Return an optimizer with loss scaling, momentum 0.9 and learning rate 0.5; its variable."""
     variable = keras.Variable([1.0, 2.0], name="kernel")
     inner = optimizer or CoupledSGD(0.5, momentum=0.9)
     scaled = LossScaleOptimizer(inner, **arguments)
@@ -142,5 +142,5 @@ def test_all_replicas_skip_a_step_that_is_infinite_on_any():
         step(tf.constant(infinite))
         found.append([*variable.numpy().tolist(), float(optimizer.dynamic_scale.numpy())])
 
-    # Keras' own would go to -inf at the second step.
+    # Keras' own optimizer would reach -inf at the second step.
     assert found == [[1.0, 2.0, 2.0], [1.0, 2.0, 1.0], [0.75, 1.75, 2.0]]

@@ -9,7 +9,7 @@ from cifar_keras.layers import BatchNormalization
 from cifar_keras.optimizers import CoupledSGD, MuonSGD, VariableGroup, orthogonalized
 
 START = np.array([1.0, -2.0, 0.5])
-# Five steps, the gradients drawn once.
+# Gradients of five steps, drawn once.
 GRADIENTS = np.array(
     [[0.3, -0.1, 0.7], [0.2, 0.4, -0.6], [-0.5, 0.1, 0.1], [0.9, -0.8, 0.2], [0.0, 0.3, -0.4]]
 )
@@ -49,8 +49,8 @@ def test_without_momentum_it_is_a_step_down_the_decayed_gradient():
 def test_nesterov_looks_ahead_along_the_momentum():
     values = after_each_step(CoupledSGD(RATE, 0.9, nesterov=True, coupled_decay=DECAY))
 
-    # flukeskywalker/highway-networks@87d1c8d, Caffe's: w <- w + m v - rate (g + decay w), v the new
-    # one.
+    # flukeskywalker/highway-networks@87d1c8d, Caffe: w <- w + m v - rate (g + decay w), where v is
+    # the new one.
     w, v = START, np.zeros(3)
     for value, g in zip(values, GRADIENTS, strict=True):
         decayed = g + 0.05 * w
@@ -69,7 +69,7 @@ def test_keras_own_weight_decay_is_another_rule():
     ours = after_each_step(CoupledSGD(RATE, 0.9, coupled_decay=DECAY))
     theirs = after_each_step(keras.optimizers.SGD(RATE, 0.9, weight_decay=DECAY))
 
-    # One step is the same; from then on ours has the decay in its momentum.
+    # The first step is the same; afterwards our momentum contains the decay.
     np.testing.assert_allclose(ours[0], theirs[0], rtol=1e-6)
     assert np.abs(ours[1] - theirs[1]).max() > 0.005
 
@@ -102,7 +102,7 @@ def train(model, optimizer, steps=5):
 
 @pytest.fixture(scope="module")
 def decayed():
-    """Losses and values after five steps with the decay on every variable."""
+    """Return losses and values after five steps with the decay on every variable."""
     return train(small_network(), CoupledSGD(0.1, 0.9, coupled_decay=0.1))
 
 
@@ -241,7 +241,7 @@ def ones(name, shape=(2,)):
 
 
 def moves(optimizer, variables, steps, gradient=1.0):
-    """How far each variable has gone down after each step, its gradient always the same."""
+    """Return how far each variable has decreased after each step, with a constant gradient."""
     gone = []
     for _ in range(steps):
         optimizer.apply([tf.fill(v.shape, gradient) for v in variables], variables)
@@ -279,7 +279,7 @@ def test_a_group_can_be_frozen_after_some_steps_momentum_and_all(form, momentum)
     assert (gone[1:, 1] == gone[1, 1]).all()
     assert (np.diff(gone[:, 0]) > 0.05).all()
     if momentum:
-        # The velocity stands still, too: 1.5 gradients after two steps.
+        # The velocity does not change either: 1.5 gradients after two steps.
         rate = 0.1 if form == "classic" else 1
         np.testing.assert_allclose(np.abs(optimizer.velocities[1].numpy()), 1.5 * rate, rtol=1e-6)
 
@@ -289,7 +289,7 @@ def test_a_group_can_fall_to_zero_on_a_line_of_its_own():
 
     gone = moves(optimizer, [ones("bias")], 6)
 
-    # 0.1 times 1, 3/4, 2/4, 1/4, 0, 0, whatever the optimizer's rate.
+    # 0.1 times 1, 3/4, 2/4, 1/4, 0, 0, for any learning rate of the optimizer.
     np.testing.assert_allclose(
         np.diff(gone[:, 0], prepend=0), [0.1, 0.075, 0.05, 0.025, 0, 0], atol=1e-7
     )
@@ -319,7 +319,7 @@ def test_orthogonalized_pulls_all_singular_values_near_to_one():
 
     values = np.linalg.svd(orthogonalized(tf.constant(matrix), 5).numpy(), compute_uv=False)
 
-    # The quintic's band, and not exactly 1.
+    # The quintic's range, and not exactly 1.
     assert values.min() > 0.65
     assert values.max() < 1.25
 
@@ -369,7 +369,7 @@ def test_beside_muon_the_others_are_plain_sgd():
 
 
 def test_muon_is_refused_for_what_is_no_convolution():
-    with pytest.raises(ValueError, match=r"^`muon_variables` must match convolution kernels alone"):
+    with pytest.raises(ValueError, match=r"^`muon_variables` must match convolution kernels only"):
         MuonSGD("*").build([ones("conv", (3, 3, 2, 4)), ones("bias")])
 
 

@@ -1,4 +1,4 @@
-"""Each private name of Keras and TensorFlow does what it is used for."""
+"""The private names of Keras and TensorFlow still do what we use them for."""
 
 import subprocess
 import sys

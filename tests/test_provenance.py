@@ -15,7 +15,7 @@ def git(folder, *arguments):
 
 @pytest.fixture
 def checkout(tmp_path, monkeypatch):
-    """A committed checkout that the package seems to run from."""
+    """Let the package seem to run from a committed checkout."""
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", "/dev/null")
     for name in ("cifar_keras/provenance.py", "reports/comparison.md"):
         (tmp_path / name).parent.mkdir()
@@ -117,7 +117,7 @@ def test_hardware_names_processor_cores_memory_and_the_gpus_in_use():
 
 @pytest.mark.parametrize("on", [True, False])
 def test_onednn_is_recorded_as_tensorflow_uses_it(monkeypatch, on):
-    # TensorFlow read the variable when it was imported; a later value changes nothing.
+    # TensorFlow reads the variable when it is imported; a later value has no effect.
     monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "0" if on else "1")
     monkeypatch.setattr("cifar_keras.private.uses_onednn", lambda: on)
 

@@ -33,7 +33,7 @@ print("after", file=sys.stderr)
 
 
 def imported(folder, tensorflow, level=None, devices=""):
-    """What a process prints that imports this text as TensorFlow."""
+    """Return what a process prints that imports this code as TensorFlow."""
     (folder / "tensorflow.py").write_text(tensorflow)
     environment = {k: v for k, v in os.environ.items() if k != "TF_CPP_MIN_LOG_LEVEL"}
     environment["PYTHONPATH"] = str(folder)
@@ -79,7 +79,7 @@ print(json.dumps([os.environ.get(name) for name in {VARIABLES}]))
 
 
 def variables_after(code, **given):
-    """The variables at the end of a process that runs this code."""
+    """Return the environment variables at the end of a process that runs this code."""
     environment = {k: v for k, v in os.environ.items() if k not in VARIABLES}
     command = [sys.executable, "-c", f"{code}\n{SHOWN}"]
     return json.loads(subprocess.check_output(command, env=environment | given))
@@ -112,7 +112,7 @@ def test_another_backend_is_refused(monkeypatch):
 
 
 def test_another_backend_that_keras_was_imported_with_is_refused(monkeypatch):
-    # It counts, whatever the variable says by now.
+    # The backend in use counts, not the current value of the variable.
     monkeypatch.setenv("KERAS_BACKEND", "tensorflow")
     keras = SimpleNamespace(config=SimpleNamespace(backend=lambda: "torch"))
     monkeypatch.setitem(sys.modules, "keras", keras)

@@ -24,7 +24,7 @@ def test_steps_per_epoch_of_cifar(last_batch, expected):
         (8.75, 48, "1", 420),
         (11.5, 48, "1", 552),
         (135, 391, "0.1", 5279),  # 5,278.5
-        (180, 391, "0.1", 7038),  # exact: 0.1 is decimal text and not a float
+        (180, 391, "0.1", 7038),  # exact, because 0.1 is decimal text and not a float
         (Fraction(1, 3), 300, "1", 100),
     ],
 )

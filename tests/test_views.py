@@ -8,7 +8,7 @@ def views_of(images):
     return [np.asarray(view) for view in airbench_views(tf.constant(images, tf.float32))]
 
 
-# 3x3 pixels of one channel; a reflected border does not repeat the edge: 5 4 5 6 5 above.
+# 3x3 pixels of one channel. A reflected border does not repeat the edge: 5 4 5 6 5 is above.
 IMAGE = np.array([[1, 2, 3], [4, 5, 6], [7, 8, 9]])[None, :, :, None]
 
 

@@ -1,4 +1,4 @@
-"""Data sets as uint8 arrays, with where they came from; imports neither Keras nor TensorFlow."""
+"""Data sets as uint8 arrays, with their provenance; imports neither Keras nor TensorFlow."""
 
 from cifar_keras.data.dataset import Dataset, Split
 from cifar_keras.data.holdout import held_out

@@ -1,4 +1,4 @@
-"""What every source of images hands over: its splits, their names, and where they came from."""
+"""A data set in memory: its splits, class names and provenance."""
 
 import hashlib
 from dataclasses import dataclass, field
@@ -16,8 +16,8 @@ class Split:
 
     Attributes:
         images: uint8, shape (N, 32, 32, 3), channels in the order red, green, blue.
-        labels: int64, shape (N,): the class, the finer one where there are two.
-        coarse_labels: int64, shape (N,), or None where the data set has no groups of classes.
+        labels: int64, shape (N,): the class. In CIFAR-100 it is the fine one.
+        coarse_labels: int64, shape (N,), or None if the data set has no groups of classes.
     """
 
     images: NDArray[np.uint8]
@@ -47,7 +47,7 @@ class Split:
 
     @property
     def all_labels(self) -> tuple[NDArray[np.int64], ...]:
-        """The labels, then the coarse labels where there are any."""
+        """The labels, then the coarse labels if there are any."""
         return (self.labels,) if self.coarse_labels is None else (self.labels, self.coarse_labels)
 
 
@@ -59,9 +59,9 @@ class Dataset:
         name: One of `DATASETS`.
         train: The training split.
         test: The test split.
-        class_names: One name a class, in the order of the labels.
-        coarse_names: One name a group of classes, or None where there are no groups.
-        provenance: What the images were made from; JSON-able, with no path of this machine.
+        class_names: One name per class, in the order of the labels.
+        coarse_names: One name per group of classes, or None if there are no groups.
+        provenance: Where the images came from: JSON-serializable, without paths of this machine.
         validation: Images held out of the training split, or None; see `held_out`.
     """
 
@@ -85,19 +85,19 @@ class Dataset:
 
     @property
     def synthetic(self) -> bool:
-        """Whether the images were drawn from a seed instead of published."""
+        """Whether the images were generated from a seed instead of published."""
         return bool(self.provenance["synthetic"])
 
 
 def content_sha256(split: Split) -> str:
-    """Hex digest of a split's images and labels that does not depend on their order.
+    """Return a hex digest of a split's images and labels that does not depend on their order.
 
-    It is the sha256 of the sorted sha256 digests of the examples; an example is the 3,072 bytes of
-    its image (row by row, red green blue) followed by one byte for its label and, where there is
-    one, one for its coarse label.
+    It is the sha256 of the sorted sha256 digests of the examples. An example is the 3,072 bytes of
+    its image (row by row, red green blue), then one byte for its label and, if there is one, one
+    for its coarse label.
 
     Args:
-        split: Labels must be under 256.
+        split: Labels must be below 256.
     """
     labels = np.stack(split.all_labels, axis=1).astype(np.uint8)
     digests = [

@@ -1,11 +1,11 @@
 """Shapes and textures, as pure functions of coordinates, for the synthetic data sets.
 
-All of them take and return float64 arrays of shape (N, 32, 32). Double precision is what makes
-the drawn bytes portable: CPUs disagree about the last bit of a sine, which is then too small to
-move a pixel to the next of 256 levels.
+All of them take and return float64 arrays of shape (N, 32, 32). CPUs disagree about the last bit of
+a sine. In double precision that bit is too small to change a pixel's 8-bit value, so the images are
+the same on every machine.
 
-A shape maps (u, v), in units of its own radius, to a signed distance: negative inside. A texture
-maps a `Place` to a mixing weight between the object's two colours, from 0 to 1.
+A shape maps (u, v), in units of its own radius, to a signed distance, which is negative inside. A
+texture maps a `Place` to a mixing weight, from 0 to 1, between the object's two colors.
 """
 
 from collections.abc import Callable
@@ -18,40 +18,40 @@ Plane = NDArray[np.float64]
 
 
 def disc(u: Plane, v: Plane) -> Plane:
-    """Signed distance to a filled circle."""
+    """Return the signed distance to a filled circle."""
     return np.hypot(u, v) - 0.9
 
 
 def ring(u: Plane, v: Plane) -> Plane:
-    """Signed distance to a circle with a hole."""
+    """Return the signed distance to a circle with a hole."""
     return np.abs(np.hypot(u, v) - 0.7) - 0.27
 
 
 def triangle(u: Plane, v: Plane) -> Plane:
-    """Signed distance to an equilateral triangle."""
+    """Return the signed distance to an equilateral triangle."""
     leg = np.abs(u) * np.cos(np.pi / 6) + v * np.sin(np.pi / 6)
     return np.maximum(leg, -v) - 0.55
 
 
 def square(u: Plane, v: Plane) -> Plane:
-    """Signed distance to a square."""
+    """Return the signed distance to a square."""
     return np.maximum(np.abs(u), np.abs(v)) - 0.75
 
 
 def frame(u: Plane, v: Plane) -> Plane:
-    """Signed distance to a square with a square hole."""
+    """Return the signed distance to a square with a square hole."""
     return np.abs(np.maximum(np.abs(u), np.abs(v)) - 0.62) - 0.22
 
 
 def cross(u: Plane, v: Plane) -> Plane:
-    """Signed distance to two crossed bars of equal length."""
+    """Return the signed distance to two crossed bars of equal length."""
     across = np.maximum(np.abs(u) - 0.95, np.abs(v) - 0.28)
     upright = np.maximum(np.abs(u) - 0.28, np.abs(v) - 0.95)
     return np.minimum(across, upright)
 
 
 def star(u: Plane, v: Plane) -> Plane:
-    """Signed distance to a star with five points."""
+    """Return the signed distance to a star with five points."""
     sector = 2 * np.pi / 5
     folded = np.abs(np.mod(np.arctan2(v, u) + sector / 2, sector) - sector / 2)
     radius = np.hypot(u, v)
@@ -62,26 +62,26 @@ def star(u: Plane, v: Plane) -> Plane:
 
 
 def bar(u: Plane, v: Plane) -> Plane:
-    """Signed distance to a long rectangle."""
+    """Return the signed distance to a long rectangle."""
     return np.maximum(np.abs(u) - 1.05, np.abs(v) - 0.34)
 
 
 def crescent(u: Plane, v: Plane) -> Plane:
-    """Signed distance to a disc with a smaller disc bitten off."""
+    """Return the signed distance to a disc minus a smaller disc."""
     return np.maximum(np.hypot(u, v) - 0.98, 0.72 - np.hypot(u - 0.55, v))
 
 
 def pair(u: Plane, v: Plane) -> Plane:
-    """Signed distance to two discs side by side."""
+    """Return the signed distance to two discs side by side."""
     return np.hypot(np.abs(u) - 0.58, v) - 0.46
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where a texture is drawn; every field but `noise` is in pixels or radians.
+    """Where a texture is drawn; all fields except `noise` are in pixels or radians.
 
     Attributes:
-        along: Distance from the object's centre along the texture's own direction.
+        along: Distance from the object's center along the texture's own direction.
         across: The same, at a right angle.
         inside: Depth below the object's edge; negative outside.
         period: Length of one repeat, shape (N, 1, 1).
@@ -106,52 +106,52 @@ def _edge(value: Plane) -> Plane:
 
 
 def plain(place: Place) -> Plane:
-    """One colour."""
+    """Return weights for one color."""
     return np.zeros_like(place.along)
 
 
 def striped(place: Place) -> Plane:
-    """Parallel bands."""
+    """Return weights for parallel bands."""
     return _edge(_wave(place.along, place))
 
 
 def checked(place: Place) -> Plane:
-    """A chessboard."""
+    """Return weights for a chessboard."""
     return _edge(2 * _wave(place.along, place) * _wave(place.across, place))
 
 
 def dotted(place: Place) -> Plane:
-    """Dots on a square lattice."""
+    """Return weights for dots on a square grid."""
     return _edge(2 * (_wave(place.along, place) + _wave(place.across, place) - 1.0))
 
 
 def ringed(place: Place) -> Plane:
-    """Concentric bands."""
+    """Return weights for concentric bands."""
     return _edge(_wave(np.hypot(place.along, place.across), place))
 
 
 def rayed(place: Place) -> Plane:
-    """Sectors around the centre."""
+    """Return weights for sectors around the center."""
     return _edge(2 * np.sin(5 * np.arctan2(place.across, place.along)))
 
 
 def speckled(place: Place) -> Plane:
-    """Pixels of either colour at random."""
+    """Return weights for pixels of random color."""
     return _edge(2 * place.noise)
 
 
 def shaded(place: Place) -> Plane:
-    """A smooth passage from one colour to the other."""
+    """Return weights for a smooth gradient between the colors."""
     return np.clip(0.5 + place.along / 14, 0.0, 1.0)
 
 
 def outlined(place: Place) -> Plane:
-    """An edge in the other colour."""
+    """Return weights for an outline in the other color."""
     return np.clip(2.0 - place.inside, 0.0, 1.0)
 
 
 def halved(place: Place) -> Plane:
-    """Two halves."""
+    """Return weights for two halves."""
     return _edge(place.along)
 
 

@@ -1,4 +1,4 @@
-"""Training images held out for validation: which ones, on every machine and for every seed."""
+"""The training images held out for validation, the same on every machine and for every seed."""
 
 import hashlib
 from dataclasses import replace
@@ -13,16 +13,19 @@ from cifar_keras.errors import RecipeError
 def held_out(dataset: Dataset, count: int) -> Dataset:
     """Return the data set with `count` of its training images as its validation split.
 
-    Each class gives its share of them, rounded by largest remainders: the images whose SHA-256
-    digests are smallest. An image's digest is that of its 3,072 bytes, row by row, red green blue.
-    So the choice depends neither on a seed nor on the order of the files, and a smaller split is
-    part of a larger one where shares are whole numbers. Both splits keep their order.
+    Each class contributes in proportion to its size, rounded by the largest remainder method. From
+    each class the images with the smallest SHA-256 digests are taken. The digest is that of the
+    image's 3,072 bytes, row by row, red green blue. So the choice does not depend on the seed or on
+    the order of the files. If no rounding is needed, a smaller split is part of a larger one. Both
+    splits keep their order.
 
-    Returns `dataset` itself where it has so many held out already.
+    Args:
+        dataset: Returned as it is if `count` images are held out already.
+        count: How many images to hold out.
 
     Raises:
         RecipeError: `data.validation` leaves no training image, or none of a class.
-        ValueError: another number is held out already.
+        ValueError: a different number is held out already.
     """
     done = len(dataset.validation) if dataset.validation else 0
     if done == count:
@@ -52,7 +55,7 @@ def held_out(dataset: Dataset, count: int) -> Dataset:
 
 
 def _shares(sizes: NDArray[np.int64], count: int) -> NDArray[np.int64]:
-    """Return how many images each class gives; of equal remainders the first class's counts."""
+    """Return how many images each class contributes; of equal remainders the first one wins."""
     shares, rests = np.divmod(count * sizes, sizes.sum())
     shares[np.argsort(-rests, kind="stable")[: count - shares.sum()]] += 1
     return shares

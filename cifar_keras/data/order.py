@@ -1,4 +1,4 @@
-"""Which images make up the batch of a step."""
+"""The images in the batch of a step."""
 
 import tensorflow as tf
 
@@ -6,18 +6,26 @@ from cifar_keras.data.streams import Stream, stream_key
 from cifar_keras.recipe import Data
 from cifar_keras.schedules import steps_per_epoch
 
-# RandomIndexShuffle is a block cipher. With its default of 4 rounds neighbours stay correlated and
-# with consecutive keys even the positions are uneven; keys hashed by Philox and 16 rounds pass
-# chi-square tests on positions, differences and pairs.
+# RandomIndexShuffle is a block cipher. With its default of 4 rounds, neighbors stay correlated, and
+# with consecutive keys even positions are not uniform. With keys hashed by Philox and 16 rounds it
+# passes chi-square tests on positions, differences and pairs.
 _ROUNDS = 16
 
 
 def permuted(
     positions: tf.Tensor, epochs: tf.Tensor, seed: int, count: int, span: int = 1
 ) -> tf.Tensor:
-    """Return the images at int64 positions (B,) of epochs (B,), each epoch a permutation.
+    """Return the images at given positions of given epochs; each epoch is a permutation.
 
-    `span` is how many consecutive epochs, from `epochs[0]` on, the batch may touch.
+    Args:
+        positions: int64 (B,).
+        epochs: int64 (B,).
+        seed: the run's seed.
+        count: how many training images there are.
+        span: how many consecutive epochs, from `epochs[0]` on, the batch may contain.
+
+    Returns:
+        Indices of images, int64 (B,).
     """
 
     def key(epoch: tf.Tensor) -> tf.Tensor:
@@ -35,7 +43,7 @@ def permuted(
 
 
 def indices_of(step: tf.Tensor, data: Data, seed: int, count: int) -> tuple[tf.Tensor, tf.Tensor]:
-    """Return the images of a step's batch, and the epoch each is shown in; int64 (B,).
+    """Return the images of a step's batch, and the epoch of each; both int64 (B,).
 
     Args:
         step: int64 scalar, counted from the start of the run.

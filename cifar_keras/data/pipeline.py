@@ -1,7 +1,8 @@
-"""Batches as a pure function of (seed, step): order, crops and flips through stateless operations.
+"""Batches as a pure function of (seed, step), by stateless random operations.
 
-Nothing is remembered between batches, so a run that resumes at any step sees what it would have
-seen. What happens to a batch is in `order`, `augment.crop_and_flip` and `augment.transforms`.
+There is no state between batches, so a run can resume at any step and gets the same batches as
+without the interruption. How a batch is made is in `order`, `augment.crop_and_flip` and
+`augment.transforms`.
 """
 
 import numpy as np
@@ -20,22 +21,22 @@ WHOLE = slice(None)
 
 
 def bounds(size: tf.Tensor, replica: int, replicas: int) -> tuple[tf.Tensor, tf.Tensor]:
-    """Return where a replica's shard of a batch of `size` begins and ends; sizes differ by 1."""
+    """Return where a replica's shard of a batch begins and ends; sizes differ by at most 1."""
     begin, end = size * replica // replicas, size * (replica + 1) // replicas
-    # Through a placeholder shards have no static size: the first's would be demanded of the others.
+    # The placeholder hides the static size of the first shard, which the others may not have.
     return tf.raw_ops.PlaceholderWithDefault(input=begin, shape=[]), end
 
 
 class TrainingBatches:
     """The batches of a run: float32 (B, crop, crop, 3) images and int32 (B,) labels.
 
-    Behind MixUp or CutMix labels are float32 (B, classes).
+    After MixUp or CutMix the labels are float32 (B, classes).
 
     Args:
         images: uint8 (N, 32, 32, 3).
         labels: integers (N,).
         data: the recipe's data section.
-        normalization: what it is on these images.
+        normalization: the numbers for these images.
         seed: the run's seed.
     """
 
@@ -55,10 +56,15 @@ class TrainingBatches:
         self._mixes = any(each.transform.mixes for each in self._transforms)
 
     def batch(self, step: tf.Tensor, replica: int = 0, replicas: int = 1) -> tuple[tf.Tensor, ...]:
-        """Return the batch of a step (int64, counted from the start of the run), or its shard.
+        """Return the images and labels of a step's batch, or of a replica's shard of it.
 
-        Behind images and labels of a shard are, as int32 (2,), how many images of the batch lie
-        before it, and how many the batch has.
+        A shard comes with a third tensor, int32 (2,): how many images of the batch are before the
+        shard, and how many the batch has.
+
+        Args:
+            step: int64 scalar, counted from the start of the run.
+            replica: the number of the replica, from 0.
+            replicas: how many there are.
         """
         indices, epochs = indices_of(step, self.data, self.seed, self.count)
         size = tf.shape(indices)[0]
@@ -75,14 +81,14 @@ class TrainingBatches:
     def augmented(
         self, indices: tf.Tensor, epochs: tf.Tensor, step: tf.Tensor, shard: slice = WHOLE
     ) -> Batch:
-        """Return the shard of a step's batch of these images, augmented and normalised."""
+        """Return the shard of a step's batch of these images, augmented and normalized."""
         batch = self._crop_and_flip(indices, epochs, step, shard)
         for transform in self._transforms:
             batch = transform(batch, self.seed, step)
         return batch
 
     def plain(self, count: int) -> NDArray[np.float32]:
-        """Return the first `count` training images as tests are: centred and not augmented."""
+        """Return the first `count` training images as in evaluation: center crops, normalized."""
         images, labels = self._originals
         batches = evaluation_batches(images[:count], labels[:count], self.data, self._normalization)
         return np.concatenate([batch for batch, _ in batches.as_numpy_iterator()])
@@ -92,7 +98,7 @@ class TrainingBatches:
     ) -> tf.data.Dataset:
         """Return the batches, or a replica's shards, of steps `first_step` to `last_step` - 1."""
 
-        # AutoGraph would read through all this code for control flow, for a second.
+        # AutoGraph would take a second to search this code for control flow.
         @tf.autograph.experimental.do_not_convert
         def batch(step: tf.Tensor) -> tuple[tf.Tensor, ...]:
             return self.batch(step, replica, replicas)
@@ -109,7 +115,7 @@ def evaluation_batches(
     normalization: Normalization,
     batch_size: int = 500,
 ) -> tf.data.Dataset:
-    """Return all images, once, in their order, centre-cropped; the last batch may be smaller."""
+    """Return batches of all images in order, as center crops; the last one may be smaller."""
     norm = normalization.centred(data.crop)
     terms = contrast_terms_of_set(images, norm.contrast) if norm.contrast else ()
 
@@ -129,7 +135,7 @@ def evaluation_batches(
 
 def _options() -> tf.data.Options:
     options = tf.data.Options()
-    # Autotuning holds up the end of each pass for seconds on few cores.
+    # On few cores, autotuning delays the end of each epoch by seconds.
     options.autotune.enabled = False
     options.threading.private_threadpool_size = 2
     options.deterministic = True

@@ -1,4 +1,4 @@
-"""What a run recorded of its data, so that its network can be used without them."""
+"""What a run recorded about its data, so that its network can be used without the data."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,19 +18,19 @@ from cifar_keras.recipe import Data
 
 @dataclass(frozen=True)
 class Inputs:
-    """How a network's images are normalised, and what its classes are called."""
+    """How a network's images are normalized, and the names of its classes."""
 
     normalization: Normalization
     class_names: tuple[str, ...]
 
     @classmethod
     def of(cls, dataset: Dataset, data: Data) -> "Inputs":
-        """Return those of a recipe's section `data` on a data set."""
+        """Return the inputs for a recipe's `data` section and a data set."""
         train = held_out(dataset, data.validation).train
         return cls(normalization(data, train.images), dataset.class_names)
 
     def record(self) -> records.Preprocessing:
-        """Return preprocessing.json."""
+        """Return the content of preprocessing.json."""
         return records.Preprocessing(
             mean=_numbers(self.normalization.mean),
             factor=_numbers(self.normalization.factor),
@@ -39,10 +39,10 @@ class Inputs:
 
 
 def recorded_inputs(folder: Path, run: records.Run) -> Inputs | None:
-    """Return the inputs of a run without its data; None where these are needed.
+    """Return the inputs of a run from its records; None if that requires the data.
 
-    Versions before 1.0 recorded none. Then they are known of the official images, unless the recipe
-    takes a mean image.
+    Versions before 1.0 did not record them. For the official images they are known anyway, unless
+    the recipe uses a mean image.
 
     Raises:
         RunError: the record is damaged.
@@ -65,7 +65,7 @@ def _read(folder: Path, data: Data, record: records.Preprocessing) -> Inputs:
     wanted = shapes.get(data.mean, (3,)) if isinstance(data.mean, str) else (3,)
     try:
         mean = np.array(record.mean, np.float32)
-    # Rows of different lengths.
+    # Rows have different lengths.
     except ValueError:
         mean = np.empty(0, np.float32)
     if mean.shape != wanted:
@@ -81,7 +81,7 @@ def _read(folder: Path, data: Data, record: records.Preprocessing) -> Inputs:
 
 
 def _numbers(array: NDArray[np.float32]) -> list[Any]:
-    # The shortest numbers that are the same float32.
+    # The shortest decimals that round to the same float32.
     shortest = [float(str(value)) for value in array.ravel()]
     numbers: list[Any] = np.reshape(shortest, array.shape).tolist()
     return numbers

@@ -1,4 +1,4 @@
-"""The sample sheet of a data set: images plain, and as a recipe's pipeline augments them."""
+"""The sample sheet of a data set: original images, and how a recipe augments them."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ COLUMNS, AUGMENTED_ROWS = 10, 3
 
 
 def write_samples(path: Path, dataset: Dataset, data: Data, recipe: str, seed: int) -> Path:
-    """Write a PNG with ten training images, one of each of the first classes; returns its path."""
+    """Write a PNG with one training image of each of the first ten classes; return its path."""
     labels = dataset.train.labels
     chosen = np.array([int(np.argmax(labels == label)) for label in range(COLUMNS)])
     images = dataset.train.images[chosen]
@@ -32,9 +32,9 @@ def write_samples(path: Path, dataset: Dataset, data: Data, recipe: str, seed: i
 
 
 def _augmented(images: NDArray[np.uint8], data: Data, seed: int) -> NDArray[np.uint8]:
-    """Return each image as it is augmented in training, in grey levels."""
-    # Without normalisation the pipeline's output is still grey levels; padding with zeros, which
-    # stand for the mean, shows as black.
+    """Return each image as it is augmented in training, with pixel values from 0 to 255."""
+    # Without normalization the output still has pixel values from 0 to 255. Zero padding, which
+    # stands for the mean, is then black.
     grey = Normalization(np.zeros(3, np.float32), np.ones(3, np.float32))
     places = tf.range(len(images), dtype=tf.int64)
     batches = TrainingBatches(images, np.arange(len(images)), data, grey, seed)

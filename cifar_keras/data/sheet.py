@@ -1,4 +1,4 @@
-"""A sheet of labelled sample images, for the eye."""
+"""A picture of labeled sample images."""
 
 import io
 from collections.abc import Sequence
@@ -23,34 +23,34 @@ def write_sheet(
     labels: Sequence[str],
     caption: str,
 ) -> None:
-    """Writes a PNG with one row of images a title and one column a label.
+    """Write a PNG with one row of images per title and one column per label.
 
-    The file appears whole or not at all.
+    An incomplete file never appears.
 
     Args:
-        path: Where to write; its folder is made if it is not there.
+        path: Where to write; its folder is created if it does not exist.
         rows: Titles and images, uint8 of shape (n, height, width, 3), the same n in every row.
         labels: n names, written above the columns.
-        caption: One line at the top: the data set, and "synthetic" where it is.
+        caption: One line at the top, such as the data set and whether it is synthetic.
 
     Raises:
-        ValueError: If a row has more or fewer images than there are labels.
+        ValueError: If the number of images in a row is not that of the labels.
         RunError: If the file cannot be written.
     """
     for title, images in rows:
         if len(images) != len(labels):
             raise ValueError(
-                f"row {title!r} must have {len(labels)} images, one a label. "
+                f"row {title!r} must have {len(labels)} images, one per label. "
                 f"Received: {len(images)}"
             )
-    # Imported here so that reading data does not wait for Matplotlib.
+    # Matplotlib imports slowly, and reading data does not need it.
     from matplotlib import rc_context
 
     picture = io.BytesIO()
-    # A dollar in a name begins no formula.
+    # A dollar sign in a name must not start a formula.
     with rc_context({"text.parse_math": False}):
         figure = _draw(rows, labels, caption)
-    # No software version in the file: unchanged images give unchanged bytes.
+    # Without the software version, unchanged images give unchanged bytes.
     figure.savefig(picture, format="png", metadata={"Software": None})
     write_bytes(Path(path), picture.getvalue())
 

@@ -1,4 +1,4 @@
-"""Where data sets are found: a folder of the user's, the caches, and at last the network."""
+"""Find data sets: in the user's folder, then in the caches, then on the network."""
 
 import logging
 import os
@@ -25,17 +25,17 @@ def load(
     download: bool = True,
     mirrors: Sequence[str] = (),
 ) -> Dataset:
-    """Returns a data set, found on this machine, downloaded, or drawn if its name says synthetic.
+    """Return a data set: found on this machine, downloaded, or generated if it is synthetic.
 
-    The published sets are looked for in `data_dir`, `$CIFAR_KERAS_DATA`, this package's cache and
-    Keras' cache, as folders before archives and pickles before the binary layout; then downloaded
-    to the first of these. A copy that is not the official one is used with a warning on the
-    logger "cifar_keras". A synthetic set never stands in for a published one.
+    The published sets are searched in `data_dir`, `$CIFAR_KERAS_DATA`, this package's cache and
+    Keras' cache, folders before archives and pickles before the binary layout. If there is none, it
+    is downloaded to the first of these. If a copy is not the official one, the logger "cifar_keras"
+    warns. A synthetic set never replaces a published one.
 
     Args:
         name: One of `DATASETS`.
-        data_dir: A folder to look in first: a layout's own folder or one that holds it.
-        download: Whether to download what is not found.
+        data_dir: The folder to search first: a layout's own folder or one that contains it.
+        download: Whether to download a data set that is not found.
         mirrors: Addresses to download from before all others.
 
     Raises:
@@ -51,41 +51,41 @@ def load(
 
 
 def fetch(name: str, data_dir: str | Path | None = None, mirrors: Sequence[str] = ()) -> Path:
-    """Returns the folder or archive of a published data set, downloaded if it is not found.
+    """Return the folder or archive of a published data set; download it if it is not found.
 
     Args:
         name: "cifar10" or "cifar100".
-        data_dir: As for `load`.
-        mirrors: As for `load`.
+        data_dir: See `load`.
+        mirrors: See `load`.
 
     Raises:
-        DataError: If the name is another one or the download fails.
+        DataError: If the name is unknown or the download fails.
     """
     path, _ = _find(name, data_dir) or _obtain(name, data_dir, True, mirrors)
     return path
 
 
 def copy(name: str, source: Path, data_dir: str | Path | None = None) -> Path:
-    """Copy a published data set to where `load` finds it; returns the folder or archive there.
+    """Copy a published data set to where `load` finds it; return the new folder or archive.
 
     Args:
         name: "cifar10" or "cifar100".
-        source: An archive under any name, a layout's folder, or a folder that holds either.
-        data_dir: Where to put it; else `$CIFAR_KERAS_DATA` or this package's cache.
+        source: An archive under any name, a layout's folder, or a folder that contains either.
+        data_dir: Where to put it; by default `$CIFAR_KERAS_DATA` or this package's cache.
 
     Raises:
-        DataError: If the source is not the official data set, there is one already, or the copy
-            cannot be written. Nothing of it is left behind.
+        DataError: If the source is not the official data set, the target exists, or the copy cannot
+            be written. No partial copy is left.
     """
     _check(name, data_dir)
     root = _own_roots(data_dir)[0]
     if there := _find_in(root, name):
-        raise DataError(f"{there[0]} is there already; remove it, or choose another --data-dir")
+        raise DataError(f"{there[0]} already exists; remove it, or choose another --data-dir")
     dataset, reports, path, layout = _recognise(name, source)
     if not dataset.provenance["content_official"]:
         raise DataError(
             f"{path} does not hold the official images and labels of {name}; get another copy, or "
-            "name its folder with --data-dir to use it all the same"
+            "name its folder with --data-dir to use it anyway"
         )
     if not dataset.provenance["official"]:
         logger.warning("%s", _warning(path, dataset, reports))
@@ -111,11 +111,11 @@ def _recognise(name: str, source: Path) -> tuple[Dataset, list[FileReport], Path
 
 
 def verify(name: str, data_dir: str | Path | None = None) -> list[FileReport]:
-    """Returns one report a file of the copy that `load` would use; downloads nothing.
+    """Return one report per file of the copy that `load` would use; download nothing.
 
     Args:
         name: "cifar10" or "cifar100".
-        data_dir: As for `load`.
+        data_dir: See `load`.
 
     Raises:
         DataError: If there is no copy, or its counts, shapes or labels make it unusable.
@@ -126,11 +126,14 @@ def verify(name: str, data_dir: str | Path | None = None) -> list[FileReport]:
 
 def _check(name: str, data_dir: str | Path | None) -> None:
     if name in PLANS:
-        raise DataError(f"{name} is drawn from a seed: it has no files to fetch or verify")
+        raise DataError(
+            f"{name} is generated from a seed and has no files to fetch or verify; name cifar10 or "
+            "cifar100"
+        )
     if name not in LAYOUTS:
         raise DataError(f"unknown data set; known are {', '.join(DATASETS)}. Received: {name!r}")
     if data_dir is not None and not Path(data_dir).is_dir():
-        raise DataError(f"the data folder must exist: make it or correct it. Received: {data_dir}")
+        raise DataError(f"the data folder must exist; create or correct it. Received: {data_dir}")
 
 
 def _find(name: str, data_dir: str | Path | None) -> tuple[Path, Layout] | None:
@@ -163,14 +166,14 @@ def _own_roots(data_dir: str | Path | None) -> list[Path]:
 def _folders(root: Path, layout: Layout) -> Iterator[Path]:
     if root.name == layout.name or all((root / file).is_file() for file in layout.files):
         yield root
-    # Keras 3 unpacks into a folder "<layout>-target", Keras 2 beside its archive.
+    # Keras 3 unpacks into a folder "<layout>-target", Keras 2 next to its archive.
     for parent in (root, root / f"{layout.name}-target"):
         if (parent / layout.name).is_dir():
             yield parent / layout.name
 
 
 def _archives(root: Path, layout: Layout) -> Iterator[Path]:
-    # The publisher's name, Keras 2's and Keras 3's.
+    # The publisher's name, then Keras 2's, then Keras 3's.
     for name in (layout.archive, f"{layout.name}.tar.gz", f"{layout.name}-target_archive"):
         if (root / name).is_file():
             yield root / name
@@ -182,7 +185,7 @@ def _obtain(
     layout = LAYOUTS[name][0]
     if not allowed:
         raise DataError(
-            f"{name} is in none of {', '.join(map(str, _roots(data_dir)))}; run "
+            f"{name} is not in {', '.join(map(str, _roots(data_dir)))}; run "
             f"`cifar-keras data fetch {name}`, or put {layout.archive} in one of them"
         )
     return download_archive(layout.archive, _own_roots(data_dir)[0], mirrors), layout

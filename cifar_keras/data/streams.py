@@ -1,4 +1,4 @@
-"""Random streams: what is drawn for a step is a pure function of the seed and the step."""
+"""Random streams: the random numbers of a step are a pure function of the seed and the step."""
 
 from enum import IntEnum
 from typing import Any
@@ -7,7 +7,7 @@ import tensorflow as tf
 
 
 class Stream(IntEnum):
-    """What is drawn, each from a stream of its own. A changed number changes every run."""
+    """The streams. Changing one's number changes the results of every run that uses it."""
 
     ORDER = 0
     CROP = 1
@@ -23,12 +23,12 @@ def stream_key(seed: int, stream: Stream, index: tf.Tensor) -> tf.Tensor:
 
 
 def fold(key: tf.Tensor, index: int | tf.Tensor) -> tf.Tensor:
-    """Return a key, int64 (2,), of its own for each index under a key."""
+    """Return a different key, int64 (2,), for each index under a key."""
     return tf.random.experimental.stateless_fold_in(key, tf.cast(index, tf.int64))
 
 
 def uniform(
     shape: Any, key: tf.Tensor, low: Any = 0, high: Any = 1, dtype: tf.DType = tf.float32
 ) -> tf.Tensor:
-    """Return uniform numbers from `low` up to, not including, `high`."""
+    """Return uniform numbers in [low, high)."""
     return tf.random.stateless_uniform(shape, key, low, high, dtype, alg="philox")

@@ -14,50 +14,50 @@ _LIKE = "write host1:port,host2:port"
 
 @dataclass(frozen=True)
 class Cluster:
-    """All workers as host:port, the chief first, and which of them this process is."""
+    """All workers as host:port, the chief worker first, and the index of this process."""
 
     workers: tuple[str, ...]
     index: int
 
 
 def named(workers: str, index: int) -> Cluster:
-    """The cluster of `--workers` and `--worker-index`.
+    """Return the cluster of `--workers` and `--worker-index`.
 
     Raises:
-        DeviceError: they do not say what they should.
+        DeviceError: they are not host:port addresses and the index of one of them.
     """
     return _checked(workers.split(","), index, "--workers", f"--worker-index {index}")
 
 
 def from_environment(environment: Mapping[str, str]) -> Cluster | None:
-    """The cluster of `TF_CONFIG`, as launchers set it; None without one, or for a single worker.
+    """Return the cluster of `TF_CONFIG`, as launchers set it; None if unset or a single worker.
 
     Raises:
-        DeviceError: it is empty, is not what TensorFlow documents, or has tasks that only other
-            strategies know.
+        DeviceError: it is empty, does not have the form that TensorFlow documents, or has tasks
+            that only other strategies use.
     """
     text = environment.get(VARIABLE)
     if text is None:
         return None
     if not text.strip():
-        # TensorFlow parses the variable wherever it is set, and fails on an empty one.
+        # TensorFlow parses the variable if it is set, and fails if it is empty.
         raise DeviceError(f"{VARIABLE} is set but empty; unset it, or describe the cluster in it")
     try:
         config = _object(json.loads(text))
         jobs, task = _object(config.get("cluster", {})), _object(config.get("task", {}))
         chiefs, others = _hosts(jobs.get("chief", [])), _hosts(jobs.get("worker", []))
         kind, number = task.get("type", "worker"), _whole(task.get("index", 0))
-    # A text nested a thousand deep is a RecursionError.
+    # JSON nested a thousand levels deep raises RecursionError.
     except (ValueError, TypeError, RecursionError):
         raise DeviceError(
-            f"{VARIABLE} is not of the form TensorFlow documents "
+            f"{VARIABLE} does not have the form that TensorFlow documents "
             '({"cluster": {"worker": ["host1:port", ...]}, "task": {"type": "worker", "index": 0}})'
         ) from None
     unknown = sorted(set(jobs) - {"chief", "worker"})
     if unknown or kind not in ("chief", "worker"):
         raise DeviceError(
-            f"{VARIABLE}: {_shown((unknown or [kind])[0])} has no part in synchronous training; "
-            "leave chief and worker only"
+            f"{VARIABLE}: {_shown((unknown or [kind])[0])} is not used in synchronous training; "
+            "keep only chief and worker"
         )
     if len(chiefs) + len(others) < 2:
         return None
@@ -87,11 +87,11 @@ def _whole(value: Any) -> int:
 def _checked(workers: Sequence[str], index: int, where: str, which: str) -> Cluster:
     for each in workers:
         host, colon, port = each.rpartition(":")
-        # Text of thousands of digits is no number to Python.
+        # Python refuses to convert thousands of digits.
         digits = port.isascii() and port.isdigit() and len(port) <= 5
         one_word = host.isprintable() and len(host.split()) == 1
         if not (colon and one_word and digits and 0 < int(port) < 2**16):
-            raise DeviceError(f"{where}: {_shown(each)} is no host and port; {_LIKE}")
+            raise DeviceError(f"{where}: {_shown(each)} is not a host and port; {_LIKE}")
     twice = [each for each, count in Counter(workers).items() if count > 1]
     if twice:
         raise DeviceError(f"{where}: {_shown(min(twice))} is named twice; {_LIKE}")
@@ -103,6 +103,6 @@ def _checked(workers: Sequence[str], index: int, where: str, which: str) -> Clus
 
 
 def _shown(value: object) -> str:
-    """The value quoted, on one line and not too long for it."""
+    """Return the value quoted, on one line and shortened if necessary."""
     text = repr(value)
     return text if len(text) <= 80 else f"{text[:77]}..."

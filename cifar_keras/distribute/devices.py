@@ -1,4 +1,4 @@
-"""The devices of a run, and the strategy over them."""
+"""The devices of a run, and its distribution strategy."""
 
 from collections.abc import Callable
 from functools import cache
@@ -10,25 +10,28 @@ from cifar_keras.distribute.cluster import Cluster
 from cifar_keras.errors import DeviceError
 from cifar_keras.hardware import BFLOAT16, instructions
 
-# (replica, number of replicas) -> the replica's shares of all batches.
+# (replica, number of replicas) -> the replica's shards of all batches.
 Shares = Callable[[int, int], tf.data.Dataset]
 
 
 def make_strategy(
     devices: str = "auto", cluster: Cluster | None = None, deterministic: bool = True
 ) -> tf.distribute.Strategy:
-    """A `MirroredStrategy` over `auto` (all GPUs, else the CPU), `cpu`, `gpu:0,1` or `cpu:2`.
+    """Return a `MirroredStrategy`, or with a cluster a `MultiWorkerMirroredStrategy`.
 
-    `cpu:2` parts the CPU in two logical devices, which share its cores: for trying out what several
-    GPUs would do. On a CPU, operations are made deterministic for the whole process, at no cost,
-    but for that of XLA, which Keras does not let compile them; hence `deterministic`.
+    With a cluster, the call waits until all workers have connected.
 
-    With a cluster it is a `MultiWorkerMirroredStrategy` over these devices of all its workers, and
-    the call waits until they have come.
+    Args:
+        devices: `auto` (all GPUs, or the CPU if there is none), `cpu`, `gpu:0,1` or `cpu:2`. The
+            last one splits the CPU into two logical devices, which share its cores, to try what
+            several GPUs would do. With a cluster, the devices of each worker.
+        cluster: the workers, or None.
+        deterministic: whether to make operations on a CPU deterministic, for the whole process.
+            This costs no time, but Keras does not let XLA compile such operations.
 
     Raises:
-        DeviceError: a GPU that was asked for is not there, the text has another form, the CPU can
-            no longer be parted, as TensorFlow has begun, or the worker's port is taken.
+        DeviceError: a requested GPU does not exist, `devices` has another form, the CPU can no
+            longer be split because TensorFlow has started, or the worker's port is in use.
     """
     gpus = tf.config.list_physical_devices("GPU")
     if devices == "auto":
@@ -49,8 +52,8 @@ def make_strategy(
     return _over_devices(tuple(names))
 
 
-# A second strategy over the same devices would number its collectives as the first did, and
-# TensorFlow would take them for the first's: a process has one, however often it is asked for.
+# A process has one strategy per set of devices. A second one would number its collectives like the
+# first, and TensorFlow would confuse them.
 @cache
 def _over_devices(names: tuple[str, ...]) -> tf.distribute.MirroredStrategy:
     return tf.distribute.MirroredStrategy(names)
@@ -60,7 +63,7 @@ def _over_devices(names: tuple[str, ...]) -> tf.distribute.MirroredStrategy:
 def _over_workers(
     cluster: Cluster, gpus: tuple[tf.config.PhysicalDevice, ...]
 ) -> tf.distribute.MultiWorkerMirroredStrategy:
-    # This strategy takes all GPUs that it can see.
+    # This strategy uses all visible GPUs.
     tf.config.set_visible_devices(list(gpus), "GPU")
     resolver = tf.distribute.cluster_resolver.SimpleClusterResolver(
         tf.train.ClusterSpec({"worker": list(cluster.workers)}),
@@ -75,20 +78,19 @@ def _over_workers(
         reason = " ".join(error.message.split())[:300]
         raise DeviceError(
             f"worker {cluster.index} ({cluster.workers[cluster.index]}) cannot join the others: "
-            f"{reason}; see that its port is free and that all are started"
+            f"{reason}; check that its port is free and that all workers are started"
         ) from None
 
 
 def feed(strategy: tf.distribute.Strategy, shares: Shares) -> tf.distribute.DistributedDataset:
-    """The batches for `fit` under the strategy, of which `shares` gives each replica its own.
+    """Return the batches for `fit` under the strategy, with the replicas' shards from `shares`.
 
-    TensorFlow's usual way, `experimental_distribute_dataset`, puts iterators of its own before the
-    data, whose autotuning cannot be turned off and at times holds up the end of a pass by 40
-    seconds.
+    TensorFlow's usual `experimental_distribute_dataset` adds iterators whose autotuning cannot be
+    turned off. It sometimes delays the end of an epoch by 40 seconds.
     """
     mode = tf.distribute.InputReplicationMode.PER_REPLICA
     if isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
-        # It knows only one pipeline a worker, whose elements its replicas take in turn.
+        # It supports only one pipeline per worker, whose elements go to the replicas in turn.
         mode = tf.distribute.InputReplicationMode.PER_WORKER
 
     def share(context: tf.distribute.InputContext) -> tf.data.Dataset:
@@ -104,7 +106,7 @@ def feed(strategy: tf.distribute.Strategy, shares: Shares) -> tf.distribute.Dist
 
 
 def in_turn(datasets: list[tf.data.Dataset]) -> tf.data.Dataset:
-    """The first elements of all, then the second ones, and so on."""
+    """Return the first elements of all data sets, then the second ones, and so on."""
     if len(datasets) == 1:
         return datasets[0]
     turns = tf.data.Dataset.range(len(datasets)).repeat()
@@ -112,7 +114,7 @@ def in_turn(datasets: list[tf.data.Dataset]) -> tf.data.Dataset:
 
 
 def parted(dataset: tf.data.Dataset) -> Shares:
-    """The shares of batches of images and labels that are made whole."""
+    """Return a function that splits complete batches of images and labels into shards."""
 
     def shares(replica: int, replicas: int) -> tf.data.Dataset:
         @tf.autograph.experimental.do_not_convert
@@ -130,7 +132,9 @@ def _logical_cpus(devices: str, cluster: Cluster | None) -> list[str]:
     if cluster:
         raise DeviceError(f"--devices '{devices}': a worker has its GPUs or one CPU; write cpu")
     if not (text.isascii() and text.isdigit() and int(text)):
-        raise DeviceError(f"--devices '{devices}': '{text}' is no number of devices; write cpu:2")
+        raise DeviceError(
+            f"--devices '{devices}': '{text}' is not a number of devices; write cpu:2"
+        )
     cpu = tf.config.list_physical_devices("CPU")[0]
     there = tf.config.get_logical_device_configuration(cpu) or []
     try:
@@ -139,14 +143,14 @@ def _logical_cpus(devices: str, cluster: Cluster | None) -> list[str]:
             tf.config.set_logical_device_configuration(cpu, logical)
     except RuntimeError:
         raise DeviceError(
-            f"--devices '{devices}': TensorFlow has begun with other devices; start a new process"
+            f"--devices '{devices}': TensorFlow already uses other devices; start a new process"
         ) from None
     return [f"/cpu:{index}" for index in range(int(text))]
 
 
 def _gpu(index: str, count: int, devices: str) -> int:
     if not (index.isascii() and index.isdigit()):
-        raise DeviceError(f"--devices '{devices}': '{index}' is no number; write gpu:0,1")
+        raise DeviceError(f"--devices '{devices}': '{index}' is not a number; write gpu:0,1")
     if int(index) >= count:
         there = f"GPUs 0 to {count - 1} are" if count else "no GPU is"
         raise DeviceError(f"--devices '{devices}': {there} visible to TensorFlow; use cpu or auto")
@@ -154,18 +158,18 @@ def _gpu(index: str, count: int, devices: str) -> int:
 
 
 def multiplies_bfloat16(strategy: tf.distribute.Strategy) -> bool:
-    """Return whether its devices have bfloat16 arithmetic; of GPUs it is taken for granted."""
+    """Return whether the devices have bfloat16 arithmetic; GPUs are assumed to have it."""
     on_gpu = any("GPU" in name for name in strategy.extended.worker_devices)
     return on_gpu or not BFLOAT16.isdisjoint(instructions())
 
 
 def steps_between_looks(strategy: tf.distribute.Strategy) -> int:
-    """Return how many steps apart to look at what steps compute; a GPU is held up by each look."""
+    """Return after how many steps to read results; each read makes a GPU wait."""
     return 50 if any("GPU" in name for name in strategy.extended.worker_devices) else 1
 
 
 def device_names(strategy: tf.distribute.Strategy) -> list[str]:
-    """The devices of all replicas, GPUs by their model's name; other workers' as this one's."""
+    """Return the devices of all replicas, GPUs by model name; all workers are assumed alike."""
     names = []
     for name in strategy.extended.worker_devices:
         device = tf.DeviceSpec.from_string(name)

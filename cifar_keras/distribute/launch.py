@@ -1,4 +1,4 @@
-"""Several workers as processes of this machine."""
+"""Several workers as processes on this machine."""
 
 import os
 import re
@@ -14,11 +14,11 @@ from pathlib import Path
 
 from cifar_keras.files import unwritable
 
-# Seconds that the workers have to save the state once a signal came, before they are killed.
+# Seconds for the workers to save their state after a signal, before they are killed.
 _TO_SAVE = 60.0
-# And to say that another is lost, which TensorFlow takes some ten to notice.
+# Seconds for the workers to report that one is lost, which TensorFlow notices after about ten.
 _TO_NOTICE = 30.0
-# Tells a worker that its stdin is a pipe from `launch`, which ends when `launch` does.
+# Tells a worker that its stdin is a pipe from `launch`, which closes when `launch` ends.
 _LAUNCHED = "CIFAR_KERAS_LAUNCHED"
 _OF_TENSORFLOW = re.compile(
     r"[IWEF]\d{4} [\d:.]+ +\d+ \S+:\d+\] |\d{4}-\d\d-\d\d [\d:.]+: [IWEF] \S+:\d+\] "
@@ -30,9 +30,10 @@ _OF_OURS = re.compile(r"cifar-keras: |[\w.-]+ seed \d|Traceback ")
 def started(
     command: Sequence[str], logs: Sequence[Path]
 ) -> Iterator[list[subprocess.Popen[bytes]]]:
-    """Give a worker for each log file, with this command and the options that name the workers.
+    """Start a worker for each log file; kill those that still run at the end of the context.
 
-    They do not outlive this. The chief's stdout is this process'.
+    They run the command with the options that name the workers. The chief worker shares this
+    process's stdout.
 
     Raises:
         RunError: the logs cannot be written.
@@ -51,10 +52,10 @@ def started(
                     subprocess.Popen(
                         [*command, "--workers", addresses, "--worker-index", str(index)],
                         stdin=subprocess.PIPE,
-                        # The chief prints the run folder.
+                        # The chief worker prints the run folder.
                         stdout=None if index == 0 else file,
                         stderr=file,
-                        # A signal comes to them from here, once.
+                        # In its own session, a worker gets signals only from this process.
                         start_new_session=True,
                         env=os.environ | {_LAUNCHED: "1"},
                     )
@@ -63,12 +64,12 @@ def started(
         finally:
             for worker in workers:
                 worker.kill()
-                # Waits, and closes the pipe.
+                # This waits and closes the pipe.
                 worker.communicate()
 
 
 def end_with_launcher() -> None:
-    """Stop this process as by SIGTERM once the `launch` that started it is gone, if one did."""
+    """Stop this process as by SIGTERM when the `launch` that started it, if any, is gone."""
     if os.environ.pop(_LAUNCHED, None) is None:
         return
 
@@ -83,7 +84,7 @@ def end_with_launcher() -> None:
 
 
 def free_ports(count: int) -> list[int]:
-    """Return ports of this machine that nothing listens on at present."""
+    """Return ports of this machine on which nothing listens now."""
     with ExitStack() as held:
         sockets = [held.enter_context(socket.socket()) for _ in range(count)]
         for each in sockets:
@@ -94,10 +95,14 @@ def free_ports(count: int) -> list[int]:
 def watch(
     workers: Sequence[subprocess.Popen[bytes]], received: Sequence[int], shown: Path
 ) -> int | None:
-    """Return the worker that failed first, once all have ended or have had the time to.
+    """Wait for the workers to end, and return the one that failed first, or None.
 
-    Signals that are added to `received` are passed on to all; what is logged to `shown` is copied
-    to stderr, but for TensorFlow's own messages.
+    After a failure or a signal the others have limited time to end.
+
+    Args:
+        workers: their processes.
+        received: signals that this process gets while it waits; they are passed on to all workers.
+        shown: the log to copy to stderr, without TensorFlow's own messages.
     """
     failed: int | None = None
     passed_on, deadline = 0, float("inf")
@@ -121,7 +126,7 @@ def watch(
 
 
 class _Ours:
-    """The lines of a log but for messages of TensorFlow, which may go on over several lines."""
+    """Filters TensorFlow's messages, which may have several lines, out of a log."""
 
     def __init__(self) -> None:
         self._begun = ""

@@ -1,4 +1,4 @@
-"""What Keras lacks to train under `MultiWorkerMirroredStrategy`."""
+"""What Keras lacks for training under `MultiWorkerMirroredStrategy`."""
 
 from typing import Any
 
@@ -8,13 +8,17 @@ from cifar_keras.private import Model, Step
 
 
 class MultiWorkerModel(Model):
-    """A model whose `fit` and `evaluate` run under `MultiWorkerMirroredStrategy`, too.
+    """A model whose `fit` and `evaluate` also run under `MultiWorkerMirroredStrategy`.
 
-    Stock Keras fails there twice (keras#20585). Before the first step it averages a batch over the
-    replicas, eagerly, to build the metrics; here a batch of zeros serves, which also spares one
-    where the replicas' shares differ in size. And it averages each step's logs along their first
-    axis, which scalars do not have; here they have one. The class can go once stock Keras trains
-    there: `test_stock_keras_still_fails` will say so.
+    Stock Keras fails there twice (keras#20585):
+
+    - Before the first step it averages a batch over the replicas, eagerly, to build the metrics.
+      Here a batch of zeros builds them, which also works when the replicas' shards differ in size.
+    - It averages each step's logs along their first axis, which scalars do not have. Here they have
+      one.
+
+    This class can be deleted when stock Keras trains there; `test_stock_keras_still_fails` will
+    fail then.
     """
 
     def before_first_batch(self) -> bool:
@@ -26,7 +30,7 @@ class MultiWorkerModel(Model):
         return True
 
     def wrapped(self, step: Step) -> Step:
-        """Return the step with logs of one axis, under several workers."""
+        """Return the step; with several workers its logs get an axis."""
         if not isinstance(self.distribute_strategy, tf.distribute.MultiWorkerMirroredStrategy):
             return step
 

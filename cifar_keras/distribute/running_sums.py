@@ -1,4 +1,4 @@
-"""The running sums of metrics, of which each replica has its own."""
+"""The running sums of metrics, which each replica keeps separately."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -14,9 +14,10 @@ from cifar_keras.distribute.team import team_of
 def read_sums(
     strategy: tf.distribute.Strategy, variables: Sequence[keras.Variable]
 ) -> list[NDArray[Any]]:
-    """Each variable's values: of several replicas all, (replicas, ...); their sum would be rounded.
+    """Return each variable's values; with several replicas those of each, (replicas, ...).
 
-    With several workers all must call it.
+    They are not added up, because the sum would be rounded. With several workers, all must call
+    this function.
     """
     team = team_of(strategy)
     found = []
@@ -31,7 +32,7 @@ def write_sums(
     variables: Sequence[keras.Variable],
     arrays: Sequence[NDArray[Any]],
 ) -> None:
-    """Give each replica what `read_sums` had from it; of another number, the first gets all."""
+    """Restore the values of `read_sums`; if the number of replicas differs, the first gets all."""
     for variable, array in zip(variables, arrays, strict=True):
         parted = _parted(array, len(variable.shape), strategy.num_replicas_in_sync)
         here = _of_replicas_here(strategy, variable)

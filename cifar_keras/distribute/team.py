@@ -1,8 +1,9 @@
-"""What the processes that train one run together must do at the same moment.
+"""Collective operations of the workers that train one run together.
 
-Of one process all of this is trivial. Of several, each call is a collective: all make it, in the
-same order, or wait for the one that does not. A worker that dies is noticed by TensorFlow's
-coordination service within some ten seconds, and whoever waits for it gets an error: see `whole`.
+With one worker they are trivial. With several, all workers must make the same calls in the same
+order; otherwise they wait for the one that does not. TensorFlow's coordination service notices
+within about ten seconds that a worker died, and the workers that wait for it get an error; see
+`whole`.
 """
 
 import json
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 
 from cifar_keras.errors import CifarKerasError, RunError
 
-# What a collective ends with where a worker is gone; which, depends on who notices it first.
+# The errors of a collective when a worker is gone. Which one depends on who notices first.
 _LOST = (
     tf.errors.UnavailableError,
     tf.errors.AbortedError,
@@ -30,7 +31,7 @@ T = TypeVar("T")
 
 
 class Team:
-    """The workers under a strategy, of which the chief alone writes the run folder."""
+    """The workers under a strategy. Only the chief worker writes the run folder."""
 
     def __init__(self, strategy: tf.distribute.Strategy) -> None:
         self._strategy = strategy
@@ -52,18 +53,18 @@ class Team:
         return [index for index in range(self.size) if index != self.index]
 
     def total(self, numbers: Sequence[int]) -> list[int]:
-        """The sums of these numbers over all workers."""
+        """Return the sums of these numbers over all workers."""
         if self.size == 1:
             return list(numbers)
         return [int(each) for each in self._added(np.array(numbers, _WORD))]
 
     def of_chief(self, content: bytes) -> bytes:
-        """The chief's content, whatever the others bring."""
+        """Return the chief worker's content; that of the others is ignored."""
         if self.size == 1:
             return content
         length, *_ = self.total([len(content) if self.chief else 0])
         if not length:
-            # TensorFlow crashes where it adds up nothing.
+            # TensorFlow crashes on a sum of empty tensors.
             return b""
         words = np.zeros(-(-length // _WORD.itemsize), _WORD)
         if self.chief:
@@ -71,7 +72,7 @@ class Team:
         return self._added(words).tobytes()[:length]
 
     def of_all(self, array: NDArray[Any]) -> list[NDArray[Any]]:
-        """Every worker's array, in their order; all are of one shape and type."""
+        """Return every worker's array in order; all must have the same shape and type."""
         if self.size == 1:
             return [array]
         content = array.tobytes()
@@ -84,10 +85,10 @@ class Team:
         ]
 
     def agree_on(self, facts: dict[str, Any]) -> None:
-        """Nothing, where all workers bring the same facts.
+        """Check that all workers have the same facts.
 
         Raises:
-            RunError: they do not; who differs says in what.
+            RunError: they differ. The message of a worker that differs says in what.
         """
         theirs = json.loads(self.of_chief(json.dumps(facts).encode()))
         ours = json.loads(json.dumps(facts))
@@ -96,13 +97,16 @@ class Team:
         places[self.index] = len(differing)
         wrong = [index for index, count in enumerate(self.total(places)) if count]
         if differing:
-            what = [f"{k} is {theirs.get(k)} there, {ours.get(k)} here" for k in differing]
+            what = [f"{k} is {ours.get(k)}, not {theirs.get(k)}" for k in differing]
             raise RunError(
-                f"worker {self.index} does not train what the chief trains: {'; '.join(what)}"
+                f"worker {self.index} does not train what the chief worker trains: "
+                f"{'; '.join(what)}; start all workers with the same options and data"
             )
         if wrong:
             which = ", ".join(map(str, wrong))
-            raise RunError(f"worker {which} does not train what the chief trains; it says in what")
+            raise RunError(
+                f"worker {which} does not train what the chief worker trains; see its message"
+            )
 
     def by_chief(
         self,
@@ -111,12 +115,17 @@ class Team:
         encode: Callable[[T], bytes] = lambda value: json.dumps(value).encode(),
         decode: Callable[[bytes], T] = json.loads,
     ) -> T | None:
-        """Return what the action returns to the chief worker, which alone acts.
+        """Run an action in the chief worker only; return its result in all workers.
 
-        Values but None pass to the others as bytes; `what` was done is for their message.
+        Args:
+            what: describes the action, for the error message of the others.
+            action: called by the chief worker.
+            encode: converts a result other than None to bytes, to send it to the others.
+            decode: the inverse of `encode`.
 
         Raises:
-            RunError: the action did, or that of the chief did.
+            CifarKerasError: that of the action, in the chief worker.
+            RunError: the action failed, in the others.
         """
         value: T | None = None
         error: CifarKerasError | None = None
@@ -129,7 +138,7 @@ class Team:
         if error:
             raise error
         if failed:
-            raise RunError(f"the chief could not {what}; it says why")
+            raise RunError(f"the chief worker could not {what}; see its message")
         if self.size == 1:
             return value
         content = self.of_chief(b"" if value is None else encode(value))
@@ -137,10 +146,10 @@ class Team:
 
     @contextmanager
     def whole(self) -> Iterator[None]:
-        """Within, the loss of a worker is told.
+        """Turn a lost worker into a RunError.
 
         Raises:
-            RunError: one died, or can no longer be reached.
+            RunError: a worker died, or can no longer be reached.
         """
         try:
             yield
@@ -148,8 +157,8 @@ class Team:
             if self.size == 1:
                 raise
             raise RunError(
-                f"worker {self.index} has lost {_whom(error, self.index)}; once all workers are "
-                "started again, with the same commands, they go on from the last checkpoint"
+                f"worker {self.index} lost {_whom(error, self.index)}; start all workers again "
+                "with the same commands to resume from the last checkpoint"
             ) from None
 
     def _added(self, words: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -159,7 +168,7 @@ class Team:
     def _summed(self, words: tf.Tensor) -> tf.Tensor:
         def own() -> tf.Tensor:
             context = tf.distribute.get_replica_context()
-            # A worker with several replicas speaks through its first.
+            # Of a worker's replicas only the first contributes.
             first = context.replica_id_in_sync_group % self._replicas_here() == 0
             return context.all_reduce("SUM", words * tf.cast(first, words.dtype))
 
@@ -171,12 +180,12 @@ class Team:
 
 @cache
 def team_of(strategy: tf.distribute.Strategy) -> Team:
-    """The one team of the strategy's workers."""
+    """Return the team of the strategy's workers."""
     return Team(strategy)
 
 
 def _whom(error: tf.errors.OpError, own: int) -> str:
-    """The workers that the error is about."""
+    """Return the names of the workers in the error's message."""
     named = set(re.findall(r"/job:worker/(?:replica:0/)?task:(\d+)", error.message)) - {str(own)}
     if not named:
         return f"another ({' '.join(error.message.split())[:200]})"

@@ -1,4 +1,4 @@
-"""A recipe on its data, seed and devices, ready to be trained, tested and timed, all in memory."""
+"""A recipe with data, seed and devices: it can be trained, evaluated and timed, all in memory."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -25,31 +25,31 @@ from cifar_keras.recipe import Recipe
 from cifar_keras.schedules import is_tested
 
 Callbacks = Sequence[keras.callbacks.Callback]
-# How many training images whitening is fitted to, as in KellerJordan/cifar10-airbench.
+# How many training images whitening is adapted to, as in KellerJordan/cifar10-airbench.
 _WHITENED = 5000
 
 
 class Experiment:
-    """What a recipe describes: its model, batches, tests and stages.
+    """What a recipe describes: its model, batches, evaluation and stages.
 
-    Its weights are those of the seed until `initialize` or a checkpoint gives it others. `place`
-    is how far it is trained; `fit` moves it on, and whoever resumes a training sets it. `inputs`
-    is how its images are normalised.
+    It has the seed's initial weights until `initialize` or a checkpoint sets others. `place` is how
+    far it is trained: `fit` advances it, and code that resumes a training sets it. `inputs` is how
+    its images are normalized.
 
     Args:
         recipe: what to train.
-        dataset: what to train and test it on.
-        seed: decides initial weights, batches and all noise.
-        strategy: over the devices.
+        dataset: the data to train and test on.
+        seed: determines initial weights, batches and all random numbers.
+        strategy: the distribution strategy.
         budget: the factor of all epochs, as decimal text.
         jit: whether XLA compiles the steps: "auto", "on" or "off".
-        test_every: test after so many epochs and after the last; 0 for the last only.
+        test_every: test after every so many epochs and after the last; 0 for the last only.
 
     Raises:
         RecipeError: the network cannot be built, a batch has fewer images than there are devices,
             or too many images are held out.
-        RunError: the budget leaves a stage no step.
-        DeviceError: the devices do not allow what is asked for.
+        RunError: the budget leaves a stage without a step.
+        DeviceError: the devices do not support the precision, network or `jit`.
     """
 
     def __init__(
@@ -66,8 +66,8 @@ class Experiment:
         replicas, images = strategy.num_replicas_in_sync, dataset.train.images
         if recipe.data.batch_size < replicas:
             raise RecipeError(
-                f"data.batch_size {recipe.data.batch_size} has no image for each of {replicas} "
-                "devices; raise it, or use fewer devices"
+                f"data.batch_size is {recipe.data.batch_size}, less than the {replicas} devices; "
+                "raise it, or use fewer devices"
             )
         self.recipe, self.strategy, self.place = recipe, strategy, Place()
         self.plan, self.test_every = Plan(recipe, len(images), budget), test_every
@@ -85,19 +85,20 @@ class Experiment:
     def _fed(
         self, split: Split, norm: Normalization
     ) -> tuple[tf.distribute.DistributedDataset, int]:
-        """Return the batches of a split to evaluate, and how many there are."""
+        """Return the batches of a split for evaluation, and their number."""
         batches = evaluation_batches(split.images, split.labels, self.recipe.data, norm)
         return feed(self.strategy, parted(batches)), int(batches.cardinality())
 
     def initialize(self, weights: Path | None = None) -> None:
-        """Give the network the published weights of its recipe, and fit its whitening, if any.
+        """Load the recipe's published weights and adapt the whitening, if the recipe has any.
 
         Args:
             weights: the user's copy of the published weights; None to take them from Keras' cache,
                 or download them.
 
         Raises:
-            RunError: the file cannot be had, is another one, or does not fit the network.
+            RunError: the file cannot be read or downloaded, is not the published one, or does not
+                fit the network.
         """
         published = self.recipe.initial_weights
         if published != "none":
@@ -108,10 +109,10 @@ class Experiment:
                 layer.adapt(self.batches.plain(_WHITENED))
 
     def fit(self, leg: Leg, callbacks: Callbacks = ()) -> None:
-        """Train the epochs of a leg; test after those to be tested, validate after each.
+        """Train the epochs of a leg; test after those that `test_every` names, validate after each.
 
         Raises:
-            Diverged: the loss is no finite number.
+            Diverged: the loss is NaN or infinite.
         """
         stage = leg.stage
         self.model.freeze(stage.frozen)
@@ -124,7 +125,7 @@ class Experiment:
             epochs=leg.last_epoch,
             validation_data=self.tests,
             validation_steps=self.test_steps,
-            # Keras counts from 1 here.
+            # Keras counts epochs from 1 here.
             validation_freq=[epoch + 1 for epoch in epochs if self._is_tested(epoch)],
             callbacks=self._with_own(stage, callbacks),
             shuffle=False,
@@ -132,7 +133,7 @@ class Experiment:
         )
 
     def evaluate(self, callbacks: Callbacks = (), steps: int | None = None) -> dict[str, float]:
-        """Return the loss and accuracy on the test images, or on so many batches of them."""
+        """Return the loss and accuracy on the test images, or on their first `steps` batches."""
         return self._evaluated(self.tests, steps or self.test_steps, callbacks)
 
     def _evaluated(
@@ -145,30 +146,36 @@ class Experiment:
         return dict(found)
 
     def end_epoch(self, logs: dict[str, float], callbacks: Callbacks = ()) -> None:
-        """Test, and end, an epoch whose steps are all done and gave these logs, as `fit` would."""
+        """Finish an epoch whose steps are all done, as `fit` would: test it and call callbacks.
+
+        Args:
+            logs: the results of the epoch's steps.
+            callbacks: see `fit`.
+        """
         every = self._with_own(self.plan.stages[self.place.stage], callbacks)
         epoch = (self.place.step - 1) // self.plan.pace.per_epoch
         if self._is_tested(epoch):
             logs = logs | {f"val_{name}": value for name, value in self.evaluate(every).items()}
         else:
-            # The metrics, which `evaluate` would build.
+            # `evaluate` would build the metrics.
             self.model.before_first_batch()
         for callback in every:
-            # As `evaluate` does, where there is a test.
+            # `evaluate` would do this, too.
             callback.set_model(self.model)
             callback.on_epoch_end(epoch, logs)
 
     def _is_tested(self, epoch: int) -> bool:
-        """Return whether to test after an epoch of the present stage, from 0."""
+        """Return whether to test after an epoch (from 0) of the current stage."""
         number = self.plan.epochs_before(self.place.stage) + epoch + 1
         return is_tested(number, self.plan.epochs, self.test_every)
 
     def _with_own(self, stage: Stage, callbacks: Callbacks) -> list[keras.callbacks.Callback]:
         """Return all callbacks, in calling order.
 
-        The counter first, since the others read the place; then the scheduler, which puts the rate
-        into the logs; then what changes the weights, before anything looks at them; the validation
-        last, so that the caller's see its figures, and it calls only theirs.
+        The step counter is first, since the others read the place. The scheduler adds the learning
+        rate to the logs. Then comes what changes the weights, before anything reads them. The
+        validation is the last of ours, so that the caller's callbacks get its figures. Its own
+        evaluation calls only theirs.
         """
         scaled = self.recipe.precision == "mixed_float16"
         return [

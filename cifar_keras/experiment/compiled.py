@@ -17,11 +17,11 @@ from cifar_keras.schedules import Pace
 def compiled_model(
     recipe: Recipe, seed: int, strategy: tf.distribute.Strategy, pace: Pace, jit: str = "auto"
 ) -> TrainingModel:
-    """The recipe's network with its initial weights of this seed, ready for `fit`.
+    """Return the recipe's network with the seed's initial weights, ready for `fit`.
 
     Raises:
         RecipeError: the network cannot be built, or a pattern of the recipe matches nothing in it.
-        DeviceError: it cannot be trained on a CPU, oneDNN being off, or `jit` is not possible.
+        DeviceError: it cannot be trained on a CPU because oneDNN is off, or `jit` is not possible.
     """
     compiled = uses_jit(jit, strategy)
     keras.utils.set_random_seed(seed)
@@ -52,19 +52,19 @@ def compiled_model(
         )
     if jit == "on" and not model.jit_compile:
         raise DeviceError(
-            "--jit on: Keras does not compile deterministic operations, which this process has; "
-            "start a new one, or use auto"
+            "--jit on: Keras does not compile deterministic operations, which are on in this "
+            "process; start a new process, or use auto"
         )
     return model
 
 
 def uses_jit(choice: str, strategy: tf.distribute.Strategy) -> bool:
-    """Return whether XLA compiles the steps: of `auto`, on a single GPU only.
+    """Return whether XLA compiles the steps; `auto` means on a single GPU only.
 
     On CPUs XLA is slower than oneDNN.
 
     Raises:
-        DeviceError: `on` is asked for on several replicas.
+        DeviceError: the choice is `on` with several replicas.
     """
     replicas = strategy.num_replicas_in_sync
     if choice == "on" and replicas > 1:

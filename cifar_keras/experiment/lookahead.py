@@ -1,4 +1,4 @@
-"""Lookahead: slow weights that the fast ones return to every few steps."""
+"""Lookahead: slow weights, to which the network is reset every few steps."""
 
 import keras
 
@@ -7,13 +7,14 @@ from cifar_keras.recipe.optimizer import Lookahead
 
 
 class LookaheadSteps(keras.callbacks.Callback):
-    """Moves a slow copy of all weights and statistics, and sets the network to it.
+    """Updates a slow copy of all weights and statistics, and sets the network to it.
 
-    The copy is kept among the optimizer's variables, so that checkpoints hold it.
+    The copy is among the optimizer's variables, so that checkpoints contain it. It must be created
+    in the strategy's scope.
 
     Args:
-        model: whose weights; its optimizer must be built. Within the strategy's scope.
-        lookahead: how often, and how slow.
+        model: the network; its optimizer must be built.
+        lookahead: how often to update the copy, and how slowly.
 
     Reference:
         Zhang et al., arXiv 1907.08610, with the schedule of KellerJordan/cifar10-airbench.
@@ -27,7 +28,7 @@ class LookaheadSteps(keras.callbacks.Callback):
         self.slow = [add(variable, name="slow") for variable in self.fast]
 
     def within(self, place: Place, total_steps: int) -> "LookaheadSteps":
-        """Return this callback for a stage of so many steps; then the network is the copy."""
+        """Return this callback for a stage of so many steps. At its end the network is the copy."""
         self.place, self.total_steps = place, total_steps
         return self
 

@@ -6,7 +6,7 @@ import keras
 
 
 def are_soft(labels: keras.KerasTensor, logits: keras.KerasTensor) -> bool:
-    """Whether the labels are shares of each class (B, classes), and not integers (B,) or (B, 1)."""
+    """Return whether labels are class probabilities (B, classes), not integers (B,) or (B, 1)."""
     return len(labels.shape) == 2 and labels.shape[-1] == logits.shape[-1]
 
 
@@ -14,8 +14,8 @@ def are_soft(labels: keras.KerasTensor, logits: keras.KerasTensor) -> bool:
 class SmoothedCrossEntropy(keras.losses.Loss):
     """The batch's mean cross-entropy against `(1 - s) * one_hot + s / classes`, in nats.
 
-    Integer labels stand for their one-hot; soft ones, (B, classes), take its place. Keras' own
-    sparse cross-entropy takes no smoothing.
+    Soft labels, (B, classes), replace the one-hot labels. Keras' own sparse cross-entropy has no
+    label smoothing.
 
     Args:
         label_smoothing: s above, at least 0 and below 1.

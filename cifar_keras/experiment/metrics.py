@@ -9,10 +9,10 @@ from cifar_keras.experiment.losses import are_soft
 
 @keras.saving.register_keras_serializable(package="cifar_keras")
 class LabelAccuracy(keras.metrics.MeanMetricWrapper):
-    """The share of images whose largest logit is that of their label.
+    """The fraction of images whose largest logit is that of their label.
 
-    Of a soft label, (B, classes), the class with the largest share counts. On integers it is Keras'
-    SparseCategoricalAccuracy.
+    With soft labels, (B, classes), the class with the largest probability is the label. With
+    integer labels this is Keras' SparseCategoricalAccuracy.
     """
 
     def __init__(self, name: str = "accuracy", dtype: Any = None) -> None:

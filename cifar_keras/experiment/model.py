@@ -1,4 +1,4 @@
-"""The network as `fit` trains it: images that grow, and companions that lend it their losses."""
+"""The network as `fit` trains it: with images of growing size and the losses of companions."""
 
 from collections.abc import Callable, Sequence
 from fnmatch import fnmatchcase
@@ -13,18 +13,18 @@ from cifar_keras.layers.share import share
 
 
 class TrainingModel(MultiWorkerModel):
-    """A Functional network with what `fit` lacks.
+    """A Functional network with features that `fit` lacks.
 
-    The batches always hold images of one size. `image_size` is what they are resized to inside the
-    step, None for as they are; a compiled step is kept for each size, since one for all sizes would
-    be of unknown shape and slow.
+    All batches have images of one size. The step resizes them to `image_size`, or not at all if it
+    is None. Each size has its own compiled step, since one for all sizes would have an unknown
+    shape and be slow.
     """
 
     image_size: int | None = None
     train_function: Callable[[Any], Any] | None
 
     def resized(self, images: tf.Tensor) -> tf.Tensor:
-        """The images (B, H, W, 3) at `image_size`: bilinear with antialiasing."""
+        """Return the images (B, H, W, 3) at `image_size`: bilinear with antialiasing."""
         if self.image_size is None or self.image_size == images.shape[1]:
             return images
         resize = resized_by_products if self.jit_compile else resized
@@ -42,8 +42,8 @@ class TrainingModel(MultiWorkerModel):
     def _train_on_share(
         self, images: tf.Tensor, labels: tf.Tensor, total: tf.Tensor
     ) -> dict[str, tf.Tensor]:
-        # As Keras' own, but that an image weighs 1 / total: Keras averages over each replica, and
-        # then over replicas, however many images these have.
+        # Keras' own step, except that each image has the weight 1 / total. Keras averages over each
+        # replica and then over replicas, even if they have different numbers of images.
         size = tf.shape(images)[0]
         with tf.GradientTape() as tape:
             logits = self(images, training=True)
@@ -65,12 +65,12 @@ class TrainingModel(MultiWorkerModel):
     def _mean_loss(
         self, images: tf.Tensor, labels: tf.Tensor, logits: tf.Tensor, training: bool
     ) -> tf.Tensor:
-        """The mean over the replica's images, 0 of none."""
+        """Return the mean over the replica's images; 0 if it has none."""
         loss = self.compute_loss(images, labels, logits, training=training)
         replicas = self.distribute_strategy.num_replicas_in_sync
         if replicas == 1:
             return loss
-        # Keras multiplies by 1 / replicas, which is a float32 whatever the loss is.
+        # Undo Keras' factor 1 / replicas, which is a float32 for a loss of any type.
         loss /= tf.cast(tf.constant(1 / replicas, tf.float32), loss.dtype)
         return tf.where(tf.shape(images)[0] > 0, loss, tf.zeros_like(loss))
 
@@ -81,7 +81,7 @@ class TrainingModel(MultiWorkerModel):
 
         def function(iterator: Any) -> Any:
             if self.image_size not in functions:
-                # Traced at its first call, which comes next and under this size.
+                # The function is traced at its first call below, so with this size.
                 functions[self.image_size] = self.loop(self.train_step)
             return functions[self.image_size](iterator)
 
@@ -102,11 +102,11 @@ class TrainingModel(MultiWorkerModel):
         return loss
 
     def companions(self) -> list[Companion]:
-        """The companion classifiers that are trained at present."""
+        """Return the companion classifiers that are not frozen."""
         return [each for each in self.layers if isinstance(each, Companion) and each.trainable]
 
     def freeze(self, patterns: Sequence[str]) -> None:
-        """Train all layers but those whose names match one of the patterns.
+        """Freeze the layers whose names match one of the patterns; train all others.
 
         Raises:
             ValueError: a pattern matches no layer.
@@ -118,5 +118,5 @@ class TrainingModel(MultiWorkerModel):
         for layer in self.layers:
             layer.trainable = not any(fnmatchcase(layer.name, pattern) for pattern in patterns)
         if before != [layer.trainable for layer in self.layers]:
-            # A compiled step does not see the change.
+            # The compiled step does not notice the change.
             self.train_function = None

@@ -1,4 +1,4 @@
-"""The network that a recipe describes, in the precision that it asks for."""
+"""The network that a recipe describes, in the recipe's precision."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,10 +11,10 @@ from cifar_keras.recipe import Recipe
 
 
 def build_network(recipe: Recipe) -> keras.Model:
-    """Return the recipe's network with new weights, from normalised images to float32 logits.
+    """Return the recipe's network with new weights, from normalized images to float32 logits.
 
     Raises:
-        RecipeError: the network cannot be built, or has not as many parameters as the recipe says.
+        RecipeError: the network cannot be built, or its number of parameters is not the recipe's.
     """
     name = recipe.model.name
     with _dtype_policy(recipe.precision):
@@ -30,9 +30,9 @@ def build_network(recipe: Recipe) -> keras.Model:
 
 @contextmanager
 def _dtype_policy(name: str) -> Iterator[None]:
-    # Layers keep the policy that they are made under; nothing else in the process is to have it.
+    # Layers keep the policy under which they are created. The rest of the process must not get it.
     before = keras.config.dtype_policy()
-    # Proofs against other frameworks set Keras' float type to float64.
+    # Comparisons with other frameworks set Keras' float type to float64.
     keras.config.set_dtype_policy(keras.config.floatx() if name == "float32" else name)
     try:
         yield

@@ -1,4 +1,4 @@
-"""From a recipe's optimizer section to the optimizer."""
+"""Build the optimizer from a recipe's optimizer section."""
 
 from collections.abc import Callable
 from typing import Any
@@ -13,7 +13,10 @@ from cifar_keras.schedules import Pace
 
 
 def make_optimizer(recipe: Recipe, pace: Pace) -> keras.optimizers.Optimizer:
-    """Return the recipe's optimizer, with loss scaling for float16; the scheduler sets its rate."""
+    """Return the recipe's optimizer, with loss scaling for float16.
+
+    Its learning rate is set later, by the scheduler.
+    """
     optimizer = _BUILDERS[recipe.optimizer.name](recipe.optimizer, pace)
     return LossScaleOptimizer(optimizer) if recipe.precision == "mixed_float16" else optimizer
 
@@ -36,7 +39,7 @@ def _muon(section: Muon, pace: Pace) -> keras.optimizers.Optimizer:
     )
 
 
-# By the section's name.
+# By the `name` in the section.
 _BUILDERS: dict[str, Callable[[Any, Pace], keras.optimizers.Optimizer]] = {
     "adadelta": _adadelta,
     "muon": _muon,
@@ -56,7 +59,7 @@ def _sgd_arguments(sgd: Sgd, pace: Pace) -> dict[str, Any]:
     }
 
 
-# What a group's schedule, by its kind, makes of its group.
+# The arguments of `VariableGroup` for each kind of schedule.
 _SCHEDULES: dict[str, Callable[[Any, Pace], dict[str, Any]]] = {
     "until": lambda schedule, pace: {"steps": pace.step_of(schedule.epochs)},
     "linear": lambda schedule, pace: {"steps": pace.step_of(schedule.epochs), "linear": True},

@@ -7,10 +7,10 @@ from cifar_keras.schedules import Rate
 
 
 class StepRateScheduler(keras.callbacks.LearningRateScheduler):
-    """`LearningRateScheduler` for a rate that may change inside an epoch.
+    """A `LearningRateScheduler` whose learning rate may change inside an epoch.
 
-    With `count_all` the optimizer's iterations, which the schedules of groups of variables go by,
-    count the steps that loss scaling skips, too.
+    The schedules of variable groups depend on the optimizer's iterations. With `count_all`, these
+    include the steps that loss scaling skips.
     """
 
     def __init__(self, place: Place, rate: Rate, count_all: bool = False) -> None:

@@ -1,4 +1,4 @@
-"""A recipe in steps: its stages at a budget, and the calls of `fit` that they need."""
+"""A recipe in steps: its stages at a budget, and the calls of `fit` for them."""
 
 from bisect import bisect_right
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from cifar_keras.schedules import Pace, Rate, build, steps_per_epoch
 
 @dataclass
 class Place:
-    """How far a training has come: `step` steps of stage `stage` (from 0) are done."""
+    """How far a run is trained: `step` steps of stage `stage` (from 0) are done."""
 
     stage: int = 0
     step: int = 0
@@ -21,10 +21,15 @@ class Place:
 
 @dataclass(frozen=True)
 class Stage:
-    """A stage in steps: how many, how many come before it, its rate, and where it starts from.
+    """A stage in steps.
 
-    `frozen` are the patterns of the layers that are not trained in it; `sizes` are pairs (step up
-    to which, side of the images), none where the side never changes.
+    Attributes:
+        steps: how many.
+        steps_before: how many steps earlier stages have.
+        rate: the learning rate at each step.
+        start: (stage, step) of the weights to start from; None to start from scratch.
+        frozen: patterns of the layers that are not trained.
+        sizes: pairs (end step, side of the images before it); empty if the side never changes.
     """
 
     steps: int
@@ -35,16 +40,17 @@ class Stage:
     sizes: tuple[tuple[int, int], ...] = ()
 
     def size(self, step: int) -> int | None:
-        """Return the side of the images at a step; None where it never changes."""
+        """Return the side of the images at a step; None if it never changes."""
         if not self.sizes:
             return None
         return self.sizes[bisect_right(self.sizes[:-1], step, key=lambda pair: pair[0])][1]
 
     def work(self, step: int) -> float:
-        """Return how much is done before a step, in units of the stage's dearest step.
+        """Return the work before a step, in units of the stage's most expensive step.
 
-        A step on smaller images costs less, but not by the number of their pixels: on two cores 20
-        and 24 pixels took 0.51 and 0.64 of the time of 32, which is the side to the power of 1.5.
+        A step on smaller images is cheaper, but not in proportion to their pixels. On two cores,
+        sides of 20 and 24 pixels took 0.51 and 0.64 of the time of 32, which is about the side to
+        the power of 1.5.
         """
         if not self.sizes:
             return step
@@ -57,7 +63,7 @@ class Stage:
 
 @dataclass(frozen=True)
 class Leg:
-    """Consecutive epochs of a stage, all of the same number of steps: one call of `fit`."""
+    """Consecutive epochs of a stage with the same number of steps: one call of `fit`."""
 
     stage: Stage
     first_step: int
@@ -67,10 +73,10 @@ class Leg:
 
 
 class Plan:
-    """The stages of a recipe on so many training images, all epochs times the budget.
+    """The stages of a recipe for a number of training images, with all epochs times the budget.
 
     Raises:
-        RunError: an epoch, or a stage, would have no step.
+        RunError: an epoch or a stage would have no step.
     """
 
     def __init__(self, recipe: Recipe, images: int, budget: str = "1") -> None:
@@ -85,7 +91,9 @@ class Plan:
         steps = self.pace.step_of(section.epochs)
         if steps < 1:
             budget, number = self.pace.budget, len(self.stages) + 1
-            raise RunError(f"--budget {budget} leaves stage {number} no step; take a larger one")
+            raise RunError(
+                f"--budget {budget} leaves stage {number} without a step; use a larger one"
+            )
         start = section.start
         return Stage(
             steps=steps,
@@ -105,15 +113,15 @@ class Plan:
 
     @property
     def epochs(self) -> int:
-        """How many epochs there are, those that are a fraction included."""
+        """How many epochs there are; fractions of an epoch count as one."""
         return self.epochs_before(len(self.stages))
 
     def epochs_before(self, stage: int) -> int:
-        """Return how many epochs, fractions included, come before a stage, from 0."""
+        """Return how many epochs come before a stage (from 0); fractions count as one."""
         return sum(-(-each.steps // self.pace.per_epoch) for each in self.stages[:stage])
 
     def work(self, step: int) -> float:
-        """Return how much is done before a step of the run, in units of its dearest step."""
+        """Return the work before a step of the run, in units of its most expensive step."""
         return sum(
             stage.work(min(step - stage.steps_before, stage.steps))
             for stage in self.stages
@@ -121,10 +129,10 @@ class Plan:
         )
 
     def legs(self, place: Place) -> Iterator[Leg]:
-        """Return the calls of `fit` that lead from a place to the end of its stage.
+        """Yield the calls of `fit` that lead from a place to the end of its stage.
 
-        A whole stage is one leg; what is left of an interrupted epoch, and a last epoch that is a
-        fraction, are legs of their own, since `fit` takes one length for all its epochs.
+        A complete stage is one leg. The rest of an interrupted epoch and a fractional last epoch
+        are separate legs, since all epochs of one `fit` have the same length.
         """
         stage, step, per_epoch = self.stages[place.stage], place.step, self.pace.per_epoch
         while step < stage.steps:

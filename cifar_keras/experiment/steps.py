@@ -1,4 +1,4 @@
-"""The callbacks that count a training's steps, and end it where it diverges."""
+"""The callbacks that count the steps of a training, and end it if it diverges."""
 
 import math
 
@@ -10,11 +10,11 @@ Logs = dict[str, float] | None
 
 
 class Diverged(Exception):
-    """Raised at the step whose loss, or after which a variable, is no finite number."""
+    """Raised when the loss, or a variable, is NaN or infinite after a step."""
 
 
 class Steps(keras.callbacks.Callback):
-    """Counts the steps done at the training's place, and sets the size of the images at each."""
+    """Counts the steps done in the training's place, and sets the image size for each step."""
 
     def __init__(self, place: Place, stage: Stage) -> None:
         super().__init__()
@@ -33,7 +33,7 @@ class Steps(keras.callbacks.Callback):
 
 
 class FiniteLoss(keras.callbacks.Callback):
-    """Raises `Diverged` where the epoch's mean loss is no finite number, every so many steps."""
+    """Checks the epoch's mean loss every so many steps; raises `Diverged` if not finite."""
 
     def __init__(self, every: int) -> None:
         super().__init__()

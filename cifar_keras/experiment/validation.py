@@ -11,7 +11,7 @@ class Validation(keras.callbacks.Callback):
     """Adds `validation_loss` and `validation_accuracy` to the logs of each epoch, after its test.
 
     Args:
-        evaluate: returns the loss and the accuracy on the images held out.
+        evaluate: returns the loss and the accuracy on the held-out images.
     """
 
     def __init__(self, evaluate: Callable[[], dict[str, float]]) -> None:

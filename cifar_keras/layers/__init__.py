@@ -1,7 +1,7 @@
 """Layers that Keras lacks, or has in a slower or different form.
 
-Importing this package registers them, and the initializers of the networks, with Keras: afterwards
-`keras.saving.load_model` reads every network of this package.
+Importing this package registers these layers and the networks' initializers with Keras, so that
+`keras.saving.load_model` can read every network of this package.
 """
 
 import cifar_keras.initializers  # noqa: F401

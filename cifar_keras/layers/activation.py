@@ -1,11 +1,11 @@
-"""The activations that recipes name."""
+"""The activations that a recipe can name."""
 
 import keras
 from keras import layers
 
 from cifar_keras.layers.rrelu import RReLU
 
-# How many numbers each takes, and what they are.
+# The numbers that each activation takes.
 ACTIVATIONS = {
     "relu": (),
     "leaky": ("slope",),
@@ -16,20 +16,21 @@ ACTIVATIONS = {
 
 
 def activation(kind: str, numbers: list[float], name: str) -> keras.layers.Layer:
-    """A new layer of that activation.
+    """Return a new activation layer.
 
     Args:
-        kind: `relu`; `leaky` or `prelu` (learned, one slope a channel) or `rrelu`, which multiply
-            what is negative by a slope; `rrelu_divisors`, which divides it.
-        numbers: the slope of `leaky`, the initial slope of `prelu`, the bounds of `rrelu` and
-            `rrelu_divisors`; none for `relu`.
+        kind: `relu`, `leaky`, `prelu` (one learned slope per channel), `rrelu` or
+            `rrelu_divisors`. The last one divides negative inputs by a random number; the others
+            multiply them by a slope.
+        numbers: the slope of `leaky`, the initial slope of `prelu`, or the bounds of `rrelu` and
+            `rrelu_divisors`; empty for `relu`.
         name: the layer's name.
 
     Raises:
-        ValueError: no activation has that name, or it takes another number of numbers.
+        ValueError: `kind` is unknown, or `numbers` has the wrong length for it.
 
     Reference:
-        Xu, Wang, Chen and Li, arXiv 1505.00853, has them all.
+        Xu, Wang, Chen and Li, arXiv 1505.00853, compares all of them.
     """
     if kind not in ACTIVATIONS:
         known = ", ".join(ACTIVATIONS)
@@ -44,7 +45,7 @@ def activation(kind: str, numbers: list[float], name: str) -> keras.layers.Layer
     if kind == "leaky":
         return layers.LeakyReLU(numbers[0], name=name)
     if kind == "prelu":
-        # One slope for all places of a channel; Keras' default is one for each place.
+        # One slope per channel; Keras' default is one per position and channel.
         initial = keras.initializers.Constant(numbers[0])
         return layers.PReLU(initial, shared_axes=[1, 2], name=name)
     lower, upper = numbers

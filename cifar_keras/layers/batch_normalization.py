@@ -1,41 +1,43 @@
-"""Batch normalisation in one kernel."""
+"""Batch normalization in one kernel."""
 
 from typing import Any
 
 import keras
 import tensorflow as tf
 
-# The smallest that cuDNN's kernel is sure to take (CUDNN_BN_MIN_EPSILON is 1e-5, and rounds).
+# cuDNN's minimum, CUDNN_BN_MIN_EPSILON, is 1e-5. This is slightly more, to be safe from rounding.
 _CUDNN_EPSILON = 1.001e-5
 
 
 @keras.saving.register_keras_serializable(package="cifar_keras")
 class BatchNormalization(keras.layers.BatchNormalization):
-    """Keras' batch normalisation over the last axis, through TensorFlow's fused kernel.
+    """Keras' batch normalization over the last axis, with TensorFlow's fused kernel.
 
-    The same function with the same variables: `gamma * (x - mean) / sqrt(variance + epsilon) +
-    beta`, both statistics biased, `moving <- momentum * moving + (1 - momentum) * batch`. Keras
-    writes it as separate operations on TensorFlow, which on a CPU takes half of a ResNet's step.
-    Rounding differs in the last digits. Where the fused kernel does not reach (parameters that are
-    not float32, synchronised replicas, masks, other ranks and axes, renormalisation, an epsilon
-    that is too small for cuDNN where there is a GPU) Keras' own code runs.
+    It computes the same function with the same variables: `gamma * (x - mean) / sqrt(variance +
+    epsilon) + beta`, both statistics biased, `moving <- momentum * moving + (1 - momentum) *
+    batch`. Results differ from Keras' only by rounding. On TensorFlow, Keras runs separate
+    operations, which on a CPU take half of a ResNet's step.
+
+    Keras' own code runs where the fused kernel cannot: parameters that are not float32,
+    synchronized replicas, masks, other ranks and axes, renormalization, and, if there is a GPU,
+    an epsilon too small for cuDNN.
 
     Args:
         momentum: the weight of the old statistic.
         epsilon: added to the variance.
-        unbiased: whether the moving variance takes up `n / (n - 1)` times the batch's over n
-            values, as in PyTorch. The batch itself is normalised by the biased one either way.
-        **kwargs: as of `keras.layers.BatchNormalization`.
+        unbiased: whether to update the moving variance with the unbiased variance of the batch,
+            as PyTorch does. The batch itself is always normalized by the biased variance.
+        **kwargs: see `keras.layers.BatchNormalization`.
 
     Call arguments:
         inputs: (batch, channels) or (batch, height, width, channels).
-        training: whether to use, and take up, the batch's statistics.
+        training: whether to normalize by the batch's statistics and update the moving ones.
 
     Returns:
         A tensor shaped like `inputs`.
 
     Raises:
-        ValueError: both `unbiased` and `renorm`.
+        ValueError: both `unbiased` and `renorm` are set.
 
     Reference:
         Ioffe and Szegedy, arXiv 1502.03167.
@@ -43,7 +45,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
 
     def __init__(self, *args: Any, unbiased: bool = False, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        if unbiased and self._renormalises():
+        if unbiased and self._renormalizes():
             raise ValueError(
                 "`unbiased` is not defined under `renorm`. "
                 f"Received: unbiased={unbiased}, renorm={self.renorm}"
@@ -51,19 +53,19 @@ class BatchNormalization(keras.layers.BatchNormalization):
         self.unbiased = unbiased
 
     def add_weight(self, *args: Any, **kwargs: Any) -> keras.Variable:
-        # The fused kernel takes float32 parameters whatever the inputs are.
+        # The fused kernel takes float32 parameters for inputs of any type.
         return super().add_weight(*args, **(kwargs | {"autocast": False}))
 
     def call(
         self, inputs: tf.Tensor, training: bool | None = None, mask: tf.Tensor | None = None
     ) -> tf.Tensor:
         if mask is not None or not self._fits_the_kernel(inputs.shape.rank):
-            return self._call_of_keras(inputs, training, mask)
+            return self._keras_call(inputs, training, mask)
         x = inputs if inputs.shape.rank == 4 else inputs[:, None, None, :]
         update = bool(training) and self.trainable
         outputs, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
             x=x,
-            # The kernel wants both, whether the layer has them or not.
+            # The kernel requires both, even if the layer has neither.
             scale=self.gamma.value if self.scale else tf.ones(x.shape[-1:]),
             offset=self.beta.value if self.center else tf.zeros(x.shape[-1:]),
             mean=[] if update else self.moving_mean.value,
@@ -72,22 +74,22 @@ class BatchNormalization(keras.layers.BatchNormalization):
             is_training=update,
         )
         if update:
-            self._take_up(self.moving_mean, mean)
-            # The kernel's variance is the unbiased one.
+            self._update_moving(self.moving_mean, mean)
+            # The kernel returns the unbiased variance.
             if not self.unbiased:
                 count = tf.cast(tf.reduce_prod(tf.shape(x)[:3]), variance.dtype)
                 variance *= (count - 1) / count
-            self._take_up(self.moving_variance, variance)
+            self._update_moving(self.moving_variance, variance)
         return outputs if inputs.shape.rank == 4 else outputs[:, 0, 0, :]
 
-    def _call_of_keras(
+    def _keras_call(
         self, inputs: tf.Tensor, training: bool | None, mask: tf.Tensor | None
     ) -> tf.Tensor:
         if not (self.unbiased and training and self.trainable):
             return super().call(inputs, training=training, mask=mask)
         kept = self.moving_variance.value * self.momentum
         outputs = super().call(inputs, training=training, mask=mask)
-        # Keras took up the biased variance; n / (n - 1) of that is a (n - 1)th part more.
+        # Keras added the biased variance. The unbiased one is 1 / (n - 1) of it larger.
         taken = self.moving_variance.value - kept
         count = self._count(inputs, mask)
         more = taken / tf.cast(tf.maximum(count - 1, 1), taken.dtype)
@@ -103,7 +105,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
             count = context.all_reduce(tf.distribute.ReduceOp.SUM, count)
         return count
 
-    def _renormalises(self) -> bool:
+    def _renormalizes(self) -> bool:
         return bool(getattr(self, "renorm", False))  # not in Keras 3.12
 
     def _fits_the_kernel(self, rank: int) -> bool:
@@ -112,11 +114,11 @@ class BatchNormalization(keras.layers.BatchNormalization):
             and self.axis in (-1, rank - 1)
             and self.variable_dtype == "float32"
             and not self.synchronized
-            and not self._renormalises()
+            and not self._renormalizes()
             and (self.epsilon >= _CUDNN_EPSILON or not tf.config.get_visible_devices("GPU"))
         )
 
-    def _take_up(self, moving: keras.Variable, batch: tf.Tensor) -> None:
+    def _update_moving(self, moving: keras.Variable, batch: tf.Tensor) -> None:
         moving.assign(moving.value * self.momentum + batch * (1 - self.momentum))
 
     def get_config(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""A classifier on the way, for training alone."""
+"""An auxiliary classifier inside a network, used only in training."""
 
 from math import prod
 from typing import Any
@@ -9,21 +9,21 @@ from keras import ops
 
 @keras.saving.register_keras_serializable(package="cifar_keras")
 class Companion(keras.layers.Layer):
-    """Passes its inputs on unchanged and, in training, classifies them on the side.
+    """Return the inputs unchanged and, in training, also classify them.
 
-    The logits `flatten(x) @ kernel + bias` are kept in `logits`, for the training step of the same
-    trace to take a loss from: `fit` knows no second output for one label. They are of the weights'
-    type, float32 under mixed precision. Outside of training, and while the layer is not trainable,
-    nothing is computed.
+    The logits `flatten(x) @ kernel + bias` are kept in `logits`. The training step reads them in
+    the same trace and adds their loss, since `fit` does not support a second output for the same
+    labels. They have the weights' type, which is float32 under mixed precision. Nothing is computed
+    outside of training or while the layer is not trainable.
 
     Args:
         num_classes: how many logits.
-        loss_weight: the factor of their loss beside the network's own.
-        kernel_initializer: of the kernel (values of one input, classes); the bias begins at 0.
-        **kwargs: as of `keras.layers.Layer`.
+        loss_weight: the factor of their loss, which is added to the network's own.
+        kernel_initializer: for the kernel (values per input, classes). The bias starts at 0.
+        **kwargs: see `keras.layers.Layer`.
 
     Call arguments:
-        inputs: (batch, ...), of known shape but for the batch.
+        inputs: (batch, ...). All sizes except the batch must be known.
         training: whether to classify.
 
     Returns:

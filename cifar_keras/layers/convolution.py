@@ -1,4 +1,4 @@
-"""Convolution that takes fewer products on a CPU."""
+"""Convolution that needs fewer multiplications on a CPU."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,16 +15,16 @@ from cifar_keras.private import in_xla
 
 _PLAIN = ContextVar("_PLAIN", default=False)
 _TRAINING = ContextVar("_TRAINING", default=False)
-# With fewer, what minimal filtering saves in products it loses in making them.
+# With fewer channels, the transforms of Winograd convolution cost more than they save.
 _LEAST_CHANNELS = 24
 _EXACT = (tf.float32, tf.float64)
-# The largest side at which a product for each position beats oneDNN's bfloat16 convolution.
+# The largest side at which one product per position beats oneDNN's bfloat16 convolution.
 _MOST_POSITIONS = 4
 
 
 @contextmanager
 def plain_convolutions() -> Iterator[None]:
-    """Let every `Conv2D` that is traced inside run Keras' own code, padding and all."""
+    """Make every `Conv2D` that is traced in this context run Keras' own code."""
     with _set(_PLAIN, True):
         yield
 
@@ -42,21 +42,23 @@ def _set(variable: ContextVar[bool], value: bool) -> Iterator[None]:
 class Conv2D(keras.layers.Conv2D):
     """Keras' convolution, faster on a CPU.
 
-    The same function with the same variables, in two cases by other sums, so that rounding differs
-    in the last digits:
+    It computes the same function with the same variables. Two cases use another algorithm, whose
+    results differ only by rounding:
 
-    - Images no larger than the kernel: of a 3x3 kernel's products with an image of 2x2 more than
-      half are with padding, and oneDNN has no good gradient for them. Each weight of the window
-      (one row and column of the kernel) is one matrix product with the pixels that it meets.
-    - Larger images in training, from 24 channels to as many filters or more: `winograd`. Tests are
-      left to Keras, as XLA needs seconds to compile it for each shape of image.
+    - Images no larger than the kernel. More than half of the products of a 3x3 kernel with a 2x2
+      image are with padding, and oneDNN's gradient for them is slow. Here each weight of the
+      window (one row and column of the kernel) is one matrix product with the pixels it meets.
+    - Larger images in training, with at least 24 channels and 24 filters: Winograd convolution
+      (see `winograd`). Evaluation uses Keras' code, because XLA takes seconds to compile Winograd
+      convolution for each image shape.
 
-    Elsewhere (other windows, strides, dilation, groups, other paddings and types, GPUs, the second
-    case where XLA compiles the whole step) Keras' own code runs.
+    Keras' own code runs in all other cases: other windows, strides, dilation, groups, other
+    paddings and types, and GPUs. It also replaces Winograd convolution where XLA compiles the whole
+    step.
 
     Args:
-        *args: as of `keras.layers.Conv2D`.
-        **kwargs: as of `keras.layers.Conv2D`.
+        *args: see `keras.layers.Conv2D`.
+        **kwargs: see `keras.layers.Conv2D`.
 
     Call arguments:
         inputs: (batch, height, width, channels).
@@ -67,27 +69,27 @@ class Conv2D(keras.layers.Conv2D):
 
     def call(self, inputs: tf.Tensor, training: bool | None = None) -> tf.Tensor:
         with _set(_TRAINING, bool(training)):
-            way = self._way(inputs)
-            if way is None or inputs.dtype != tf.bfloat16 or not self.use_bias:
+            convolve = self._algorithm(inputs)
+            if convolve is None or inputs.dtype != tf.bfloat16 or not self.use_bias:
                 return super().call(inputs)
-            maps = add_bias(way(inputs, ops.convert_to_tensor(self.kernel)), self.bias)
+            maps = add_bias(convolve(inputs, ops.convert_to_tensor(self.kernel)), self.bias)
             return maps if self.activation is None else self.activation(maps)
 
     def convolution_op(self, inputs: tf.Tensor, kernel: keras.Variable) -> tf.Tensor:
-        way = self._way(inputs)
-        if way is None:
+        convolve = self._algorithm(inputs)
+        if convolve is None:
             return super().convolution_op(inputs, kernel)
-        return way(inputs, ops.convert_to_tensor(kernel))
+        return convolve(inputs, ops.convert_to_tensor(kernel))
 
-    def _way(self, inputs: tf.Tensor) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor] | None:
-        """Return what computes the convolution; None for Keras' own code."""
+    def _algorithm(self, inputs: tf.Tensor) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor] | None:
+        """Return the function that computes the convolution; None for Keras' own code."""
         if not self._may_differ_from_keras(inputs):
             return None
         sides = list(zip(inputs.shape[1:3], self.kernel_size, strict=True))
         one_pixel = self.kernel_size == (1, 1)
         if not one_pixel and all(side <= window for side, window in sides):
             return by_position
-        # XLA cannot compile the loop over parts of which the last is smaller.
+        # XLA cannot compile the loop over parts of the batch, as the last part may be smaller.
         if not _TRAINING.get() or in_xla():
             return None
         if inputs.dtype == tf.bfloat16:

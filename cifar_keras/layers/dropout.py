@@ -1,4 +1,4 @@
-"""Dropout whose draws do not depend on the number of replicas."""
+"""Dropout whose random numbers do not depend on the number of replicas."""
 
 from collections.abc import Callable, Sequence
 from functools import cache
@@ -13,7 +13,7 @@ from cifar_keras.layers.share import uniform_bits
 
 @cache
 def _dropping(rate: float) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
-    """Return the function of inputs and uniform uint16 numbers that drops a share of `rate`."""
+    """Return the function of inputs and uniform uint16 numbers that drops a fraction `rate`."""
     least, factor = round(rate * 2**16), 1 / (1 - rate)
 
     def kept(x: tf.Tensor, bits: tf.Tensor) -> tf.Tensor:
@@ -31,7 +31,7 @@ def _dropping(rate: float) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
 
 
 class _Dropping(keras.layers.Layer):
-    """What both layers share; `_dropped_shape` says which elements are dropped together."""
+    """The code of both layers; `_dropped_shape` defines which elements are dropped together."""
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
         if not (training and 0 < self.rate < 1):
@@ -45,10 +45,10 @@ class _Dropping(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(package="cifar_keras")
 class Dropout(_Dropping, keras.layers.Dropout):
-    """Keras' dropout; of a share of a batch, what one device would drop of the whole.
+    """Keras' dropout, except that a replica drops what a single device would drop of its shard.
 
-    Keras gives every replica the same noise (keras#20612), and in bfloat16 drops in steps of 1/128:
-    30.5 % for a rate of 0.3. Here each element has 16 bits whatever its type.
+    Keras gives every replica the same noise (keras#20612). In bfloat16 its rates are multiples of
+    1/128: a rate of 0.3 drops 30.5 %. Here each element gets 16 random bits, whatever its type.
 
     Reference:
         Srivastava et al., JMLR 15 (2014).
@@ -61,7 +61,7 @@ class Dropout(_Dropping, keras.layers.Dropout):
 
 @keras.saving.register_keras_serializable(package="cifar_keras")
 class SpatialDropout2D(_Dropping, keras.layers.SpatialDropout2D):
-    """Keras' dropout of whole channels; of a share of a batch, what one device would drop.
+    """Keras' dropout of whole channels, with the random numbers of `Dropout`.
 
     Reference:
         Tompson et al., arXiv 1411.4280.

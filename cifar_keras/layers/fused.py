@@ -1,4 +1,4 @@
-"""Elementwise functions that XLA makes one pass over memory."""
+"""Elementwise functions that XLA compiles into one pass over memory."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,10 +7,10 @@ import tensorflow as tf
 
 
 def fused(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return the function, compiled by XLA where it runs on a CPU.
+    """Return the function, compiled by XLA on a CPU.
 
-    TensorFlow reads and writes all elements once for each operation; XLA once for all of them. A
-    GPU is left alone: there XLA compiles the whole step.
+    TensorFlow reads and writes all elements once per operation, XLA once in total. On a GPU the
+    function is returned as it is, because XLA compiles the whole step there.
     """
     compiled = tf.function(function, autograph=False, jit_compile=True)
 
@@ -24,13 +24,14 @@ def with_gradient(
     function: Callable[[tf.Tensor], tf.Tensor],
     derivative: Callable[[tf.Tensor], tf.Tensor],
 ) -> Callable[[tf.Tensor], tf.Tensor]:
-    """Return an elementwise function that keeps its inputs alone for its gradient.
+    """Return an elementwise function that keeps only its inputs for its gradient.
 
-    Both are computed in float32 where the inputs are shorter, and rounded once.
+    If the inputs have half precision, function and gradient are computed in float32 and rounded
+    once.
 
     Args:
-        function: of each element.
-        derivative: at each element.
+        function: applied to each element.
+        derivative: its derivative.
     """
     forward = fused(lambda x: tf.cast(function(widened(x)), x.dtype))
     backward = fused(lambda x, outer: tf.cast(derivative(widened(x)) * widened(outer), x.dtype))
@@ -43,5 +44,5 @@ def with_gradient(
 
 
 def widened(x: tf.Tensor) -> tf.Tensor:
-    """Return the array in float32 where it is shorter."""
+    """Return the array, cast to float32 unless it is float64."""
     return x if x.dtype == tf.float64 else tf.cast(x, tf.float32)

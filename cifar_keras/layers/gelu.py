@@ -11,7 +11,7 @@ from cifar_keras.layers.fused import with_gradient
 def _below(x: tf.Tensor) -> tf.Tensor:
     if x.dtype == tf.float64:
         return 0.5 * tf.math.erfc(-x * math.sqrt(0.5))
-    # A third cheaper in float32; below -5.6 nothing but the rounding of `erf` is left.
+    # A third cheaper in float32. Below -5.6 only the rounding error of `erf` would be left.
     return tf.where(x < -5.6, 0.0, 0.5 + 0.5 * tf.math.erf(x * math.sqrt(0.5)))
 
 
@@ -27,11 +27,11 @@ class GELU(keras.layers.Layer):
     """Exact GELU, `x * P(X <= x)` for a standard normal X.
 
     Args:
-        **kwargs: as of `keras.layers.Layer`.
+        **kwargs: see `keras.layers.Layer`.
 
     Call arguments:
         inputs: a float tensor of any shape.
-        training: whether gradients will be taken; otherwise Keras' own operation runs.
+        training: whether gradients are needed; otherwise Keras' own operation runs.
 
     Returns:
         A tensor shaped like `inputs`.

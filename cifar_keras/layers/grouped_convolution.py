@@ -9,23 +9,23 @@ _HALF = (tf.float16, tf.bfloat16)
 
 @keras.saving.register_keras_serializable(package="cifar_keras")
 class GroupedConv2D(keras.layers.Conv2D):
-    """Keras' convolution in groups, through TensorFlow's own operation.
+    """Keras' grouped convolution, with TensorFlow's own operation.
 
-    The same function with the same variables. Keras hands grouped convolutions to XLA, since
-    without oneDNN TensorFlow has no gradient for them on a CPU; with oneDNN it has, and takes a
-    hundredth of XLA's time. Many a CPU has none in half precision even so; on CPUs products and
-    sums are therefore float32 there, and only the result is rounded.
+    It computes the same function with the same variables. Keras compiles grouped convolutions with
+    XLA, because TensorFlow without oneDNN has no gradient for them on a CPU. TensorFlow with oneDNN
+    has one, which takes a hundredth of the time. In half precision many CPUs still have none, so
+    on a CPU products and sums are float32 and only the result is rounded.
 
     Args:
-        *args: as of `keras.layers.Conv2D`.
-        **kwargs: as of `keras.layers.Conv2D`, `groups` among them.
+        *args: see `keras.layers.Conv2D`.
+        **kwargs: see `keras.layers.Conv2D`; `groups` is one of them.
 
     Call arguments:
         inputs: (batch, height, width, channels).
 
     Returns:
-        (batch, height, width, filters), channel i of them from the i // (filters / groups)-th
-        group of `channels / groups` inputs.
+        (batch, height, width, filters). Output channel i is computed from group
+        i // (filters / groups) of `channels / groups` input channels.
 
     Reference:
         Krizhevsky, Sutskever and Hinton, ImageNet Classification with Deep Convolutional Neural

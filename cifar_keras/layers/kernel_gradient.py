@@ -5,17 +5,17 @@ from typing import Any
 
 import tensorflow as tf
 
-# oneDNN sums a kernel's gradient row by row of the images: a short row leaves most of the
-# processor's bfloat16 tiles empty. Products sum over the whole batch at once.
+# oneDNN sums a kernel's gradient image row by image row, and short rows leave most of the
+# processor's bfloat16 tiles empty. A matrix product sums over the whole batch at once.
 _LONGEST_ROW = 9
 _LEAST_CHANNELS = 96
 
 
 def takes_products(images: tf.Tensor, kernel: tuple[int, ...]) -> bool:
-    """Return whether products are faster than oneDNN's own gradient.
+    """Return whether matrix products are faster than oneDNN's own gradient.
 
-    As measured with AMX (docs/precision.md): always for a kernel of one pixel, and for larger ones
-    on small images of many channels.
+    With AMX they are for 1x1 kernels, and for larger kernels on small images with many channels.
+    docs/precision.md has the measurements.
     """
     rows, columns, channels, filters = kernel
     if rows == columns == 1:
@@ -24,7 +24,7 @@ def takes_products(images: tf.Tensor, kernel: tuple[int, ...]) -> bool:
 
 
 def convolution(images: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
-    """Return `tf.nn.conv2d` with "same" padding; the kernel's gradient by products.
+    """Return `tf.nn.conv2d` with "same" padding; the kernel's gradient is by matrix products.
 
     Args:
         images: (batch, height, width, channels); height and width are known.
@@ -51,9 +51,10 @@ def convolution(images: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
 def kernel_gradient(images: tf.Tensor, outer: tf.Tensor, kernel: tf.TensorShape) -> tf.Tensor:
     """Return the gradient (rows, columns, channels, filters) of a "same" convolution's kernel.
 
-    Images and maps are padded alike and written as one long list of pixels. Then the pixels that
-    meet the maps through a tap are the list from some place on, with no copy made, and the tap's
-    gradient is one product. One column and one row of zeros serve two neighbours.
+    Images and maps get the same padding and are flattened into lists of pixels. The pixels that a
+    tap (one row and column of the kernel) multiplies are then a slice of the list, which needs no
+    copy, and the tap's gradient is one matrix product. Neighboring rows share a column of zeros,
+    and neighboring images share a row.
 
     Args:
         images: (batch, height, width, channels).
@@ -64,7 +65,7 @@ def kernel_gradient(images: tf.Tensor, outer: tf.Tensor, kernel: tf.TensorShape)
     width = images.shape[2]
     above, left = (rows - 1) // 2, (columns - 1) // 2
     below, right = rows - 1 - above, columns - 1 - left
-    # The later side of an even window is the longer one.
+    # An even window reaches one pixel further below and to the right.
     padding = [(0, 0), (0, below), (0, right), (0, 0)]
     stride = width + right
     pixels = tf.reshape(tf.pad(images, padding), (-1, channels))
@@ -80,10 +81,10 @@ def kernel_gradient(images: tf.Tensor, outer: tf.Tensor, kernel: tf.TensorShape)
 
 
 def add_bias(maps: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:
-    """Return the maps plus a bias for each filter, whose gradient is summed in float32.
+    """Return the maps plus a bias per filter. The gradient of the bias is summed in float32.
 
-    `BiasAddGrad` sums bfloat16 numbers in bfloat16, which over thousands of pixels loses most of
-    their digits; a product with ones does not.
+    `BiasAddGrad` sums bfloat16 numbers in bfloat16, which loses most of their digits over thousands
+    of pixels. A matrix product with ones does not.
     """
 
     @tf.custom_gradient

@@ -1,4 +1,4 @@
-"""The padding of convolutions with a stride, as other frameworks do it."""
+"""The padding of strided convolutions, as other frameworks do it."""
 
 import keras
 from keras import layers
@@ -7,10 +7,17 @@ from keras import layers
 def pad_all_round(
     x: keras.KerasTensor, size: int, strides: int, name: str
 ) -> tuple[keras.KerasTensor, str]:
-    """Returns what a convolution of this odd size sees, and the `padding` to give to it.
+    """Return the padded input of a convolution with an odd kernel, and its `padding` argument.
 
-    On even sizes Keras' "same" at stride 2 pads only below and right; Torch, MXNet, neon and Caffe
-    pad all round. At stride 1 both are the same, and no layer is added; `name` is the layer's.
+    With stride 2 and even image sizes, Keras' "same" pads only below and to the right. Torch,
+    MXNet, neon and Caffe pad all four sides. With stride 1 there is no difference, and no layer is
+    added.
+
+    Args:
+        x: the input.
+        size: side of the kernel.
+        strides: of the convolution.
+        name: of the padding layer.
     """
     if strides == 1:
         return x, "same"

@@ -1,4 +1,4 @@
-"""What evaluation does to images before the network sees them, as a layer."""
+"""The preprocessing of evaluation as a layer."""
 
 from typing import Any
 
@@ -12,20 +12,20 @@ from cifar_keras.pixels import centre, contrast_terms, normalise
 
 @keras.saving.register_keras_serializable(package="cifar_keras")
 class Preprocessing(keras.layers.Layer):
-    """Raw images as evaluation normalises them: contrasted, normalised, and of them the centre.
+    """Preprocess raw images as evaluation does: contrast and color normalization, center crop.
 
-    The same operations in the same order as `evaluation_batches`, so both are bit-identical.
+    It runs the operations of `evaluation_batches` in the same order, so both are bit-identical.
 
     Args:
-        crop: side of the centre that is kept.
-        contrast: the number of a global contrast normalisation, or None for none; see
-            `contrast_terms`.
+        crop: side of the center crop.
+        contrast: the norm of each image after global contrast normalization (see
+            `contrast_terms`), or None for no such normalization.
         mean: nested lists of shape (3,) or (crop, crop, 3).
         factor: three numbers.
-        **kwargs: as of `keras.layers.Layer`.
+        **kwargs: see `keras.layers.Layer`.
 
     Call arguments:
-        inputs: uint8 or float, shape (batch, side, side, 3), in grey levels.
+        inputs: uint8 or float, shape (batch, side, side, 3), values 0 to 255.
 
     Returns:
         float32, shape (batch, crop, crop, 3).
@@ -56,11 +56,11 @@ class Preprocessing(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(package="cifar_keras")
 class LikeliestName(keras.layers.Layer):
-    """The name of each image's likeliest class.
+    """Return the name of the most likely class of each image.
 
     Args:
-        names: one a class.
-        **kwargs: as of `keras.layers.Layer`.
+        names: one per class.
+        **kwargs: see `keras.layers.Layer`.
 
     Call arguments:
         inputs: probabilities, shape (batch, classes).
@@ -74,7 +74,7 @@ class LikeliestName(keras.layers.Layer):
         self.names = names
 
     def call(self, inputs: keras.KerasTensor) -> keras.KerasTensor:
-        # Keras' own operations know no strings.
+        # Keras' own operations do not support strings.
         return tf.gather(tf.constant(self.names), tf.argmax(inputs, axis=-1))
 
     def get_config(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Randomised leaky rectified linear unit."""
+"""Randomized leaky rectified linear unit."""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,24 +12,25 @@ from cifar_keras.layers.share import uniform_bits
 
 @keras.saving.register_keras_serializable(package="cifar_keras")
 class RReLU(keras.layers.Layer):
-    """Leaky ReLU whose slope is drawn anew for every element in training, and fixed at test.
+    """Leaky ReLU whose slope is random for every element in training, and fixed at test time.
 
-    `y = x` where x > 0, else `slope * x`, with `slope ~ U(lower, upper)` per element and call in
-    training, and `(lower + upper) / 2` at test. MXNet and PyTorch use U(1/8, 1/3); system A
-    U(0.125, 0.334). The paper draws the divisor instead: see `RReLU.from_divisors`, which is
-    another distribution (the mean of 1/U(3, 8) is 0.196, its slope at test 0.182). Of several
-    replicas each draws its share of what one would draw: see `layers.share`.
+    `y = x` where x > 0, else `slope * x`. In training, `slope ~ U(lower, upper)` per element and
+    call; at test time it is `(lower + upper) / 2`. MXNet and PyTorch use U(1/8, 1/3), and
+    sub-Inception + RReLU (system A) uses U(0.125, 0.334). The paper draws the divisor instead; see
+    `RReLU.from_divisors`. That is another distribution: the mean of 1/U(3, 8) is 0.196, and its
+    slope at test time is 0.182. Several replicas together draw what one device would; see
+    `layers.share`.
 
     Args:
         lower: the smallest slope, or divisor.
-        upper: the largest. The default slopes are MXNet's and PyTorch's.
-        divisors: whether `lower` and `upper` bound `a` in `x / a`.
-        seed: an integer; without one, of Keras' global seed.
-        **kwargs: as of `keras.layers.Layer`.
+        upper: the largest. The default slopes are those of MXNet and PyTorch.
+        divisors: whether `lower` and `upper` are the bounds of `a` in `x / a`.
+        seed: an integer; by default drawn from Keras' global seed.
+        **kwargs: see `keras.layers.Layer`.
 
     Call arguments:
         inputs: a float tensor of any shape.
-        training: whether to draw.
+        training: whether slopes are random.
 
     Returns:
         A tensor shaped like `inputs`.
@@ -59,23 +60,23 @@ class RReLU(keras.layers.Layer):
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
         self.supports_masking = True
-        self._randomised = self._make_randomised()
+        self._randomized = self._make_randomized()
 
     @classmethod
     def from_divisors(cls, lower: float, upper: float, **kwargs: Any) -> "RReLU":
-        """The paper's form: `x / a` with `a ~ U(lower, upper)`, `2x / (lower + upper)` at test."""
+        """Return the paper's form: `x / a`, `a ~ U(lower, upper)`; the mean of `a` at test time."""
         return cls(lower, upper, divisors=True, **kwargs)
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
         if training:
-            return self._randomised(
+            return self._randomized(
                 inputs, uniform_bits(keras.ops.shape(inputs), self.seed_generator)
             )
         fixed = keras.ops.cast((self.lower + self.upper) / 2, self.compute_dtype)
         factor = keras.ops.where(inputs > 0, 1.0, fixed)
         return inputs / factor if self.divisors else inputs * factor
 
-    def _make_randomised(self) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
+    def _make_randomized(self) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
         lower, step = self.lower, (self.upper - self.lower) / 2**16
 
         def scaled(x: tf.Tensor, bits: tf.Tensor, of: tf.Tensor) -> tf.Tensor:
@@ -87,15 +88,16 @@ class RReLU(keras.layers.Layer):
         scale = fused(scaled)
 
         @tf.custom_gradient
-        def randomised(
+        def randomized(
             inputs: tf.Tensor, bits: tf.Tensor
         ) -> tuple[tf.Tensor, Callable[[tf.Tensor], Any]]:
             outputs = scale(inputs, bits, inputs)
-            # Where no slope is negative the outputs have the inputs' signs, and are kept anyway.
+            # Unless a slope is negative, the outputs have the inputs' signs. They are in memory
+            # anyway.
             signs = outputs if lower >= 0 else inputs
             return outputs, lambda outer: (scale(outer, bits, signs), None)
 
-        return randomised
+        return randomized
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return input_shape

@@ -1,4 +1,4 @@
-"""Which part of the global batch a replica has, and draws that do not depend on the parting."""
+"""The shard of the global batch that a replica has, and random numbers that do not depend on it."""
 
 import math
 import threading
@@ -10,14 +10,14 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-# What one advance of Philox's counter gives: four words of 32 bits.
+# Philox gives four 32-bit words, or eight uint16 numbers, per step of its counter.
 _AT_ONCE = 8
 _PHILOX = 1
 
 
 @dataclass(frozen=True)
 class Share:
-    """The images from `begin` on, of the `total` that all replicas have; int32 scalars."""
+    """A shard: the images from `begin` on, of the `total` of all replicas; int32 scalars."""
 
     begin: tf.Tensor
     total: tf.Tensor
@@ -29,7 +29,7 @@ _current = threading.local()
 
 @contextmanager
 def share(begin: tf.Tensor, total: tf.Tensor) -> Iterator[None]:
-    """Within, layers know that the batch they see is this share of a larger one."""
+    """Tell the layers called in this context that their batch is this shard of a larger one."""
     before = current_share()
     _current.share = Share(begin, total)
     try:
@@ -39,18 +39,19 @@ def share(begin: tf.Tensor, total: tf.Tensor) -> Iterator[None]:
 
 
 def current_share() -> Share | None:
-    """The share that the replica has at present; None for a whole batch."""
+    """Return the shard that the replica is processing; None for a whole batch."""
     return getattr(_current, "share", None)
 
 
 def uniform_bits(shape: Sequence[Any], generator: keras.random.SeedGenerator) -> tf.Tensor:
-    """Return uniform uint16 numbers of `shape` (batch, ...), by the generator's next seed.
+    """Return uniform uint16 numbers of `shape` (batch, ...), from the generator's next seed.
 
-    A word of Philox holds two, so they cost half of what floats do, and they are as fine in any
-    floating-point type: TensorFlow's uniform bfloat16 numbers have 128 levels. A share of a batch
-    gets what one device would have drawn for its images, by an advance of Philox's counter. Under
-    a strategy that tells no shares the replica's number is folded into the seed, as otherwise all
-    replicas would draw the same (keras#20612).
+    A 32-bit word holds two of them, so they cost half as much as floats. Their resolution does not
+    depend on the floating-point type, while TensorFlow's uniform bfloat16 numbers have 128 levels.
+
+    A shard gets what a single device would draw for the same images: Philox's counter is advanced
+    to its first image. If the strategy does not set a shard, the replica's number is folded into
+    the seed; otherwise all replicas would draw the same numbers (keras#20612).
     """
     seed, part, context = generator.next(), current_share(), tf.distribute.get_replica_context()
     if part is None and context is not None and context.num_replicas_in_sync > 1:
@@ -73,14 +74,14 @@ def uniform_bits(shape: Sequence[Any], generator: keras.random.SeedGenerator) ->
 
 
 def _as_int32(seed: tf.Tensor) -> tf.Tensor:
-    # As Keras does before it draws.
+    # Keras does the same before it draws.
     if seed.dtype == tf.int32:
         return seed
     return tf.cast(tf.math.floormod(seed, tf.int32.max - 1), tf.int32)
 
 
 def _advanced(counter: tf.Tensor, by: tf.Tensor) -> tf.Tensor:
-    """The counter, two uint64 of which the first is the lower, so many steps on."""
+    """Return the counter advanced by so many steps; it is two uint64, the lower one first."""
     low = counter[0] + tf.cast(by, tf.uint64)
     carry = tf.cast(low < counter[0], tf.uint64)
     return tf.stack([low, counter[1] + carry])

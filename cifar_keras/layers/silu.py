@@ -19,11 +19,11 @@ class SiLU(keras.layers.Layer):
     """SiLU, `x * sigmoid(x)`, also called Swish.
 
     Args:
-        **kwargs: as of `keras.layers.Layer`.
+        **kwargs: see `keras.layers.Layer`.
 
     Call arguments:
         inputs: a float tensor of any shape.
-        training: whether gradients will be taken; otherwise Keras' own operation runs.
+        training: whether gradients are needed; otherwise Keras' own operation runs.
 
     Returns:
         A tensor shaped like `inputs`.

@@ -1,4 +1,4 @@
-"""Convolution of maps hardly larger than the kernel, position by position."""
+"""Convolution of images about as small as the kernel, one matrix product per position."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -7,14 +7,14 @@ import tensorflow as tf
 
 
 class _Reach(NamedTuple):
-    """Along one side: the pixels that meet the taps of the kernel, and these taps."""
+    """Along one side: the pixels under the window, and the taps of the kernel on them."""
 
     pixels: slice
     taps: slice
 
 
 def _reaches(side: int, window: int, before: int) -> list[_Reach]:
-    """Return what each pixel of the maps sees, `before` pixels of the window being before it."""
+    """Return what each pixel of the maps sees. The window reaches `before` pixels back from it."""
     found = []
     for place in range(side):
         first, last = max(place - before, 0), min(place - before + window, side)
@@ -26,10 +26,10 @@ def _reaches(side: int, window: int, before: int) -> list[_Reach]:
 def by_position(images: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
     """Return the maps of a convolution with "same" padding and strides of 1.
 
-    Each pixel of the maps is one matrix product of the pixels that it sees with the taps that see
-    them; so is each pixel of the images' gradient, and each tap of the kernel's. Nothing is
-    multiplied with padding (20 of 36 products for a 3x3 kernel on a 2x2 image), and all sums are
-    taken inside a product, which oneDNN takes in float32 for bfloat16 numbers.
+    Each pixel of the maps is one matrix product, of the pixels under the window with the taps on
+    them. So is each pixel of the images' gradient, and each tap of the kernel's gradient. Nothing
+    is multiplied with padding, which would be 20 of 36 products for a 3x3 kernel on a 2x2 image.
+    All sums are inside a matrix product, which oneDNN computes in float32 for bfloat16 inputs.
 
     Args:
         images: (batch, height, width, channels); height and width are known.
@@ -41,7 +41,8 @@ def by_position(images: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
     images, kernel = tf.convert_to_tensor(images), tf.convert_to_tensor(kernel)
     sides = list(zip(images.shape[1:3], kernel.shape[:2], strict=True))
     seen = [_reaches(side, window, (window - 1) // 2) for side, window in sides]
-    # An even window sees one pixel more after a place than before it; turned round, before it.
+    # An even window sees one pixel more after its position than before it. A flipped one sees one
+    # pixel more before it.
     seen_turned = [_reaches(side, window, window // 2) for side, window in sides]
 
     @tf.custom_gradient
@@ -83,6 +84,6 @@ def _kernel_gradient(images: tf.Tensor, outer: tf.Tensor, kernel: tf.Tensor) -> 
 
 
 def _met(shift: int, side: int) -> tuple[slice, slice]:
-    """Return the pixels, and the places of the maps that see them through a tap `shift` away."""
+    """Return the pixels that a tap `shift` away multiplies, and their positions in the maps."""
     pixel, place, length = max(shift, 0), max(-shift, 0), max(side - abs(shift), 0)
     return slice(pixel, pixel + length), slice(place, place + length)

@@ -8,34 +8,37 @@ from numpy.typing import NDArray
 
 # Height and width of a patch.
 SIZE = 2
-# Images whose patches are held at once: 5 MB each hundred in float64, instead of 460 MB in all.
+# Patches of this many images are in memory at once: 5 MB per hundred in float64. All patches would
+# take 460 MB.
 _CHUNK = 100
 
 
 @keras.saving.register_keras_serializable(package="cifar_keras")
 class Whitening(keras.layers.Layer):
-    """A 2x2 convolution whose responses to patches like those it was adapted to are white.
+    """A 2x2 convolution that whitens the patches of the images it was adapted to.
 
-    The kernel, C channels to 8 C maps, is found by `adapt`, as in Keras' preprocessing layers, and
-    never trained; it is zero before. Map i of the first 4 C is `v_i / sqrt(e_i + epsilon)`, with
-    e_i the eigenvalues of the patches' second moment (12 x 12 for 3 channels, of values in the
-    order row, column, channel), the largest first, and v_i their eigenvectors of norm 1; map
-    4 C + i is its negative. An eigenvector's sign means nothing. Here its first component that is
-    more than half as large as its largest is positive: the largest itself often has a twin of the
-    other sign, and rounding would choose.
+    The kernel maps C channels to 8 C. It is zero until `adapt` computes it, as in Keras'
+    preprocessing layers, and it is not trained. Map i of the first 4 C is
+    `v_i / sqrt(e_i + epsilon)`. The e_i are the eigenvalues of the patches' second moment, the
+    largest first, and the v_i its eigenvectors of norm 1. The second moment is 12 x 12 for 3
+    channels, with values in the order row, column, channel. Map 4 C + i is the negative of map i.
+
+    The sign of an eigenvector is arbitrary. Here the first component that is more than half as
+    large as the largest one is positive. The largest component itself would not do: often there is
+    one of the same size and opposite sign, and rounding would decide between them.
 
     Args:
         epsilon: added to the eigenvalues.
-        centered: whether the second moment is that about the patches' mean, their covariance.
-            Responses keep their mean either way.
-        bias_initializer: of the bias, which is trained.
-        **kwargs: as of `keras.layers.Layer`.
+        centered: whether to use the patches' covariance, that is the second moment about their
+            mean. The mean is not subtracted from the responses in either case.
+        bias_initializer: for the bias, which is trained.
+        **kwargs: see `keras.layers.Layer`.
 
     Call arguments:
         inputs: (batch, height, width, C).
 
     Returns:
-        A tensor (batch, height - 1, width - 1, 8 C).
+        A tensor of shape (batch, height - 1, width - 1, 8 C).
 
     Raises:
         ValueError: the number of channels is not known when the layer is built.
@@ -69,7 +72,7 @@ class Whitening(keras.layers.Layer):
         )
 
     def adapt(self, images: NDArray[np.floating]) -> None:
-        """Set the kernel from images (N, H, W, C), normalised as the network will see them."""
+        """Compute the kernel from images (N, H, W, C), normalized as for the network."""
         moment = second_moment(images, self.centered)
         directions = whitening_directions(moment, self.epsilon)
         if not self.built:
@@ -95,9 +98,14 @@ class Whitening(keras.layers.Layer):
 
 
 def second_moment(images: NDArray[np.floating], centered: bool) -> NDArray[np.float64]:
-    """The mean of p p' over all 2x2 patches p of images (N, H, W, C), in float64, (4 C, 4 C).
+    """Return the second moment of the images' 2x2 patches, in float64.
 
-    `centered` subtracts what the patches' mean contributes.
+    Args:
+        images: (N, H, W, C).
+        centered: whether to subtract the mean's part, which makes it the covariance.
+
+    Returns:
+        The mean of p p' over all patches p, shape (4 C, 4 C).
     """
     count, height, width, channels = images.shape
     values = SIZE * SIZE * channels
@@ -118,7 +126,7 @@ def second_moment(images: NDArray[np.floating], centered: bool) -> NDArray[np.fl
 
 
 def whitening_directions(moment: NDArray[np.float64], epsilon: float) -> NDArray[np.float64]:
-    """The scaled eigenvectors of a second moment, a row each, the largest eigenvalue's first."""
+    """Return the scaled eigenvectors of a second moment as rows, the largest eigenvalue first."""
     eigenvalues, eigenvectors = np.linalg.eigh(moment)
     rows = eigenvectors.T[::-1]
     large = np.abs(rows) > np.abs(rows).max(axis=1, keepdims=True) / 2

@@ -1,4 +1,4 @@
-"""Convolution by fewer products: Winograd's minimal filtering."""
+"""Winograd convolution (minimal filtering), which needs fewer multiplications."""
 
 from collections.abc import Callable, Sequence
 from functools import cache, reduce
@@ -9,13 +9,14 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-# Where the polynomials are evaluated, besides infinity: of the sets with small fractions the one
-# that rounds least. Six products a side are the most that float32 bears without loss.
+# The points at which the polynomials are evaluated, besides infinity. Of the sets with small
+# fractions this one has the smallest rounding error. In float32, more than six products per side
+# would lose precision.
 _POINTS = (0.0, 1.0, -1.0, 0.5, -2.0)
 _MOST_PRODUCTS = len(_POINTS) + 1
 WINDOWS = (2, 3)
-# Rows of the matrix products at a time: enough for the processor, few enough for its cache. What
-# enters and leaves them is 36 * 512 * channels numbers, however large the batch.
+# Rows of the matrix products at a time: enough for the processor, few enough for its cache. Their
+# inputs and outputs are 36 * 512 * channels numbers for any batch size.
 _ROWS = 512
 
 
@@ -37,9 +38,10 @@ class Matrices(NamedTuple):
 
 @cache
 def matrices(outputs: int, window: int) -> Matrices:
-    """The matrices of F(outputs, window), after Toom and Cook.
+    """Return the matrices of F(outputs, window), constructed after Toom and Cook.
 
-    Reference: Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", 2015.
+    Reference:
+        Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", 2015.
     """
     points = _POINTS[: outputs + window - 2]
     last = np.eye(outputs)[:, -1:], np.eye(window)[-1:], np.poly(points)[np.newaxis, ::-1]
@@ -55,7 +57,7 @@ def matrices(outputs: int, window: int) -> Matrices:
 
 
 class Side(NamedTuple):
-    """One side of an image, cut in tiles of `outputs` pixels for a window with "same" padding."""
+    """One side of an image, cut into tiles of `outputs` pixels for a window with "same" padding."""
 
     pixels: int
     window: int
@@ -76,18 +78,18 @@ class Side(NamedTuple):
 
 
 def best_side(pixels: int, window: int) -> Side:
-    """The tiles with the fewest products; of several such the smallest, since they round less."""
+    """Return the tiles with the fewest products; of equals the smallest, which round less."""
     largest = _MOST_PRODUCTS - window + 1
     choices = [Side(pixels, window, outputs) for outputs in range(2, largest + 1)]
     return min(choices, key=lambda side: (side.tiles * side.products, side.outputs))
 
 
 def winograd(images: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
-    """The maps of a convolution with "same" padding and strides of 1, and their gradients.
+    """Return the maps of a convolution with "same" padding and strides of 1.
 
-    Equal to `tf.nn.conv2d` but for rounding: in float32 about 1e-6 of the maps' size. A 4x4 tile of
-    a 3x3 kernel's maps takes 36 products instead of 144, each a part of a matrix product over all
-    channels. XLA makes what enters these products of the images and the maps of what leaves them.
+    They are those of `tf.nn.conv2d` except for rounding, in float32 about 1e-6 of the maps' size. A
+    4x4 tile of a 3x3 kernel's maps takes 36 products instead of 144; each is part of a matrix
+    product over all channels. XLA compiles the transforms before and after these products.
 
     Args:
         images: (batch, height, width, channels), float32 or float64; height and width are known.
@@ -100,7 +102,7 @@ def winograd(images: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
     height, width, channels = images.shape[1:]
     filters = kernel.shape[-1]
     rows, columns = best_side(height, kernel.shape[0]), best_side(width, kernel.shape[1])
-    # Both sides' transforms of a kernel are one small product: two cost several times as much.
+    # One small product transforms both sides of the kernel; two cost several times as much.
     for_rows, for_columns = (matrices(side.outputs, side.window) for side in (rows, columns))
     of_kernel = tf.constant(
         np.einsum("pi,qj->qpij", for_rows.kernel, for_columns.kernel).reshape(
@@ -130,7 +132,7 @@ def winograd(images: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
                 part: tf.Tensor, inner: tf.TensorArray, total: tf.Tensor
             ) -> tuple[tf.Tensor, tf.TensorArray, tf.Tensor]:
                 products = transforms.maps_gradient(part_of(outer, part))
-                # Made again: to keep them takes more than twice the memory of the images.
+                # Computed again, because keeping them takes more than twice the images' memory.
                 entering = transforms.images(part_of(images, part))
                 total += tf.matmul(entering, products, transpose_a=True)
                 entering = tf.matmul(products, weights, transpose_b=True)
@@ -154,12 +156,13 @@ def _parts(shape: Sequence[int | None], dtype: tf.DType, count: tf.Tensor) -> tf
 
 
 def _while_parts(parts: tf.Tensor, body: Callable[..., Any], start: tuple[Any, ...]) -> Any:
-    # One after the other, so that sums are taken in one order and memory is that of one part.
+    # The parts run one after the other. The order of the sums is then fixed, and only one part is
+    # in memory.
     return tf.while_loop(lambda part, *_: part < parts, body, start, parallel_iterations=2)
 
 
 class _Transforms(NamedTuple):
-    """What enters the products: (products of both sides, rows of the matrices, channels)."""
+    """Transforms to and from the products: (products of both sides, rows, channels)."""
 
     images: Callable[[tf.Tensor], tf.Tensor]
     maps: Callable[[tf.Tensor], tf.Tensor]
@@ -216,7 +219,7 @@ def _transforms(rows: Side, columns: Side) -> _Transforms:
 
 
 def _combined(matrix: NDArray[np.float64], parts: Sequence[tf.Tensor]) -> list[tf.Tensor]:
-    """The matrix times the column of parts."""
+    """Return the matrix times the column of parts."""
     return [
         reduce(add, [part * factor for factor, part in zip(row, parts, strict=True) if factor])
         for row in matrix.tolist()
@@ -224,14 +227,14 @@ def _combined(matrix: NDArray[np.float64], parts: Sequence[tf.Tensor]) -> list[t
 
 
 def _tiled(x: tf.Tensor, axis: int, side: Side) -> list[tf.Tensor]:
-    """All tiles' first pixels along this axis, their second ones, and so on; tiles overlap."""
+    """Return all tiles' first pixels along this axis, their second ones, ...; tiles overlap."""
     over = (slice(None),) * axis
     span = (side.tiles - 1) * side.outputs + 1
     return [x[(*over, slice(first, first + span, side.outputs))] for first in range(side.products)]
 
 
 def _added(parts: Sequence[tf.Tensor], axis: int, side: Side) -> list[tf.Tensor]:
-    """The adjoint of `_tiled`: each tile's own pixels, with what its neighbours have of them."""
+    """Return the adjoint of `_tiled`: each tile's pixels, summed over overlapping tiles."""
     before = side.margins[0]
     pixels = list(parts[before : before + side.outputs])
     for place, part in enumerate(parts[:before], side.outputs - before):
@@ -242,7 +245,7 @@ def _added(parts: Sequence[tf.Tensor], axis: int, side: Side) -> list[tf.Tensor]
 
 
 def _moved(x: tf.Tensor, axis: int, tiles: int) -> tf.Tensor:
-    """Each tile in place of its neighbour before (-1) or after (1), zeros where there is none."""
+    """Move each tile to its neighbor before (-1) or after (1); fill the gap with zeros."""
     over = (slice(None),) * axis
     kept = x[(*over, slice(1, None) if tiles < 0 else slice(-1))]
     margins = [(0, 0)] * len(x.shape)

@@ -1,4 +1,4 @@
-"""The networks: a plain dict of factories, and what can be counted of a network."""
+"""The networks: a plain dict of factories, and functions that count parameters and operations."""
 
 import inspect
 from collections.abc import Callable
@@ -44,13 +44,17 @@ def build_model(
     num_classes: int,
     arguments: dict[str, Any],
 ) -> keras.Model:
-    """Return the network that the named factory builds of these arguments.
+    """Return the network that the named factory builds from these arguments.
 
-    The factory is one of `MODELS`, or `module:function` outside of this package, where
-    `allow_outside` allows it.
+    Args:
+        name: of one of `MODELS`, or `module:function` for a factory outside this package. The
+            latter must have been allowed by `allow_outside`.
+        input_shape: (height, width, channels).
+        num_classes: how many logits.
+        arguments: the factory's other arguments.
 
     Raises:
-        RecipeError: the factory is unknown, an argument is unknown, missing, or impossible.
+        RecipeError: the factory is unknown, or an argument is unknown, missing or invalid.
     """
     if is_outside(name):
         factory = outside_factory(name)
@@ -69,7 +73,7 @@ def build_model(
 
 
 def _arguments(factory: Callable[..., keras.Model]) -> dict[str, Any]:
-    """The arguments after the first two, with their types."""
+    """Return the arguments after the first two, with their types."""
     parameters = list(inspect.signature(factory, eval_str=True).parameters.values())[2:]
     return {
         each.name: Any if each.annotation is each.empty else each.annotation

@@ -9,7 +9,7 @@ from cifar_keras.initializers import torch_bias
 from cifar_keras.layers import GELU, BatchNormalization, Whitening
 from cifar_keras.models.parts import dense_logits, same_conv
 
-# What a patch of 2x2 has for each channel.
+# Pixels of a 2x2 patch.
 PATCH = 4
 WIDTHS = [64, 256, 256]
 
@@ -28,23 +28,26 @@ def airbench(
     bn_unbiased: bool = True,
     logits_divisor: float = 9.0,
 ) -> keras.Model:
-    """Returns the network of airbench, from normalised images (H, W, 3) to logits.
+    """Return the network of airbench, from normalized images (H, W, 3) to logits.
 
-    A fixed whitening of 2x2 patches (its bias is trained), then a group of 3x3 convolutions for
-    each of three `widths`: convolution, max pool, batch norm without gamma, GELU; convolution,
-    batch norm, GELU. Where `residual`, a third convolution and batch norm before the last GELU, and
-    what the first GELU gave is added to them. `whitening_bias` is how that bias begins: `zeros` or
-    `torch_default`. The whitening has to be adapted to images before the network is trained.
+    It begins with a fixed whitening of 2x2 patches, of which only the bias is trained; its initial
+    values are `whitening_bias`, either `zeros` or `torch_default`. The whitening must be adapted to
+    images before training.
 
-    With 10 classes 1,971,352 trainable parameters for the widths 64, 256, 256 (airbench94),
-    4,604,440 for 128, 384, 384 (95), and 9,915,416 for 128, 384, 512 with `residual` (96); 288 more
-    are fixed.
+    Then comes a group of 3x3 convolutions for each of the three `widths`: convolution, max pooling,
+    batch norm without gamma, GELU; convolution, batch norm, GELU. With `residual` a third
+    convolution and batch norm follow, then the output of the group's first GELU is added, then
+    comes a last GELU.
+
+    With 10 classes it has 1,971,352 trainable parameters for widths 64, 256, 256 (airbench94),
+    4,604,440 for 128, 384, 384 (airbench95), and 9,915,416 for 128, 384, 512 with `residual`
+    (airbench96). Another 288 parameters are not trained.
 
     Defaults are the arguments of recipe `airbench94`.
 
     Raises:
-        ValueError: the images are too small for the last pooling, there are not three widths, or
-            `whitening_bias` is another word.
+        ValueError: the images are too small for the last pooling, `widths` does not have three
+            numbers, or `whitening_bias` is unknown.
 
     Reference:
         KellerJordan/cifar10-airbench, commit f1c599c, legacy/airbench94.py to airbench96.py, and
@@ -56,7 +59,7 @@ def airbench(
             f"Received: input_shape={input_shape}"
         )
     if len(widths) != 3:
-        raise ValueError(f"`widths` must be those of three groups. Received: widths={widths}")
+        raise ValueError(f"`widths` must be three, one per group. Received: widths={widths}")
     bn = {"momentum": bn_momentum, "epsilon": bn_epsilon, "unbiased": bn_unbiased, "scale": False}
     net = _Airbench(kernel_initializer, bn)
     inputs = keras.Input(input_shape, name="images")
@@ -83,7 +86,7 @@ def _whitening_bias(kind: str, fan_in: int) -> keras.initializers.Initializer:
 
 
 class _Airbench:
-    """What the layers of one network share."""
+    """Builds the layers of one network with their common settings."""
 
     def __init__(self, kernel_initializer: str, bn: dict[str, Any]) -> None:
         self.kernel_initializer, self.bn = kernel_initializer, bn
@@ -108,5 +111,5 @@ class _Airbench:
         return BatchNormalization(**self.bn, name=name)(x)
 
     def gelu(self, x: keras.KerasTensor, name: str) -> keras.KerasTensor:
-        # The exact one, Keras' default, and not that of the hyperbolic tangent.
+        # The exact form, Keras' default, not the approximation by the hyperbolic tangent.
         return GELU(name=name)(x)

@@ -1,4 +1,4 @@
-"""What can be counted of a network: parameters, and multiply-adds from its own graph."""
+"""Count a network's parameters, and its multiply-adds from its own graph."""
 
 from math import prod
 
@@ -9,18 +9,19 @@ from cifar_keras.layers.convolution import plain_convolutions
 
 
 def trainable_parameters(model: keras.Model) -> int:
-    """The number of trainable numbers, shared ones once."""
+    """Return the number of trainable parameters; shared ones count once."""
     return sum(prod(variable.shape) for variable in model.trainable_variables)
 
 
 def multiply_adds(model: keras.Model, input_shape: tuple[int, ...]) -> int:
-    """Multiply-adds of convolutions and matrix products in one image's forward pass.
+    """Return the multiply-adds of convolutions and matrix products in one image's forward pass.
 
-    Counted in a graph of the network, so a layer that is applied twice counts twice. Products with
-    padding count, as they do wherever such figures are published.
+    They are counted in the network's graph, so a layer that is applied twice counts twice. Products
+    with padding count, as in published figures.
     """
     function = tf.function(lambda images: model(images, training=False), autograph=False)
-    # Keras puts a grouped convolution into a function of its own; "eagerly" opens it into ours.
+    # Keras puts a grouped convolution into a separate function. Running functions eagerly inlines
+    # it into ours.
     before = tf.config.functions_run_eagerly()
     tf.config.run_functions_eagerly(True)
     try:

@@ -1,4 +1,4 @@
-"""The deeply-supervised net: a network in network with a classifier on each block."""
+"""The deeply-supervised net: a network in network with an auxiliary classifier in each block."""
 
 import keras
 from keras import layers
@@ -18,21 +18,23 @@ def dsn(
     companion_weight: float = 1.0,
     dropout: float = 0.5,
 ) -> keras.Model:
-    """Returns the deeply-supervised net, from images (H, W, 3) to logits (num_classes,).
+    """Return the deeply-supervised net, from images (H, W, 3) to logits (num_classes,).
 
-    Three blocks of three convolutions, each with a bias and, but for the last, ReLU; a 3x3 max
-    pooling of stride 2 and dropout after each block but the last, whose maps are averaged over the
-    image to logits. A companion classifier sees the first convolution of each block before its
-    ReLU; `companion_weight` is its loss' weight beside the network's own. At test it does nothing.
+    It has three blocks of three convolutions. Every convolution has a bias, and all but the last
+    are followed by ReLU. A 3x3 max pooling with stride 2 and dropout follow the first two blocks.
+    The maps of the last block are averaged over the image to give the logits.
 
-    With 10 / 100 classes 966,986 / 984,356 trainable parameters, and 2,580,510 / 25,805,100 of the
-    companions on images of 32x32.
+    A companion classifier reads the first convolution of each block before its ReLU. Its loss is
+    added to the network's own with the factor `companion_weight`. At test time it does nothing.
+
+    With 10 / 100 classes it has 966,986 / 984,356 trainable parameters. On 32x32 images the
+    companions have another 2,580,510 / 25,805,100.
 
     Defaults are the arguments of recipe `dsn`.
 
     Raises:
-        ValueError: height or width is no multiple of 4, where Caffe's pooling windows, clipped at
-            the right and below, are those of "same".
+        ValueError: height or width is not a multiple of 4. Only then do Caffe's pooling windows,
+            which are clipped on the right and at the bottom, agree with "same".
 
     Reference:
         s9xie/DSN, commit 065e498, examples/best_cifar10_9.65/cifar-10.prototxt.
@@ -56,7 +58,8 @@ def dsn(
         if block < len(BLOCKS):
             x = layers.MaxPooling2D(3, 2, "same", name=f"block{block}_pool")(x)
             x = Dropout(dropout, name=f"block{block}_dropout")(x)
-            # That Caffe did not scale up what was kept in training, but all down at test.
+            # That version of Caffe does not scale up kept values in training; it scales down all
+            # values at test time.
             x = layers.Rescaling(1 - dropout, name=f"block{block}_scale")(x)
     x = mean_logits(x)
     return keras.Model(inputs, x, name="dsn")

@@ -7,9 +7,9 @@ from cifar_keras.initializers import initializer
 from cifar_keras.layers import Conv2D, Dropout
 from cifar_keras.models.parts import check_halves_twice, dense_logits
 
-# (maps, highway layers) of each stage; a max pooling ends the first two.
+# (maps, highway layers) of each stage; the first two end with a max pooling.
 STAGES = ((32, 4), (80, 5), (128, 5))
-# Of the 1x1 convolution before the linear layer, whatever the number of classes.
+# Maps of the 1x1 convolution before the linear layer, for any number of classes.
 HEAD_FILTERS = 100
 
 
@@ -22,19 +22,19 @@ def highway(
     gate_bias: float = -2.0,
     dropout: float = 0.2,
 ) -> keras.Model:
-    """Returns the highway network, from images (H, W, 3) to logits (num_classes,).
+    """Return the highway network, from images (H, W, 3) to logits (num_classes,).
 
-    A 3x3 convolution begins each stage; highway layers follow, `y = g relu(conv(x)) + (1 - g) x`
-    with the gate `g = sigmoid(conv'(x))`, whose bias begins at `gate_bias`. Dropout stands before
-    each stage and before the linear layer. There is no batch norm. `stem_initializer` is of the
-    first convolution, `logits_initializer` of the linear layer.
+    Each stage begins with a 3x3 convolution. Highway layers follow: `y = g relu(conv(x)) +
+    (1 - g) x` with the gate `g = sigmoid(conv'(x))`, whose initial bias is `gate_bias`. There is
+    dropout before each stage and before the linear layer, and no batch norm. `stem_initializer` is
+    for the first convolution, `logits_initializer` for the linear layer.
 
-    With 10 / 100 classes 2,256,838 / 2,265,928 trainable parameters.
+    With 10 / 100 classes it has 2,256,838 / 2,265,928 trainable parameters.
 
     Defaults are the arguments of recipe `highway19`.
 
     Raises:
-        ValueError: height or width is no multiple of 4.
+        ValueError: height or width is not a multiple of 4.
 
     Reference:
         Srivastava, Greff and Schmidhuber, arXiv 1507.06228; flukeskywalker/highway-networks, commit
@@ -68,7 +68,7 @@ def _highway_layer(
     gate = layers.Activation("sigmoid", name=f"{name}_gate")(gate)
     new = _conv(x, filters, 3, kernel_initializer, f"{name}_conv")
     new = layers.ReLU(name=f"{name}_relu")(new)
-    # g new + (1 - g) x, in fewer operations.
+    # The same as g new + (1 - g) x, in fewer operations.
     change = layers.Subtract(name=f"{name}_change")([new, x])
     change = layers.Multiply(name=f"{name}_gated")([gate, change])
     return layers.Add(name=f"{name}_add")([x, change])

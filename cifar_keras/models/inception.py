@@ -13,7 +13,7 @@ from cifar_keras.models.parts import check_halves_twice, dense_logits
 
 
 class _Module(NamedTuple):
-    """Maps of each branch; the pair is (after the 1x1 reduction, after each 3x3)."""
+    """Maps of each branch; pairs are (after the 1x1 reduction, after each 3x3 convolution)."""
 
     single: int
     triple: tuple[int, int]
@@ -22,7 +22,7 @@ class _Module(NamedTuple):
     projection: int
 
 
-# The notebook's. A module without maps of its own 1x1 and projection halves the image.
+# From the notebook. A module without a 1x1 branch and a projection halves the image.
 MODULES = {
     "3a": _Module(64, (64, 64), (64, 96), "average", 32),
     "3b": _Module(64, (64, 96), (64, 96), "average", 64),
@@ -35,7 +35,7 @@ MODULES = {
     "5a": _Module(352, (192, 320), (160, 224), "average", 128),
     "5b": _Module(352, (192, 320), (192, 224), "max", 128),
 }
-# Of RReLU.
+# Bounds of RReLU's slope.
 SLOPES = [0.125, 0.334]
 
 
@@ -49,20 +49,21 @@ def inception(
     bn_epsilon: float = 1e-10,
     bn_initial_variance: float = 0.0,
 ) -> keras.Model:
-    """Returns the sub-Inception network, from images (H, W, 3) to logits (num_classes,).
+    """Return the sub-Inception network, from images (H, W, 3) to logits (num_classes,).
 
-    Ten modules without a stem; every convolution has a bias (redundant, but decayed), batch norm
-    and the activation behind it. `activation` and its numbers are those of `layers.activation`.
-    `bn_initial_variance` is what the moving variances begin at: with MXNet's 0 the network has to
-    be trained for a step before its logits at test mean anything.
+    It has ten modules and no stem. Every convolution has a bias (redundant, but decayed) and is
+    followed by batch norm and the activation. For `activation` and `activation_numbers` see
+    `layers.activation`. `bn_initial_variance` is the initial value of the moving variances. With
+    MXNet's 0, logits at test time are meaningless until the network is trained for one step.
 
-    With 100 classes 10,205,348 trainable parameters, 9,696 more with PReLU.
+    With 100 classes it has 10,205,348 trainable parameters, and 9,696 more with PReLU.
 
     Defaults are the arguments of recipe `inception_rrelu`.
 
     Raises:
-        ValueError: height or width is no multiple of 4, where MXNet's pooling windows, clipped at
-            the right and below, are those of "same"; or an argument is unknown by name.
+        ValueError: height or width is not a multiple of 4, or a name is unknown. Only with
+            multiples of 4 do MXNet's pooling windows, which are clipped on the right and at the
+            bottom, agree with "same".
 
     Reference:
         apache/mxnet, commit 011bde4d, example/notebooks/CIFAR-100.ipynb.
@@ -83,7 +84,7 @@ def inception(
 
 
 class _Inception:
-    """What the layers of one network share."""
+    """Builds the layers of one network with their common settings."""
 
     def __init__(
         self,
@@ -104,7 +105,7 @@ class _Inception:
         double = self.unit(x, maps.double[0], 1, 1, f"{name}_double_reduce")
         double = self.unit(double, maps.double[1], 3, 1, f"{name}_double_1")
         branches.append(self.unit(double, maps.double[1], 3, strides, f"{name}_double_2"))
-        # What "same" adds is left out of averages, as cuDNN of that time did, and of maxima.
+        # Averages and maxima leave out the padding of "same", as cuDNN did at that time.
         kind = layers.AveragePooling2D if maps.pool == "average" else layers.MaxPooling2D
         pooled = kind(3, strides, "same", name=f"{name}_pool")(x)
         if maps.projection:

@@ -1,4 +1,4 @@
-"""The network in network of Xu et al.'s table of activations."""
+"""The network in network with which Xu et al. compare activations."""
 
 import keras
 from keras import layers
@@ -7,8 +7,8 @@ from cifar_keras.layers import Dropout
 from cifar_keras.layers.activation import activation as activation_layer
 from cifar_keras.models.parts import check_halves_twice, mean_logits, same_conv
 
-# The size of each block's first kernel, and the maps of its three convolutions, of which the second
-# and third are 1x1; None for as many maps as classes.
+# Each block: the size of its first kernel, and the maps of its three convolutions. The second and
+# third are 1x1. None means one map per class.
 BLOCKS: tuple[tuple[int, tuple[int | None, ...]], ...] = (
     (5, (192, 160, 96)),
     (5, (192, 192, 192)),
@@ -27,20 +27,23 @@ def nin(
     second_pool: str = "average",
     dropout: float = 0.5,
 ) -> keras.Model:
-    """Returns the network in network, from images (H, W, 3) to logits (num_classes,).
+    """Return the network in network, from images (H, W, 3) to logits (num_classes,).
 
-    Three blocks of three convolutions, each with a bias and the activation behind it, the last one
-    too; a 3x3 pooling of stride 2 and dropout after each block but the last, whose maps are
-    averaged over the image to logits. `activation` and its numbers are those of
-    `layers.activation`. The first pooling is of maxima, the second `average` or `max`.
+    It has three blocks of three convolutions. Every convolution, including the last, has a bias and
+    is followed by the activation. A 3x3 pooling with stride 2 and dropout follow the first two
+    blocks. The first is a max pooling, and `second_pool` is `average` or `max`. The maps of the
+    last block are averaged over the image to give the logits. For `activation` and
+    `activation_numbers` see `layers.activation`.
 
-    With 10 / 100 classes 966,986 / 984,356 trainable parameters, 1,418 / 1,508 more with PReLU.
+    With 10 / 100 classes it has 966,986 / 984,356 trainable parameters, and 1,418 / 1,508 more with
+    PReLU.
 
     Defaults are the arguments of recipe `nin_relu`.
 
     Raises:
-        ValueError: height or width is no multiple of 4, where pooling windows that are clipped at
-            the right and below are those of "same"; or an argument is unknown by name.
+        ValueError: height or width is not a multiple of 4, or a name is unknown. Only with
+            multiples of 4 do pooling windows that are clipped on the right and at the bottom agree
+            with "same".
 
     Reference:
         Xu, Wang, Chen and Li, arXiv 1505.00853; Lin, Chen and Yan, arXiv 1312.4400;
@@ -61,7 +64,7 @@ def nin(
             x = activation_layer(activation, activation_numbers, f"{name}_{activation}")(x)
         if block < len(BLOCKS):
             pooling = POOLINGS["max" if block == 1 else second_pool]
-            # What "same" adds is left out of averages, as in cuda-convnet.
+            # Averages leave out the padding of "same", as in cuda-convnet.
             x = pooling(3, 2, "same", name=f"block{block}_pool")(x)
             x = Dropout(dropout, name=f"block{block}_dropout")(x)
     x = mean_logits(x)

@@ -1,7 +1,7 @@
-"""Networks from outside of this package: `model: {name: module:factory}` in a recipe of one's own.
+"""Networks outside this package, for recipes with `model: {name: module:factory}`.
 
-Importing a module runs it, and a run folder from elsewhere may name any module. So nothing is
-imported before `allow_outside` is called, for a recipe or a folder that the user has named.
+Importing a module runs its code, and a run folder from elsewhere may name any module. So nothing is
+imported until `allow_outside` is called for a recipe or folder that the user has named.
 """
 
 import inspect
@@ -23,9 +23,9 @@ _FIRST = ["input_shape", "num_classes"]
 
 
 def allow_outside(folder: Path) -> None:
-    """Allow this process to import the networks that recipes name, also those in `folder`.
+    """Allow this process to import the networks that recipes name, including those in `folder`.
 
-    The folder comes last on the Python path, so that a file in it hides no installed module.
+    The folder goes last on the Python path, so that its files cannot hide installed modules.
     """
     if folder not in _folders:
         _folders.append(folder)
@@ -34,16 +34,16 @@ def allow_outside(folder: Path) -> None:
 
 
 def is_outside(name: str) -> bool:
-    """Return whether the name of a model is that of a factory outside of this package."""
+    """Return whether a model name refers to a factory outside this package."""
     return ":" in name
 
 
 def why_refused(name: str) -> str | None:
-    """Return why the network of this name may not be imported, None if it may."""
+    """Return why the network of this name may not be imported; None if it may."""
     if _folders or not is_outside(name):
         return None
     return (
-        f"model {short(name)} is code from outside of this package, which is not run unasked; "
+        f"model {short(name)} is code from outside this package, which runs only if you trust it; "
         "name its folder with --trust-model"
     )
 
@@ -52,7 +52,7 @@ def outside_factory(name: str) -> Callable[..., Any]:
     """Return the factory `module:function`, importing its module.
 
     Raises:
-        RecipeError: it may not be imported, is not there, or is no factory.
+        RecipeError: it may not be imported, does not exist, or is not a factory.
     """
     if reason := why_refused(name):
         raise RecipeError(reason)
@@ -62,7 +62,7 @@ def outside_factory(name: str) -> Callable[..., Any]:
     try:
         module = import_module(path)
     except ModuleNotFoundError as error:
-        # Another module that is missing is named by Python better than here.
+        # The module exists but imports one that does not: Python's own message explains it best.
         if error.name is None or not f"{path}.".startswith(f"{error.name}."):
             raise
         places = ", ".join(str(folder) for folder in _folders)
@@ -82,10 +82,10 @@ def outside_factory(name: str) -> Callable[..., Any]:
 
 
 def check_network(name: str, model: Any, num_classes: int) -> None:
-    """Return if the factory of this name has returned a network for so many classes.
+    """Check that a factory returned a network with one logit per class.
 
     Raises:
-        RecipeError: it has returned something else.
+        RecipeError: it returned something else.
     """
     if not isinstance(model, keras.Model) or not getattr(model, "inputs", None):
         raise RecipeError(

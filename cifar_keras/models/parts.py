@@ -1,4 +1,4 @@
-"""What several families of networks have in common."""
+"""Parts that several families of networks share."""
 
 import keras
 from keras import layers
@@ -15,9 +15,9 @@ def same_conv(
     name: str,
     use_bias: bool = False,
 ) -> keras.KerasTensor:
-    """Returns the maps of a convolution that keeps height and width, by the initializer's name.
+    """Return the maps of a convolution that keeps height and width.
 
-    Of an even size "same" pads below and right, in PyTorch as in TensorFlow.
+    For an even kernel size, "same" pads below and to the right, in PyTorch as in TensorFlow.
     """
     return Conv2D(
         filters,
@@ -30,10 +30,10 @@ def same_conv(
 
 
 def check_halves_twice(input_shape: tuple[int, int, int]) -> None:
-    """Refuse an image whose sides two poolings of stride 2 do not halve evenly.
+    """Check that two poolings with stride 2 halve both sides of the image evenly.
 
     Raises:
-        ValueError: height or width is no multiple of 4.
+        ValueError: height or width is not a multiple of 4.
     """
     if input_shape[0] % 4 or input_shape[1] % 4:
         raise ValueError(
@@ -43,7 +43,7 @@ def check_halves_twice(input_shape: tuple[int, int, int]) -> None:
 
 
 def logits_dtype() -> str:
-    """The type of logits: that of the weights, hence float32 under mixed precision."""
+    """Return the type of logits: that of the weights, so float32 under mixed precision."""
     return str(keras.config.dtype_policy().variable_dtype)
 
 
@@ -54,7 +54,7 @@ def dense_logits(
     use_bias: bool = True,
     divisor: float | None = None,
 ) -> keras.KerasTensor:
-    """Returns the logits (B, num_classes) of a linear layer, divided by `divisor` if given."""
+    """Return the logits (B, num_classes) of a linear layer, divided by `divisor` if given."""
     x = layers.Dense(
         num_classes,
         use_bias=use_bias,
@@ -68,5 +68,5 @@ def dense_logits(
 
 
 def mean_logits(x: keras.KerasTensor) -> keras.KerasTensor:
-    """Returns the logits (B, C) of maps (B, H, W, C) of one channel a class: their means."""
+    """Return the logits (B, C): the means of maps (B, H, W, C) with one channel per class."""
     return layers.GlobalAveragePooling2D(dtype=logits_dtype(), name="logits")(x)

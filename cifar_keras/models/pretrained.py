@@ -18,13 +18,12 @@ BLOCK = 2**20
 
 
 def fetch_weights(url: str, md5: str, given: Path | None) -> Path:
-    """Returns where the published weight file stands: the one that is given, or a cached download.
+    """Return the path of the published weight file: the given file, or a cached download.
 
-    Either is checked against its md5 sum.
+    Both are checked against the md5 sum.
 
     Raises:
-        RunError: the given file cannot be read or is not the published one, or there is none and
-            the download fails.
+        RunError: the given file cannot be read or is not the published one, or the download failed.
     """
     if given is None:
         return _download(url, md5)
@@ -45,10 +44,10 @@ def fetch_weights(url: str, md5: str, given: Path | None) -> Path:
 
 def _download(url: str, md5: str) -> Path:
     try:
-        # Keras tells its progress on stdout, which is for results.
+        # Keras prints its progress on stdout, which is for results only.
         with contextlib.redirect_stdout(sys.stderr):
             return Path(keras.utils.get_file(origin=url, file_hash=md5, cache_subdir="models"))
-    # Keras raises `Exception` itself where there is no network.
+    # Without a network connection Keras raises `Exception` itself.
     except Exception as error:
         raise RunError(
             f"cannot download the weights ({error}); get {url} on another machine and name the "
@@ -57,17 +56,17 @@ def _download(url: str, md5: str) -> Path:
 
 
 def load_imagenet_resnext(model: keras.Model, path: Path) -> None:
-    """Puts the weights of a ResNeXt file of keras-applications into a `resnext_imagenet`.
+    """Load the weights of a ResNeXt file of keras-applications into a `resnext_imagenet`.
 
-    There a grouped convolution is a depthwise one, whose kernel (3, 3, filters, c) gives each of
-    its inputs c maps, and a fixed 1x1 convolution that sums them; c is the filters of a group.
-    Here it is one convolution with a kernel (3, 3, c, filters). The linear layer is the file's
-    where it has ImageNet's 1,000 outputs, and keeps its initial values otherwise. Nothing is
-    changed when the file is refused.
+    The file has a depthwise convolution instead of a grouped one: its kernel (3, 3, filters, c)
+    computes c maps of each input, and a fixed 1x1 convolution sums them; c is the filters per
+    group. Our network has one convolution with a kernel (3, 3, c, filters). The linear layer is
+    loaded only if it has ImageNet's 1,000 outputs; otherwise it keeps its initial values. If an
+    error is raised, no weight has changed.
 
     Raises:
-        RunError: the file is no HDF5, or lacks a layer or has it in another shape; or a layer of
-            the network has no counterpart in such files.
+        RunError: the file is not HDF5, lacks a layer or has one in another shape, or a layer of the
+            network does not occur in such files.
 
     Reference:
         keras-team/keras-applications, release 1.0.8, keras_applications/resnet_common.py, block3.
@@ -76,7 +75,7 @@ def load_imagenet_resnext(model: keras.Model, path: Path) -> None:
         with h5py.File(path, "r") as file:
             values = _values(model, file, f"weight file '{path}'")
     except OSError as error:
-        raise RunError(f"weight file '{path}' is no readable HDF5: {error}") from None
+        raise RunError(f"weight file '{path}' is not a readable HDF5 file: {error}") from None
     for variable, value in values:
         variable.assign(value)
 
@@ -84,8 +83,8 @@ def load_imagenet_resnext(model: keras.Model, path: Path) -> None:
 _Values = list[tuple[keras.Variable, NDArray[np.float32]]]
 
 
-def _values(model: keras.Model, file: h5py.File, told: str) -> _Values:
-    """Each variable that the file fills, and what with."""
+def _values(model: keras.Model, file: h5py.File, source: str) -> _Values:
+    """Return each variable that the file fills, and its new value."""
     groups = file.get("model_weights", file)
     values: _Values = []
     for layer in model.layers:
@@ -98,11 +97,11 @@ def _values(model: keras.Model, file: h5py.File, told: str) -> _Values:
                 "the model resnext_imagenet with input_batch_norm: false"
             )
         if original not in groups:
-            more = " (the file 'notop' is without it)" if original == "predictions" else ""
-            raise RunError(f"{told} has no layer '{original}'{more}; give the file of the recipe")
+            more = " (the 'notop' file lacks it)" if original == "predictions" else ""
+            raise RunError(f"{source} has no layer '{original}'{more}; give the file of the recipe")
         arrays = _arrays(groups[original])
         for variable in layer.weights:
-            values.append((variable, _value(variable, arrays, original, told)))
+            values.append((variable, _value(variable, arrays, original, source)))
     return values
 
 
@@ -123,7 +122,7 @@ def _original_name(name: str) -> str | None:
 
 
 def _arrays(layer: h5py.Group) -> dict[str, h5py.Dataset]:
-    """A layer's arrays by their variables' plain names."""
+    """Return a layer's arrays by the plain names of their variables."""
     found = {}
 
     def visit(name: str, item: h5py.Group | h5py.Dataset) -> None:
@@ -135,7 +134,7 @@ def _arrays(layer: h5py.Group) -> dict[str, h5py.Dataset]:
 
 
 def _value(
-    variable: keras.Variable, arrays: dict[str, h5py.Dataset], layer: str, told: str
+    variable: keras.Variable, arrays: dict[str, h5py.Dataset], layer: str, source: str
 ) -> NDArray[np.float32]:
     shape, name = tuple(variable.shape), variable.name
     grouped = layer.endswith("_2_conv")
@@ -143,10 +142,10 @@ def _value(
         height, width, depth, filters = shape
         shape, name = (height, width, filters, depth), "depthwise_kernel"
     if name not in arrays:
-        raise RunError(f"{told}: layer '{layer}' has no {name}; give the file of the recipe")
+        raise RunError(f"{source}: layer '{layer}' has no {name}; give the file of the recipe")
     if arrays[name].shape != shape:
         raise RunError(
-            f"{told}: {name} of layer '{layer}' has shape {arrays[name].shape}, not {shape}; "
+            f"{source}: {name} of layer '{layer}' has shape {arrays[name].shape}, not {shape}; "
             "give the file of the recipe"
         )
     value = arrays[name][()].astype(np.float32)
@@ -154,7 +153,7 @@ def _value(
 
 
 def _native(depthwise: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The kernel (height, width, c, filters) of the grouped convolution."""
+    """Return the kernel (height, width, c, filters) of the grouped convolution."""
     height, width, filters, depth = depthwise.shape
     # Axes: group, input of the group, output of the group.
     split = depthwise.reshape(height, width, filters // depth, depth, depth)

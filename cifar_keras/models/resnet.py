@@ -1,4 +1,4 @@
-"""Residual networks of 6n + 2 layers for CIFAR: neon's, He et al.'s own, and MXNet's."""
+"""Residual networks of 6n + 2 layers for CIFAR, as in neon, in He et al.'s paper and in MXNet."""
 
 from typing import Any
 
@@ -22,13 +22,13 @@ def resnet_neon(
     bn_epsilon: float = 0.001,
     final_batch_norm: bool = True,
 ) -> keras.Model:
-    """Returns the ResNet of apark263/cfmz, from images (H, W, 3) to logits (num_classes,).
+    """Return the ResNet of apark263/cfmz, from images (H, W, 3) to logits (num_classes,).
 
-    Where the number of maps changes, the shortcut is a 1x1 convolution of stride 2 without batch
-    norm, which begins as the identity and is trained (neon's side path). The linear layer has no
-    bias; a batch norm over the logits follows it where `final_batch_norm`.
+    Where the number of maps changes, the shortcut is a 1x1 convolution with stride 2 and without
+    batch norm. It is initialized as the identity and trained (neon's side path). The linear layer
+    has no bias. With `final_batch_norm` a batch norm of the logits follows it.
 
-    With 10 classes 272,292 / 466,724 / 855,588 / 1,730,532 trainable parameters at depth
+    With 10 classes it has 272,292 / 466,724 / 855,588 / 1,730,532 trainable parameters at depth
     20 / 32 / 56 / 110.
 
     Defaults are the arguments of recipe `resnet20`.
@@ -55,12 +55,12 @@ def resnet_he(
     bn_momentum: float = 0.9,
     bn_epsilon: float = 1e-05,
 ) -> keras.Model:
-    """Returns the ResNet of He et al. for CIFAR, from images (H, W, 3) to logits (num_classes,).
+    """Return the ResNet of He et al. for CIFAR, from images (H, W, 3) to logits (num_classes,).
 
-    Shortcuts are option A: where the number of maps changes, every other pixel, and zeros for the
-    new maps; no parameters.
+    Shortcuts are option A. Where the number of maps changes, they take every other pixel and fill
+    the new maps with zeros, so they have no parameters.
 
-    With 10 classes 269,722 / 464,154 / 853,018 / 1,727,962 trainable parameters at depth
+    With 10 classes it has 269,722 / 464,154 / 853,018 / 1,727,962 trainable parameters at depth
     20 / 32 / 56 / 110.
 
     Defaults are the arguments of recipe `resnet20_he`.
@@ -85,14 +85,14 @@ def resnet_mxnet(
     bn_momentum: float = 0.9,
     bn_epsilon: float = 2e-05,
 ) -> keras.Model:
-    """Returns what MXNet's ResNeXt is on small images, from images (H, W, 3) to logits.
+    """Return MXNet's ResNeXt for small images, from images (H, W, 3) to logits.
 
-    For images of up to 32 pixels and below 164 layers its blocks are two 3x3 convolutions, without
-    groups. A batch norm without gamma stands before the first convolution, and neither batch norm
-    nor ReLU after it; the first shortcut of every stage, also of the first, is a 1x1 convolution
-    with batch norm.
+    For images up to 32 pixels and fewer than 164 layers, its blocks are two 3x3 convolutions
+    without groups. There is a batch norm without gamma before the first convolution, but no batch
+    norm or ReLU after it. The first shortcut of every stage, including the first stage, is a 1x1
+    convolution with batch norm.
 
-    With 10 classes 1,730,973 trainable parameters at depth 110.
+    With 10 classes it has 1,730,973 trainable parameters at depth 110.
 
     Defaults are the arguments of recipe `resnet110_sgd_scratch`.
 
@@ -109,7 +109,7 @@ def resnet_mxnet(
 
 
 class _ResNet:
-    """What the layers of one network share."""
+    """Builds the layers of one network with their common settings."""
 
     def __init__(
         self, kernel_initializer: str, bn_momentum: float, bn_epsilon: float, projection: str
@@ -158,7 +158,7 @@ class _ResNet:
             )(x)
         new = filters - x.shape[-1]
         x = layers.AveragePooling2D(1, strides, name=f"{name}_shortcut_pool")(x)
-        # Read as channels first, the last axis of the padding is our channels.
+        # In channels-first order the last axis is padded, which here holds the channels.
         return layers.ZeroPadding2D(
             ((0, 0), (0, new)), data_format="channels_first", name=f"{name}_shortcut_pad"
         )(x)

@@ -1,4 +1,4 @@
-"""ResNeXt: for ImageNet, as it was fine-tuned on CIFAR-10, and the paper's own for CIFAR."""
+"""ResNeXt: the network for ImageNet, fine-tuned on CIFAR-10, and the paper's network for CIFAR."""
 
 from typing import Any
 
@@ -13,9 +13,9 @@ from cifar_keras.layers.padding import pad_all_round
 from cifar_keras.models.parts import dense_logits
 from cifar_keras.provenance import onednn
 
-# A block puts out four times the maps that its stage is named after.
+# A block outputs four times its stage's base number of maps.
 EXPANSION = 4
-# Of ResNeXt-101.
+# Blocks per stage of ResNeXt-101.
 BLOCKS = [3, 4, 23, 3]
 
 
@@ -32,21 +32,22 @@ def resnext_imagenet(
     bn_momentum: float = 0.9,
     bn_epsilon: float = 1.001e-05,
 ) -> keras.Model:
-    """Returns the ResNeXt for ImageNet, from images (H, W, 3) to logits.
+    """Return the ResNeXt for ImageNet, from images (H, W, 3) to logits.
 
-    Stem and stages divide the image by 32, so that of 28 or 32 pixels one is left. `blocks` are
-    those of each stage, `filters` the maps of the stem (64 in the paper), `width` those of each of
-    the `groups` in the first stage. `input_batch_norm` begins with a batch norm without gamma, as
-    MXNet's graph does and keras-applications' does not. `head_classes` is the number of logits,
-    0 for `num_classes`; with ImageNet's 1,000 the data's classes are the first of them.
+    Stem and stages divide the image size by 32, so 28 or 32 pixels become one. `blocks` lists the
+    blocks per stage, `filters` is the maps of the stem (64 in the paper), and `width` the maps of
+    each of the `groups` in the first stage. `input_batch_norm` adds a batch norm without gamma
+    before the stem; MXNet's network has it, that of keras-applications does not. `head_classes` is
+    the number of logits, or 0 for `num_classes`. With ImageNet's 1,000 the classes of the data are
+    the first ones.
 
-    ResNeXt-101 32x4d, blocks [3, 4, 23, 3], has with 10 logits 42,149,194 trainable parameters,
-    with 1,000 44,177,704; 3 more with `input_batch_norm`.
+    ResNeXt-101 32x4d, blocks [3, 4, 23, 3], has 42,149,194 trainable parameters with 10 logits and
+    44,177,704 with 1,000. It has 3 more with `input_batch_norm`.
 
     Defaults are the arguments of recipe `resnext101_finetune`.
 
     Raises:
-        ValueError: `head_classes` is smaller than `num_classes`, or an argument is not above 0.
+        ValueError: `head_classes` is smaller than `num_classes`, or an argument is not positive.
 
     Reference:
         Aggregated Residual Transformations for Deep Neural Networks, table 1, arXiv 1611.05431;
@@ -62,7 +63,7 @@ def resnext_imagenet(
     if input_batch_norm:
         x = net.batch_norm(x, "input_bn", scale=False)
     x = net.unit(net.conv(x, filters, 7, 2, "stem_conv"), "stem")
-    # Behind a ReLU zeros all round are as good as nothing.
+    # After a ReLU, padding with zeros does not change a maximum.
     x = layers.ZeroPadding2D(1, name="stem_pool_pad")(x)
     x = layers.MaxPooling2D(3, 2, name="stem_pool")(x)
     x = net.stages(x, blocks)
@@ -84,17 +85,17 @@ def resnext_cifar(
     bn_epsilon: float = 1e-05,
     bn_unbiased: bool = True,
 ) -> keras.Model:
-    """Returns the ResNeXt for CIFAR, from images (H, W, 3) to logits (num_classes,).
+    """Return the ResNeXt for CIFAR, from images (H, W, 3) to logits (num_classes,).
 
-    A 3x3 stem of `filters` maps (64 in the paper) and three stages of (depth - 2) / 9 blocks;
-    `width` is that of each of the `groups` in the first stage.
+    It has a 3x3 stem of `filters` maps (64 in the paper) and three stages of (depth - 2) / 9
+    blocks. `width` is the maps of each of the `groups` in the first stage.
 
-    ResNeXt-29 8x64d has with 10 classes 34,426,698 trainable parameters.
+    ResNeXt-29 8x64d has 34,426,698 trainable parameters with 10 classes.
 
     Defaults are the arguments of recipe `resnext29_8x64d`.
 
     Raises:
-        ValueError: depth is not 9n + 2, or an argument is not above 0.
+        ValueError: depth is not 9n + 2, or an argument is not positive.
 
     Reference:
         Aggregated Residual Transformations for Deep Neural Networks, section 5.3 and appendix A,
@@ -112,7 +113,9 @@ def resnext_cifar(
 
 
 def check_gradients_on_cpu(model: keras.Model) -> None:
-    """Refuses to train on a CPU what cannot be: TensorFlow's own kernels lack a gradient.
+    """Check that the network can be trained on a CPU.
+
+    TensorFlow without oneDNN has no gradient of grouped convolutions.
 
     Raises:
         DeviceError: the network has a grouped convolution, and oneDNN is off.
@@ -122,13 +125,13 @@ def check_gradients_on_cpu(model: keras.Model) -> None:
     for layer in model.layers:
         if isinstance(layer, GroupedConv2D):
             raise DeviceError(
-                f"layer '{layer.name}' of model '{model.name}' is a grouped convolution, which on "
-                "a CPU is trained by oneDNN only; set TF_ENABLE_ONEDNN_OPTS=1 and start again"
+                f"layer '{layer.name}' of model '{model.name}' is a grouped convolution; training "
+                "it on a CPU requires oneDNN; set TF_ENABLE_ONEDNN_OPTS=1 and start again"
             )
 
 
 class _ResNeXt:
-    """What the layers of one network share."""
+    """Builds the layers of one network with their common settings."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""The VGG of thirteen convolutions for CIFAR, with and without batch norm and dropout."""
+"""The VGG with thirteen convolutions for CIFAR, with and without batch norm and dropout."""
 
 from typing import Any
 
@@ -9,10 +9,10 @@ from cifar_keras.initializers import initializer, torch_bias
 from cifar_keras.layers import BatchNormalization, Conv2D, Dropout, SpatialDropout2D
 from cifar_keras.models.parts import logits_dtype
 
-# (filters, convolutions) of each group; a max pooling ends each.
+# (filters, convolutions) of each group; each ends with a max pooling.
 GROUPS = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))
 UNITS = 512
-# Channel dropout stands after every convolution but the last of its group.
+# Channel dropout follows every convolution except the last of its group.
 FIRST_GROUP_DROPOUT, GROUP_DROPOUT, HEAD_DROPOUT = 0.3, 0.4, 0.5
 
 
@@ -27,21 +27,21 @@ def vgg(
     bn_epsilon: float = 1e-05,
     bn_unbiased: bool = True,
 ) -> keras.Model:
-    """Returns the VGG of "89.89% on CIFAR-10 in Pytorch", from images (H, W, 3) to logits.
+    """Return the VGG of "89.89% on CIFAR-10 in Pytorch", from images (H, W, 3) to logits.
 
-    Convolutions are 3x3 with a bias. `dropout` drops whole channels between convolutions and single
-    numbers in the classifier; without it there is none of either. `shared` makes one layer of the
-    second and third convolution of group 3, and one of all but the first of groups 4 and 5, as in
-    the original's network without batch norm and dropout. Biases and linear layers begin as
-    PyTorch's.
+    Convolutions are 3x3 with a bias. `dropout` adds dropout of whole channels between convolutions
+    and of single values in the classifier. With `shared` the second and third convolution of group
+    3 are one layer, and so are all convolutions of groups 4 and 5 except the first of group 4. The
+    original shares them in its network without batch norm and dropout. Biases and linear layers are
+    initialized as in PyTorch.
 
-    With 10 classes 14,982,474 trainable parameters, 8,448 more with `batch_norm`, and 4,953,162
-    where `shared` without it.
+    With 10 classes it has 14,982,474 trainable parameters, 8,448 more with `batch_norm`, and
+    4,953,162 with `shared` and without `batch_norm`.
 
     Defaults are the arguments of recipe `vgg_bn_dropout`.
 
     Raises:
-        ValueError: height or width is no multiple of 32.
+        ValueError: height or width is not a multiple of 32.
 
     Reference:
         https://github.com/chenjz13/CIFAR-10_Pytorch, commit a327172, Vgg.py.
@@ -72,7 +72,7 @@ def vgg(
 
 
 class _Vgg:
-    """What the layers of one network share; sometimes a convolution itself."""
+    """Builds the layers of one network with their common settings; convolutions may be shared."""
 
     def __init__(
         self, shared: bool, kernel_initializer: str, batch_norm: dict[str, Any] | None

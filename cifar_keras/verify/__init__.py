@@ -1,4 +1,4 @@
-"""Whether a run folder is what it says: its hashes, its files among each other, its figures."""
+"""Verify a run folder: its hashes, that its files agree with each other, and its figures."""
 
 from cifar_keras.verify.check import Check, Outcome, outcome
 from cifar_keras.verify.run import verify_run

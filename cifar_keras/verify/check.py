@@ -1,4 +1,4 @@
-"""One thing that a run folder states, and whether it holds."""
+"""One claim of a run folder, and whether it holds."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,18 +8,21 @@ from typing import Any, Literal
 State = Literal[
     "holds", "FAILS", "absent", "not recorded", "not checkable", "differs", "unfinished"
 ]
-# What the checks of a run folder come to; see `outcome`.
+# The summary of a run folder's checks; see `outcome`.
 Outcome = Literal["recomputed", "files only", "unfinished", "FAILS"]
 
 
 @dataclass(frozen=True)
 class Check:
-    """What is stated, whether it holds, and what was found.
+    """A claim, whether it holds, and a note on what was found.
 
-    Of the states only "FAILS" speaks against the run: "absent" is what cannot be checked without
-    the weights or the code of a network of one's own, "not recorded" what an earlier version of
-    this package did not write down, "not checkable" what nobody can find again, "differs" a recipe
-    that is not the shipped one, and "unfinished" a run that has not come to its end.
+    Only the state "FAILS" is evidence against the run. The other states are:
+
+    - "absent": cannot be checked without the weights or the code of the user's own network.
+    - "not recorded": an earlier version of this package did not record it.
+    - "not checkable": nobody can recompute it.
+    - "differs": the recipe is not the shipped one.
+    - "unfinished": the run is not finished.
     """
 
     name: str
@@ -28,10 +31,11 @@ class Check:
 
 
 def outcome(checks: Sequence[Check]) -> Outcome:
-    """What a run's checks come to.
+    """Summarize a run's checks.
 
-    "recomputed": the saved network gave the figures again; "files only": the weights are absent,
-    and the files agree with one another; "unfinished": the same of a run that goes on.
+    "FAILS": a check failed; "recomputed": the saved network gives the same figures; "files only":
+    the weights are absent, but the files agree with each other; "unfinished": the files of an
+    unfinished run agree so far.
     """
     states = {check.state for check in checks}
     if "FAILS" in states:
@@ -42,14 +46,14 @@ def outcome(checks: Sequence[Check]) -> Outcome:
 
 
 def equal(name: str, stated: Any, found: Any, note: str = "") -> Check:
-    """Whether both are the same; the note stands where they are."""
+    """Check that both are the same; `note` is for the case that they are."""
     if stated == found:
         return Check(name, "holds", note or shown(stated))
     return Check(name, "FAILS", f"{shown(stated)} is stated, {shown(found)} found")
 
 
 def close(name: str, stated: float | None, found: float | None, tolerance: float) -> Check:
-    """Whether both are the same but for this share of them, or both None."""
+    """Check that both are the same within a relative tolerance, or both None."""
     if stated is None or found is None:
         return equal(name, stated, found)
     near = isclose(stated, found, rel_tol=tolerance)
@@ -61,7 +65,7 @@ def close(name: str, stated: float | None, found: float | None, tolerance: float
 
 
 def shown(value: Any) -> str:
-    """A value as the lines show it."""
+    """Return a value as text for a note."""
     if isinstance(value, str) and len(value) == 64:
         return f"sha256 {value[:8]}"
     if isinstance(value, float):

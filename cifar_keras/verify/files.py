@@ -1,4 +1,4 @@
-"""What a run folder's files say of one another and of the data, without the network."""
+"""Check a run folder's files against each other and the data, without the network."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,7 +19,7 @@ SUMS = 1e-6
 
 
 def recipe_checks(run: records.Run) -> Iterator[Check]:
-    """The recipe against its hash, and against the shipped recipe of its name in its precision."""
+    """Check the recipe against its hash, and against the shipped recipe in the run's precision."""
     yield equal("recipe", run.recipe_sha256, run.recipe.sha256())
     name = "recipe as shipped"
     if run.name not in recipe_names():
@@ -37,7 +37,7 @@ def recipe_checks(run: records.Run) -> Iterator[Check]:
 
 
 def data_check(run: records.Run, data: dict[str, Any]) -> Check:
-    """The data that are here against those that the run says it was made from."""
+    """Check the data on this machine against the data that the run was trained on."""
     stated = run.provenance.get("data", {})
     keys = ("content_sha256", "content_official", "synthetic")
     differing = [key for key in keys if stated.get(key) != data.get(key)]
@@ -51,7 +51,7 @@ def data_check(run: records.Run, data: dict[str, Any]) -> Check:
 
 
 def preprocessing_check(folder: Path, run: records.Run, dataset: Dataset) -> Iterator[Check]:
-    """What the run recorded of its data, against the data."""
+    """Check preprocessing.json against the data."""
     if not (folder / records.PREPROCESSING).exists():
         return
     stated, found = recorded_inputs(folder, run), Inputs.of(dataset, run.recipe.data)
@@ -70,7 +70,7 @@ def preprocessing_check(folder: Path, run: records.Run, dataset: Dataset) -> Ite
 
 
 def file_checks(folder: Path, run: records.Run, result: records.Result | None) -> Iterator[Check]:
-    """What the run ended with, and tta.json, against the hashes that run.json keeps of them."""
+    """Check the files from the end of the run, and tta.json, against the hashes in run.json."""
     kept = run.finish.files if run.finish else {}
     for name in (records.PREPROCESSING, records.HISTORY, records.RESULT):
         if (folder / name).exists():
@@ -85,8 +85,8 @@ def file_checks(folder: Path, run: records.Run, result: records.Result | None) -
     if result is None:
         return
     if run.finish is None:
-        # The end of a run is written after its result: a kill between the two leaves this.
-        note = "result.json is there, but no event of the run's end; `train` adds it"
+        # The end of a run is recorded after its result, so a kill between the two leaves this.
+        note = "there is a result.json, but no event of the run's end; `train` adds it"
         yield Check("run.json finish", "FAILS", note)
     stated = result.weights_sha256
     if kept.get(records.WEIGHTS, stated) != stated:
@@ -111,5 +111,5 @@ def _weights_checks(folder: Path, stated: str) -> Iterator[Check]:
 
 def _file_check(path: Path, stated: str | None) -> Check:
     if stated is None:
-        return Check(path.name, "not recorded", "no hash of it was kept")
+        return Check(path.name, "not recorded", "its hash was not recorded")
     return equal(path.name, stated, sha256_of(path))

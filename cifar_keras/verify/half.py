@@ -1,4 +1,4 @@
-"""The figures of weights with kernels in float16, and the run's own figures next to them."""
+"""Check the figures of weights with kernels in float16, and compare the run's own with them."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,9 +12,9 @@ from cifar_keras.data import Dataset
 from cifar_keras.evaluate import averaged_logits, plain_logits
 from cifar_keras.verify.check import Check, State, close, equal
 from cifar_keras.verify.history import DIGITS
-from cifar_keras.verify.network import NEAR, count_check, near_ties
+from cifar_keras.verify.network import NEAR, count_check, must_agree, near_ties
 
-# Rounding the kernels of ResNet-20 to float16 moved logits by 4e-4 of the largest one; see `NEAR`.
+# Rounding the kernels of ResNet-20 to float16 changed logits by 4e-4 of the largest; see `NEAR`.
 KERNELS_NEAR = 2e-3
 
 
@@ -26,7 +26,7 @@ def half_checks(
     tta: records.Tta | None,
     dataset: Dataset,
 ) -> Iterator[Check]:
-    """What these weights do, against their own record and against that of the run."""
+    """Check the results of these weights against their own record and against the run's."""
     half = records.read_half(folder)
     assert half
     images = len(dataset.test.labels)
@@ -58,12 +58,12 @@ def _own_figure(
     logits: NDArray[np.floating],
     labels: NDArray[np.int64],
 ) -> Check:
-    """The run's own figure: these weights may miss it by the images that rounding can change."""
+    """Check the run's own figure, up to the images that rounding the kernels can change."""
     found = int(np.sum(logits.argmax(axis=-1) == labels))
     allowed = near_ties(logits, max(NEAR[run.recipe.precision], KERNELS_NEAR))
     state: State = "holds" if abs(found - stated) <= allowed else "FAILS"
     note = (
-        f"{stated:,} is stated, {found:,} found ({found - stated:+,}); kernels in float16: within "
-        f"{allowed}, the images nearly a tie"
+        f"{stated:,} is stated, {found:,} found ({found - stated:+,}); kernels in float16: "
+        f"{must_agree(allowed)}"
     )
     return Check(f"{name} in float16", state, note)

@@ -1,4 +1,4 @@
-"""history.csv against the recipe's plan, and result.json against history.csv."""
+"""Check history.csv against the recipe's plan, and result.json against history.csv."""
 
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -10,7 +10,7 @@ from cifar_keras.schedules import is_tested, tested_epochs
 from cifar_keras.summary import flat_figures, summary
 from cifar_keras.verify.check import Check, close, equal
 
-# history.csv has nine digits, and rates and accuracies are float32.
+# history.csv has nine digits, and learning rates and accuracies are float32.
 DIGITS = 1e-6
 
 
@@ -21,10 +21,10 @@ def history_checks(
     test_images: int,
     finished: bool,
 ) -> Iterator[Check]:
-    """Each row's place, rate and accuracies against the recipe and the number of images.
+    """Check each row's position, learning rate and accuracies.
 
-    A finished run must have a row for every epoch of the recipe. The tested ones must be those that
-    the run's `test_every` names.
+    They are compared with the recipe and the number of images. A finished run must have a row for
+    every epoch of the recipe. The tested epochs must be those that the run's `test_every` names.
     """
     plan = Plan(run.recipe, train_images, run.budget)
     if len(rows) > plan.epochs or (finished and len(rows) < plan.epochs):
@@ -54,16 +54,16 @@ def history_checks(
 def _validation_checks(rows: Sequence[records.Epoch], images: int) -> Iterator[Check]:
     accuracies = [row.validation_accuracy for row in rows]
     if images:
-        # A half where there is none is no whole number.
+        # A missing accuracy counts as 0.5 images, which is not a whole number.
         counts = [0.5 if each is None else each * images for each in accuracies]
         good = [abs(count - round(count)) < 0.01 for count in counts]
         yield _lines("validation_accuracy", good, f"whole numbers of {images:,} images")
     elif any(accuracy is not None for accuracy in accuracies):
-        yield Check("history.csv validation_accuracy", "FAILS", "its recipe holds no images out")
+        yield Check("history.csv validation_accuracy", "FAILS", "its recipe holds out no images")
 
 
 def _rate(plan: Plan, row: records.Epoch) -> float | None:
-    """The rate of the row's last step."""
+    """Return the learning rate of the row's last step."""
     if not 1 <= row.stage <= len(plan.stages):
         return None
     return plan.stages[row.stage - 1].rate(row.step - 1)
@@ -84,9 +84,9 @@ def result_checks(
     test_images: int,
     validation_images: int,
 ) -> Iterator[Check]:
-    """The figures of result.json that follow from history.csv."""
+    """Check the figures of result.json that can be computed from history.csv."""
     if not rows or rows[-1].test_accuracy is None:
-        lacks = "no test of the last epoch" if rows else "no row"
+        lacks = "no test of the last epoch" if rows else "no rows"
         yield Check("result.json", "FAILS", f"history.csv has {lacks}")
         return
     stated = flat_figures(dict(result))
@@ -96,4 +96,4 @@ def result_checks(
         yield judge(f"result.json {key}", stated.get(key), value)
     for key in (key for key in stated if "." in key and key not in found):
         yield Check(f"result.json {key}", "FAILS", "history.csv has no such figure")
-    yield Check("result.json peak_memory_mib", "not checkable", "measured while it ran")
+    yield Check("result.json peak_memory_mib", "not checkable", "measured during the run")

@@ -1,4 +1,4 @@
-"""The figures that the saved network itself must give again."""
+"""Check the figures that can be recomputed with the saved network."""
 
 from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
@@ -15,29 +15,38 @@ from cifar_keras.models import multiply_adds, trainable_parameters
 from cifar_keras.provenance import versions
 from cifar_keras.verify.check import Check, State, close, equal
 
-# Other kernels, of oneDNN or of TensorFlow, were seen to move logits by 3e-7 of the largest one. An
-# image whose two largest lie nearer than this share of it may be named otherwise elsewhere. Under
-# mixed precision other kernels round intermediate maps, too: the rounding as a whole moved logits
-# by up to 2e-3 (float16) and 3e-2 (bfloat16) of the largest, and the loss by 1e-4 and 3e-3 of it.
+# If an image's two largest logits differ by less than this fraction of the largest logit, another
+# machine may predict another class. oneDNN's kernels instead of TensorFlow's changed logits by 3e-7
+# of the largest. In mixed precision, other kernels also round intermediate maps differently. All of
+# that rounding together changed logits by up to 2e-3 (float16) and 3e-2 (bfloat16) of the largest,
+# and the loss by 1e-4 and 3e-3 of itself.
 NEAR = {"float32": 1e-4, "mixed_float16": 5e-3, "mixed_bfloat16": 6e-2}
-# Means of float32 losses, batch by batch.
+# The loss is a mean of float32 numbers that may be grouped into batches differently.
 SAME_LOSS = 1e-5
 NEAR_LOSS = {"float32": 1e-4, "mixed_float16": 1e-3, "mixed_bfloat16": 1e-2}
 
 
 def same_machine(event: records.Event | None) -> bool:
-    """Whether the event was on such a machine as this one, with these versions."""
+    """Return whether the event was on a machine like this one, with the same versions."""
     if event is None:
         return False
-    # An earlier version wrote less down.
+    # Earlier versions recorded less about the machine.
     known = {key: value for key, value in this_machine().items() if key in event.machine}
     return (event.versions, event.machine) == (versions(), known)
 
 
 def near_ties(logits: NDArray[np.floating], near: float) -> int:
-    """How many images have their two largest logits within this share of the largest of all."""
+    """Return how many images have their two largest logits within a fraction `near` of the largest.
+
+    The largest is that of all images.
+    """
     two = np.sort(logits, axis=-1)[:, -2:]
     return int(np.sum(two[:, 1] - two[:, 0] < near * np.abs(logits).max()))
+
+
+def must_agree(allowed: int) -> str:
+    """Return the rule that a count may differ by so many near ties, as text for a note."""
+    return f"must agree within {allowed} near-tie image{'' if allowed == 1 else 's'}"
 
 
 def count_check(
@@ -47,19 +56,19 @@ def count_check(
     labels: NDArray[np.int64],
     near: float | None,
 ) -> Check:
-    """The images recognised: the very number where `near` is None, or but for near ties."""
+    """Check the number of correct images: exactly if `near` is None, else up to near ties."""
     found = int(np.sum(logits.argmax(axis=-1) == labels))
     exact = near is None
     allowed = 0 if near is None else near_ties(logits, near)
     rule = "same machine and versions: exactly"
     if not exact:
-        rule = f"another machine or versions: within {allowed}, the images nearly a tie"
+        rule = f"another machine or version: {must_agree(allowed)}"
     state: State = "holds" if abs(found - stated) <= allowed else "FAILS"
     return Check(name, state, f"{stated:,} is stated, {found:,} found; {rule}")
 
 
 def size_checks(model: keras.Model, run: records.Run, result: records.Result) -> Iterator[Check]:
-    """The numbers of the network that are counted in it."""
+    """Check the network's numbers of parameters and multiply-adds."""
     for layer in model.layers:
         layer.trainable = not any(
             fnmatchcase(layer.name, pattern) for pattern in run.recipe.stages[-1].frozen
@@ -75,9 +84,14 @@ def evaluation_checks(
     stated: Mapping[str, float | None],
     exact: bool,
 ) -> Iterator[Check]:
-    """What is stated of a split after the last epoch, by names that end in what it is.
+    """Check the figures of a split after the last epoch.
 
-    These are `correct`, `accuracy` and `loss`.
+    Args:
+        logits: of the split's images.
+        labels: of the split's images.
+        run: the run.
+        stated: the claims by their names, which end in `correct`, `accuracy` or `loss`.
+        exact: whether the run ended on this machine with these versions.
     """
     precision = run.recipe.precision
     near = None if exact else NEAR[precision]

@@ -25,10 +25,10 @@ from cifar_keras.views import VIEW_WEIGHTS
 
 
 def verify_run(folder: Path, run: records.Run, dataset: Dataset) -> Iterator[Check]:
-    """Each thing that the folder states of the run, whether it holds, one after another.
+    """Yield a check for each claim that the folder makes about the run.
 
     Raises:
-        RunError: a file is missing where others say that it is there, or is damaged.
+        RunError: a file that other files refer to is missing, or a file is damaged.
     """
     held = run.recipe.data.validation
     try:
@@ -51,7 +51,7 @@ def verify_run(folder: Path, run: records.Run, dataset: Dataset) -> Iterator[Che
         if run.finish:
             yield Check(records.RESULT, "FAILS", "run.json says that it has finished")
         else:
-            yield Check(records.RESULT, "unfinished", "the run has not come to its end")
+            yield Check(records.RESULT, "unfinished", "the run is not finished")
         return
     yield from result_checks(result, rows, images, held)
     yield from _network_checks(folder, run, result, rows, dataset)

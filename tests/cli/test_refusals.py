@@ -136,7 +136,7 @@ def test_missing_data_are_not_downloaded_to_be_verified(refused):
         (("--from", "nowhere"), 1, "error: nowhere: cannot be read (No such file or directory)"),
         (("--from", "."), 1, "error: . holds no cifar10: expected cifar-10-python.tar.gz or"),
         (("--from", "a", "--mirror", "b"), 2, "error: --from downloads nothing; leave --mirror "),
-        (("--mirror", "b"), 1, "error: mirror 'b' is no address; write https://HOST/FOLDER"),
+        (("--mirror", "b"), 1, "error: mirror 'b' is not an address; write https://HOST/FOLDER"),
     ],
 )
 def test_a_place_without_data_is_told(refused, here, given, code, told):
@@ -160,7 +160,7 @@ def test_a_data_folder_that_is_not_there_is_told(refused, here):
     code, line = refused("train", "--recipe", "resnet20", "--data-dir", "nowhere")
 
     assert code == 1
-    assert line.endswith("the data folder must exist: make it or correct it. Received: nowhere")
+    assert line.endswith("the data folder must exist; create or correct it. Received: nowhere")
     assert not any(here.iterdir())
 
 
@@ -176,7 +176,7 @@ def no_gpu(monkeypatch):
     [
         ("gpu:0", "--devices 'gpu:0': no GPU is visible to TensorFlow; use cpu or auto"),
         ("gpu:0,1", "--devices 'gpu:0,1': no GPU is visible to TensorFlow; use cpu or auto"),
-        ("gpu:a", "--devices 'gpu:a': 'a' is no number; write gpu:0,1"),
+        ("gpu:a", "--devices 'gpu:a': 'a' is not a number; write gpu:0,1"),
         ("gpu", "--devices 'gpu': write auto, cpu, gpu:0,1 or cpu:2"),
         ("tpu", "--devices 'tpu': write auto, cpu, gpu:0,1 or cpu:2"),
     ],

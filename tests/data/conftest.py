@@ -17,7 +17,7 @@ TRAIN, TEST = 20, 6
 
 @pytest.fixture(autouse=True)
 def _small_and_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, request) -> None:
-    """Fakes have few images, and no cache or proxy of the machine is seen."""
+    """Let fakes have few images, and hide the machine's caches and proxies."""
     if request.node.get_closest_marker("data"):
         return
     monkeypatch.setattr(layouts, "TRAIN_IMAGES", TRAIN)
@@ -30,7 +30,7 @@ def _small_and_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, request) -
 
 @pytest.fixture
 def fake() -> Callable[[Path, Layout], Path]:
-    """Writes the same images and labels under a folder, in any layout of their data set."""
+    """Write the same images and labels under a folder, in any layout of their data set."""
     return write_fake
 
 
@@ -69,7 +69,7 @@ def write_pickle(path: Path, value: object) -> None:
 
 @pytest.fixture
 def rewrite() -> Callable[..., None]:
-    """Changes keys of a pickled file."""
+    """Change keys of a pickled file."""
 
     def change(path: Path, **changes: object) -> None:
         value = pickle.loads(path.read_bytes(), encoding="bytes")
@@ -81,7 +81,7 @@ def rewrite() -> Callable[..., None]:
 
 @pytest.fixture
 def pack() -> Callable[[Path, Path], Path]:
-    """Packs a folder into a .tar.gz."""
+    """Pack a folder into a .tar.gz."""
 
     def pack_folder(folder: Path, archive: Path) -> Path:
         archive.parent.mkdir(parents=True, exist_ok=True)
@@ -94,7 +94,7 @@ def pack() -> Callable[[Path, Path], Path]:
 
 @pytest.fixture
 def real_data() -> str:
-    """The folder of the real files, for tests marked `data`."""
+    """Return the folder of the real files, for tests marked `data`."""
     folder = os.environ.get("CIFAR_KERAS_DATA")
     if not folder:
         pytest.skip("CIFAR_KERAS_DATA is not set")

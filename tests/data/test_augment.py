@@ -37,7 +37,7 @@ def rand_augment(arguments=USUAL):
 
 @functools.cache
 def traced(layer):
-    # Layers that are equal hash alike, so each is traced once.
+    # Equal layers have equal hashes, so each is traced once.
     return layer
 
 
@@ -132,7 +132,7 @@ def test_a_transform_holds_no_state(build):
         if (known := op_def_registry.get(name)) is not None and known.is_stateful
     }
     assert stateful == set()
-    # The look into the graph would otherwise prove nothing.
+    # Without this, the check above could pass on an empty graph.
     assert any(name.startswith("StatelessRandom") for name in operations)
 
 
@@ -192,24 +192,25 @@ def test_two_layers_of_a_kind_draw_differently():
             batch = Keyed(MixUp(1), Stream.KERAS_CV, place)(batch, 7, tf.constant(0, tf.int64))
         return batch.labels.numpy()
 
-    # Of one-hot labels `mixed(1)` is the mixing matrix; the same draws would apply it once more.
+    # With one-hot labels `mixed(1)` is the mixing matrix. The same random numbers would apply it
+    # twice.
     assert np.abs(mixed(2) - mixed(1) @ mixed(1)).max() > 0.5
 
 
 def test_rand_augment_draws_for_each_image():
     images = applied_to_copies(rand_augment(), IMAGES[0], 4)
 
-    # Most operations have a strength from a continuum; a few have none and repeat themselves.
+    # Most operations have a continuous strength. A few have none, so their results repeat.
     assert len({image.tobytes() for image in images}) > 150
 
 
 def test_rand_augment_leaves_the_share_of_the_rate_alone():
-    # The grey levels do not fill their range, so that every operation changes such an image.
+    # The pixel values do not fill their range, so every operation changes such an image.
     image = IMAGES[0] // 2 + 30
 
     images = applied_to_copies(rand_augment(STRONG), image, 8)
 
-    # 100 expected; five deviations of 8.7.
+    # 100 expected; five standard deviations of 8.7.
     unchanged = (np.abs(images - image) < 0.01).all(axis=(1, 2, 3)).sum()
     assert 100 - 43 < unchanged < 100 + 43
 
@@ -238,7 +239,7 @@ def test_pixels_stay_within_their_range(build):
     images, _ = applied(build(), IMAGES)
 
     assert images.min() >= 0
-    # The strongest contrasts end at white; a little more is float32's rounding.
+    # The strongest contrasts reach white. Slightly larger values are rounding errors of float32.
     assert 250 < images.max() < 255.001
 
 
@@ -252,7 +253,7 @@ def test_labels_are_mixed_as_images_are(layer):
     assert (labels.dtype, labels.shape) == (np.float32, (50, 10))
     np.testing.assert_allclose(labels.sum(axis=1), 1, rtol=1e-6)
     assert (labels.max(axis=1) < 0.99).sum() > 20
-    # A share of the pixels (CutMix) or of each pixel (MixUp) is the partner's.
+    # A fraction of the pixels (CutMix) or of each pixel's value (MixUp) is the partner's.
     levels = labels @ np.arange(0, 200, 20)
     np.testing.assert_allclose(images.mean(axis=(1, 2, 3)), levels, rtol=1e-4)
     assert set(np.unique(images)) <= set(range(0, 200, 20)) or layer == MixUp(1)
@@ -266,7 +267,7 @@ def test_mix_up_draws_a_share_for_each_image(alpha, variance):
     _, labels = applied(MixUp(alpha), images, labels, num_classes=1000)
 
     shares = np.diag(labels)
-    # Five deviations: the square root of the variance, or less, over that of 1,000.
+    # Five standard errors: at most the square root of variance / 1,000.
     assert abs(shares.mean() - 0.5) < 5 * 0.42 / 31.6
     assert shares.var() == pytest.approx(variance, rel=0.15)
 
@@ -346,15 +347,15 @@ def test_without_keras_cv_what_needs_it_not_works(layers, monkeypatch):
         ),
         (
             [MIX, "data.mean=image"],
-            "data.mean 'image' is not defined behind data.keras_cv; write channel",
+            "data.mean 'image' cannot be combined with data.keras_cv; write channel",
         ),
         (
             [MIX, "data.padding=zeros"],
-            "data.padding 'zeros' is not defined behind data.keras_cv; write reflect or mean",
+            "data.padding 'zeros' cannot be combined with data.keras_cv; write reflect or mean",
         ),
         (
             [MIX, "data.contrast=55", "data.mean=none"],
-            "data.contrast is not defined behind data.keras_cv; write none",
+            "data.contrast cannot be combined with data.keras_cv; write none",
         ),
     ],
 )

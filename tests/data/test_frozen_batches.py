@@ -1,4 +1,4 @@
-"""Batches are, bit for bit, those of version 1.0.0, whatever the processor."""
+"""Batches are bit-identical to those of version 1.0.0, on any processor."""
 
 import hashlib
 
@@ -12,7 +12,7 @@ from cifar_keras.recipe import load_recipe, recipe_path
 
 IMAGES = np.random.RandomState(0).randint(0, 256, (50, 32, 32, 3)).astype(np.uint8)
 LABELS = np.arange(50)
-# One recipe of each distinct data section, the batch size aside: hashes of its batches.
+# One recipe for each data section that differs in more than the batch size: hashes of its batches.
 FROZEN = {
     "airbench94": "88a79ea6dc241a1f",
     "airbench96": "58ea8d2d7dfc3b21",

@@ -8,7 +8,7 @@ from cifar_keras.errors import RecipeError
 
 
 def dataset(*sizes: int, seed: int = 0) -> Dataset:
-    """As many training images of each class, in mixed order, with groups of two classes."""
+    """Return equally many training images per class, in mixed order, with groups of two classes."""
     random = np.random.RandomState(seed)
     labels = np.repeat(np.arange(len(sizes)), sizes).astype(np.int64)
     random.shuffle(labels)
@@ -26,10 +26,10 @@ def digests(split: Split | None) -> set[bytes]:
     ("sizes", "count", "shares"),
     [
         ((10, 10, 10), 6, [2, 2, 2]),
-        # Of equal remainders the first classes' count.
+        # Of equal remainders the first classes win.
         ((10, 10, 10), 7, [3, 2, 2]),
         ((20, 10, 5), 7, [4, 2, 1]),
-        # 3.43, 1.71 and 0.86: the largest remainders are those of the last two.
+        # 3.43, 1.71 and 0.86: the last two have the largest remainders.
         ((20, 10, 5), 6, [3, 2, 1]),
         ((10, 0, 10), 4, [2, 0, 2]),
     ],
@@ -80,8 +80,8 @@ def test_the_choice_does_not_depend_on_the_order_of_the_images() -> None:
 
 
 def test_the_smallest_digests_are_chosen() -> None:
-    # Images of one grey level each. By coreutils' sha256sum the digests of 3,072 bytes of 0, 1, 2
-    # and 3 begin with e8, f4, 65 and fd.
+    # Each image has one pixel value. According to coreutils' sha256sum, the digests of 3,072 bytes
+    # of 0, 1, 2 and 3 begin with e8, f4, 65 and fd.
     grey = np.arange(4, dtype=np.uint8)[:, None, None, None]
     images = np.broadcast_to(grey, (4, 32, 32, 3)).copy()
     train = Split(images, np.zeros(4, np.int64))

@@ -46,5 +46,5 @@ def test_behind_a_crop_a_mean_image_of_whole_images_is_cropped_too():
 
     assert (whole.uncropped, centred.uncropped) == (True, False)
     np.testing.assert_array_equal(centred.mean, whole.mean[2:6, 2:6])
-    # A mean image of crops is of their size already.
+    # A mean image of crops already has their size.
     np.testing.assert_array_equal(centred.centred(4).mean, centred.mean)

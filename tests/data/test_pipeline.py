@@ -9,7 +9,7 @@ from cifar_keras.recipe import load_recipe, recipe_path
 
 RANDOM = np.random.RandomState(0)
 IMAGES = RANDOM.randint(0, 256, (50, 32, 32, 3)).astype(np.uint8)
-LABELS = np.arange(50)  # the label tells which image it was
+LABELS = np.arange(50)  # the label identifies the image
 RAW = ("data.mean=none", "data.padding=none", "data.pad=0", "data.flip=none")
 
 
@@ -63,7 +63,7 @@ def test_epochs_have_different_orders():
 
 
 def test_carried_batches_are_full_and_show_every_image_once_a_pass():
-    # 25 batches of 16 are 400 images: 8 passes of 50 without a gap.
+    # 25 batches of 16 are 400 images: 8 epochs of 50 without a gap.
     labels = np.concatenate(labels_of(batches("data.last_batch=carry"), 0, 25))
 
     passes = labels.reshape(8, 50)
@@ -84,13 +84,13 @@ def test_an_image_is_as_likely_at_any_place_of_a_pass():
     def order(one_pass):
         return permuted(tf.range(20, dtype=tf.int64), tf.fill([20], one_pass), 1, 20)
 
-    # One graph: called 2,000 times, `order` takes ten seconds.
+    # In one graph, because 2,000 eager calls of `order` take ten seconds.
     orders = tf.function(lambda: tf.map_fn(order, tf.range(2000, dtype=tf.int64)))
     places = orders().numpy()
 
     counts = np.stack([(places == image).sum(axis=0) for image in range(20)])
     chi_square = ((counts - 100) ** 2 / 100).sum()
-    # 19 * 19 degrees of freedom: 361 +- 27; five deviations.
+    # 19 * 19 degrees of freedom: 361 +- 27; five standard deviations.
     assert 361 - 135 < chi_square < 361 + 135
 
 
@@ -137,7 +137,7 @@ def test_half_of_the_images_are_mirrored():
             assert straight or np.array_equal(image, IMAGES[which][:, ::-1])
             flips.append(not straight)
 
-    # 1,280 coins: five deviations of 0.014.
+    # 1,280 coin flips: five standard deviations of 0.014.
     assert abs(np.mean(flips) - 0.5) < 0.07
 
 
@@ -170,7 +170,7 @@ def test_all_test_images_are_shown_once_in_order_and_centre_cropped():
 
 
 def mirrored(source, first, last):
-    """Which images the batches of these steps mirror, by label."""
+    """Return which images the batches of these steps mirror, by label."""
     flags = {}
     for images, labels in source.dataset(first, last).as_numpy_iterator():
         for image, label in zip(images, labels, strict=True):
@@ -216,7 +216,7 @@ def test_cutout_sets_one_square_inside_each_image_to_zero():
 
 
 def contrasted(image):
-    """As in highway-networks@87d1c8d: less the mean of 3,072 values, over their norm, times 55."""
+    """Normalize as highway-networks@87d1c8d: subtract the mean, divide by the norm, times 55."""
     centred = image.astype(np.float64) - image.mean()
     return 55 * centred / np.sqrt((centred**2).sum())
 

@@ -31,7 +31,7 @@ def run_of(recipe, data=None):
     )
 
 
-# Means of channels, of crops (28 pixels), of whole images behind a contrast normalisation, none.
+# Means of channels, of crops (28 pixels), of whole images after a contrast normalization, none.
 @pytest.mark.parametrize("name", ["resnet20", "inception_rrelu", "nin_relu", "airbench94"])
 def test_what_is_recorded_is_what_the_run_computed_with(tmp_path, dataset, name):
     recipe = load_recipe(recipe_path(name))
@@ -54,7 +54,7 @@ def test_what_is_recorded_is_what_the_run_computed_with(tmp_path, dataset, name)
 def test_an_earlier_run_on_the_official_images_needs_no_data():
     found = recorded_inputs(COMMITTED, records.read_run(COMMITTED))
 
-    # As test_statistics has them.
+    # The same values as in test_statistics.
     np.testing.assert_allclose(found.normalization.mean, [125.307, 122.950, 113.865], atol=5e-4)
     assert found.normalization.factor.tolist() == [1, 1, 1]
     assert found.class_names[:2] == ("airplane", "automobile")
@@ -98,7 +98,7 @@ def test_a_damaged_record_is_told(tmp_path, dataset, key, value, told):
 
 @pytest.mark.parametrize("dataset", ["cifar10", "cifar100"])
 def test_the_class_names_are_the_official_ones(dataset):
-    # The hash of CIFAR-100's covers the names of its groups, too.
+    # CIFAR-100's hash covers the names of its groups as well.
     names = official.CLASS_NAMES[dataset]
 
     assert len(set(names)) == {"cifar10": 10, "cifar100": 100}[dataset]

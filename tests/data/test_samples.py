@@ -11,7 +11,7 @@ DATASET = Dataset("cifar10", SPLIT, SPLIT, tuple("abcdefghij"), provenance={"syn
 
 @pytest.fixture
 def sheet(monkeypatch, tmp_path):
-    """The rows of images that a recipe's sheet shows, by their names."""
+    """Return the rows of images that a recipe's sheet shows, by their names."""
 
     def rows_of(name, *overrides):
         sheets = []
@@ -23,7 +23,7 @@ def sheet(monkeypatch, tmp_path):
     return rows_of
 
 
-# Of zeros as padding, a mean image, a contrast normalisation, and labels that are mixed.
+# Recipes with zero padding, a mean image, a contrast normalization, and mixed labels.
 @pytest.mark.parametrize("name", ["resnet110_he", "inception_leaky", "nin_leaky", "highway19"])
 def test_a_sheet_shows_grey_levels_whatever_the_normalisation(name, sheet):
     rows = sheet(name, "data.flip=none", "data.padding=none", "data.pad=0", "data.crop=32")

@@ -21,7 +21,7 @@ def test_a_sheet_is_a_png_with_a_cell_an_image(tmp_path: Path) -> None:
 
     pixels = matplotlib.image.imread(tmp_path / "sheet.png")
     red = (pixels[..., :3] == (1, 0, 0)).all(axis=2)
-    # A run of red begins once a cell, along one line through the middle of a row or column.
+    # A line through the middle of a row or column enters red once per cell.
     lines = [np.diff(line.astype(int)).tolist().count(1) for line in red]
     columns = [np.diff(line.astype(int)).tolist().count(1) for line in red.T]
     assert max(lines) == 3

@@ -22,7 +22,7 @@ ARCHIVE = "cifar-10-python.tar.gz"
 
 @pytest.fixture
 def publisher(fake, pack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder that plays the publisher's site and holds a fake CIFAR-10, known as official."""
+    """Return a folder that acts as the publisher's site, with a fake CIFAR-10 as the official."""
     archive = pack(fake(tmp_path / "made", CIFAR10_PYTHON), tmp_path / "site" / ARCHIVE)
     digest = hashlib.sha256(archive.read_bytes()).hexdigest()
     monkeypatch.setitem(official.SHA256, ARCHIVE, digest)
@@ -94,7 +94,7 @@ def test_a_broken_copy_is_not_passed_over_for_the_next(fake, tmp_path: Path) -> 
 
 
 def test_a_data_dir_that_does_not_exist_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"must exist: make it or correct it. Received: .*nowhere"):
+    with pytest.raises(DataError, match=r"must exist; create or correct it. Received: .*nowhere"):
         load("cifar10", tmp_path / "nowhere")
 
 
@@ -110,7 +110,7 @@ def test_an_unknown_name_is_refused() -> None:
 
 @pytest.mark.parametrize("command", [sources.fetch, sources.verify])
 def test_synthetic_sets_have_nothing_to_fetch_or_verify(command) -> None:
-    with pytest.raises(DataError, match="synthetic10 is drawn from a seed: it has no files"):
+    with pytest.raises(DataError, match="synthetic10 is generated from a seed and has no files"):
         command("synthetic10")
 
 
@@ -156,7 +156,7 @@ def test_verify_reports_the_archive_and_its_members(publisher: Path) -> None:
 
 
 def test_verify_downloads_nothing(publisher: Path, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="cifar10 is in none of"):
+    with pytest.raises(DataError, match="cifar10 is not in "):
         sources.verify("cifar10")
 
     assert not (tmp_path / "cache").exists()
@@ -189,7 +189,7 @@ def test_a_folder_that_cannot_be_made_is_an_error(
 
 @pytest.fixture
 def known(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path, Layout], None]:
-    """Makes the contents of a fake count as the official ones."""
+    """Make the contents of a fake count as the official ones."""
 
     def know(folder: Path, layout: Layout) -> None:
         dataset, _ = archives.read(folder, layout)
@@ -260,7 +260,7 @@ def test_a_copy_replaces_nothing(fake, known, tmp_path: Path) -> None:
     known(folder, CIFAR10_PYTHON)
     there = fake(tmp_path / "cache" / "cifar_keras", CIFAR10_BINARY)
 
-    with pytest.raises(DataError, match=f"{there} is there already; remove it"):
+    with pytest.raises(DataError, match=f"{there} already exists; remove it"):
         sources.copy("cifar10", folder)
 
 

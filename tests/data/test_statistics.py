@@ -26,7 +26,7 @@ def test_mean_image_is_what_many_random_crops_and_flips_average_to():
 
     difference = np.abs(mean_image(IMAGES, 6) - sums / 20_000)
 
-    # One pixel of one draw has a deviation of about 74 grey levels; 5 of its standard errors.
+    # A random crop's pixel has a standard deviation of about 74; five standard errors.
     assert difference.max() < 5 * 74 / 20_000**0.5
 
 
@@ -34,7 +34,7 @@ def test_mean_image_is_what_many_random_crops_and_flips_average_to():
 def test_cifar10_has_the_published_means(real_data):
     cifar10 = load("cifar10", real_data, download=False)
 
-    # cifar10_msra.py of apark263/cfmz, and the deviations of the whole set.
+    # cifar10_msra.py of apark263/cfmz, and the standard deviations of the whole set.
     np.testing.assert_allclose(
         channel_mean(cifar10.train.images), [125.307, 122.950, 113.865], atol=5e-4
     )

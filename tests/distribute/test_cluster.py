@@ -23,12 +23,12 @@ def test_the_workers_of_the_command_line():
 @pytest.mark.parametrize(
     ("workers", "index", "told"),
     [
-        ("one,two:80", 0, "--workers: 'one' is no host and port; write host1:port,host2:port"),
-        ("one:x,two:80", 0, "--workers: 'one:x' is no host and port; write host1:port,host2:port"),
-        ("one:0,two:80", 0, "--workers: 'one:0' is no host and port; write host1:port,host2:port"),
-        ("a:70000,b:1", 0, "--workers: 'a:70000' is no host and port; write host1:port,host2:port"),
-        (f"a:{'1' * 5000},b:1", 0, f"--workers: 'a:{'1' * 74}... is no host and port; {LIKE}"),
-        ("a\n:1,b:1", 0, f"--workers: 'a\\n:1' is no host and port; {LIKE}"),
+        ("one,two:80", 0, "--workers: 'one' is not a host and port; write host1:port,host2:port"),
+        ("one:x,two:80", 0, f"--workers: 'one:x' is not a host and port; {LIKE}"),
+        ("one:0,two:80", 0, f"--workers: 'one:0' is not a host and port; {LIKE}"),
+        ("a:70000,b:1", 0, f"--workers: 'a:70000' is not a host and port; {LIKE}"),
+        (f"a:{'1' * 5000},b:1", 0, f"--workers: 'a:{'1' * 74}... is not a host and port; {LIKE}"),
+        ("a\n:1,b:1", 0, f"--workers: 'a\\n:1' is not a host and port; {LIKE}"),
         ("a:1,b:1,a:1", 0, "--workers: 'a:1' is named twice; write host1:port,host2:port"),
         ("one:80", 0, "--workers: one worker needs no cluster; leave the option out"),
         ("one:80,two:80", 2, "--worker-index 2: there are workers 0 to 1"),
@@ -71,7 +71,7 @@ def test_nobody_else_is_no_cluster(environment):
 
 
 FORM = (
-    "TF_CONFIG is not of the form TensorFlow documents "
+    "TF_CONFIG does not have the form that TensorFlow documents "
     '({"cluster": {"worker": ["host1:port", ...]}, "task": {"type": "worker", "index": 0}})'
 )
 EMPTY = "TF_CONFIG is set but empty; unset it, or describe the cluster in it"
@@ -84,7 +84,7 @@ EMPTY = "TF_CONFIG is set but empty; unset it, or describe the cluster in it"
         ({"TF_CONFIG": "[]"}, FORM),
         ({"TF_CONFIG": "[" * 1000}, FORM),
         ({"TF_CONFIG": '{"cluster":' * 100_000}, FORM),
-        # TensorFlow itself reads the variable later, and would end in a traceback.
+        # TensorFlow reads the variable later and would fail with a traceback.
         ({"TF_CONFIG": " "}, EMPTY),
         ({"TF_CONFIG": '{"cluster": [], "task": []}'}, FORM),
         ({"TF_CONFIG": '{"cluster": 0}'}, FORM),
@@ -99,12 +99,12 @@ EMPTY = "TF_CONFIG is set but empty; unset it, or describe the cluster in it"
         (config({"worker": TWO}, type="worker", index="first"), FORM),
         (
             config({"worker": TWO, "ps": ["three:1"]}, type="worker", index=0),
-            "TF_CONFIG: 'ps' has no part in synchronous training; leave chief and worker only",
+            "TF_CONFIG: 'ps' is not used in synchronous training; keep only chief and worker",
         ),
         (
             config({"worker": TWO}, type="evaluator", index=0),
-            "TF_CONFIG: 'evaluator' has no part in synchronous training; "
-            "leave chief and worker only",
+            "TF_CONFIG: 'evaluator' is not used in synchronous training; "
+            "keep only chief and worker",
         ),
         (
             config({"worker": TWO}, type="worker", index=2),
@@ -116,7 +116,7 @@ EMPTY = "TF_CONFIG is set but empty; unset it, or describe the cluster in it"
         ),
         (
             config({"worker": ["one", "two:1"]}, type="worker", index=0),
-            "TF_CONFIG: 'one' is no host and port; write host1:port,host2:port",
+            "TF_CONFIG: 'one' is not a host and port; write host1:port,host2:port",
         ),
     ],
 )

@@ -1,4 +1,4 @@
-"""What `launch` does for its workers, with small programs in their place."""
+"""How `launch` starts and watches workers, with small programs in their place."""
 
 import signal
 import subprocess
@@ -15,7 +15,7 @@ Additional GRPC error information from remote target /job:worker/replica:0/task:
 :UNKNOWN:Error received from peer  {grpc_message:"Socket closed", grpc_status:14}
 2026-11-28 03:30:14.770101: E tensorflow/core/x.cc:252] BaseCollectiveExecutor::StartAbort
 more of it
-cifar-keras: error: worker 0 has lost worker 1
+cifar-keras: error: worker 0 lost worker 1
 Traceback (most recent call last):
   of a bug"""
 WORKER = """\
@@ -60,7 +60,7 @@ def test_messages_of_tensorflow_are_in_the_log_and_not_on_the_terminal(tmp_path,
 
 
 def test_workers_end_with_a_launch_that_was_killed(tmp_path):
-    # What the chief prints is not in its log.
+    # The chief worker's output is not in its log.
     logs = [tmp_path / f"worker-{index}.log" for index in range(3)]
     launcher = subprocess.Popen(
         [sys.executable, "-c", LAUNCHER, WORKER, *map(str, logs)], stdout=subprocess.DEVNULL

@@ -1,4 +1,4 @@
-"""An experiment trains and tests without a run: no folder, no signal, no other process."""
+"""An experiment trains and tests without a run: no folder, no signals, no other process."""
 
 import keras
 import numpy as np
@@ -42,7 +42,7 @@ def experiment(dataset, *overrides, devices="cpu"):
 
 
 class Logs(keras.callbacks.Callback):
-    """The logs of each epoch."""
+    """Keeps the logs of each epoch."""
 
     def __init__(self):
         super().__init__()
@@ -54,7 +54,7 @@ class Logs(keras.callbacks.Callback):
 
 @pytest.fixture(scope="module")
 def trained(dataset):
-    """An experiment after its only leg, and what was logged."""
+    """Return an experiment after its only leg, and its logs."""
     made, logs = experiment(dataset), Logs()
     [leg] = made.plan.legs(made.place)
     made.fit(leg, [logs])
@@ -89,5 +89,5 @@ def test_an_epoch_whose_steps_are_done_ends_as_fit_ends_it(trained):
 
 
 def test_a_batch_has_an_image_for_each_device(dataset):
-    with pytest.raises(RecipeError, match=r"^data.batch_size 1 has no image for each of 2 devices"):
+    with pytest.raises(RecipeError, match=r"^data.batch_size is 1, less than the 2 devices; "):
         experiment(dataset, "data.batch_size=1", devices="cpu:2")

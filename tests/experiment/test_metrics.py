@@ -28,7 +28,7 @@ def test_on_integers_it_is_keras_sparse_accuracy(labels):
         theirs.update_state(labels[part], LOGITS[part])
 
     assert float(ours.result()) == float(theirs.result())
-    # What a checkpoint holds of one is what it holds of the other.
+    # A checkpoint stores both alike.
     assert [each.path for each in ours.variables] == [each.path for each in theirs.variables]
 
 
@@ -41,7 +41,7 @@ def test_training_may_have_soft_labels_and_testing_integers():
         LOGITS, soft, validation_data=(LOGITS, LABELS), batch_size=200, epochs=2, verbose=0
     ).history
 
-    # The second epoch begins where the first was tested.
+    # The test after the first epoch and the second epoch see the same weights.
     assert history["loss"][1] == pytest.approx(history["val_loss"][0], rel=1e-5)
     assert history["accuracy"][1] == pytest.approx(history["val_accuracy"][0])
 

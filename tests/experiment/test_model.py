@@ -19,7 +19,7 @@ def compiled(inputs, outputs, rate=0.0):
 
 
 def sized():
-    """A network whose logits tell the size and the mean of its images."""
+    """Return a network whose logits are the size and the mean of its images."""
     keras.utils.set_random_seed(0)
     inputs = keras.Input((None, None, 3))
     x = keras.layers.Conv2D(4, 3, name="conv")(inputs)
@@ -113,7 +113,7 @@ def with_companion(weight=0.5):
 
 
 def parts(model):
-    """The loss of the logits, and that of the companion."""
+    """Return the loss of the logits, and that of the companion."""
     inner = keras.Model(model.input, model.get_layer("conv").output)
     features = inner(IMAGES)
     layer = model.get_layer("companion1")

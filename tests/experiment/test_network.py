@@ -1,4 +1,4 @@
-"""Every family in every precision: it builds, trains a step, and its logits are float32."""
+"""Every family builds and trains a step in every precision, with float32 logits."""
 
 import keras
 import numpy as np
@@ -32,7 +32,7 @@ def recipe_of(name, *overrides):
 
 
 def trained_a_step(recipe, jit=False):
-    """The recipe's model after a step that is not skipped, and the step's logs."""
+    """Return the recipe's model after a step that was not skipped, its batch and logs."""
     strategy = tf.distribute.MirroredStrategy(["/cpu:0"])
     model = compiled_model(recipe, 1, strategy, Pace(4))
     random = np.random.RandomState(0)
@@ -96,9 +96,9 @@ def test_networks_of_full_size_train_in_mixed_precision(name):
 
 @pytest.fixture
 def nondeterministic():
-    """A process that is not deterministic, as `--jit on` leaves it.
+    """Turn off deterministic operations, as `--jit on` does.
 
-    Tests of runs in this process make it so, and `tf.config` has no way back.
+    Tests of runs turn them on in this process, and `tf.config` cannot turn them off again.
     """
     was = tf_config.is_op_determinism_enabled()
     tf_config.disable_op_determinism()
@@ -107,7 +107,7 @@ def nondeterministic():
         tf_config.enable_op_determinism()
 
 
-# As on a single GPU.
+# This is the setting on a single GPU.
 @pytest.mark.slow
 @pytest.mark.parametrize("family", SMALL)
 def test_xla_compiles_a_step_of_every_family(narrow, nondeterministic, family):

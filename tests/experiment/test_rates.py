@@ -8,7 +8,7 @@ from cifar_keras.experiment.steps import Steps
 
 
 class Rates(keras.callbacks.Callback):
-    """The rate that each step is taken with."""
+    """Keeps the learning rate of each step."""
 
     def __init__(self):
         super().__init__()
@@ -20,7 +20,7 @@ class Rates(keras.callbacks.Callback):
 
 @pytest.fixture
 def train():
-    """Take 4 steps an epoch from a place on; the model, the rates and what is logged of them."""
+    """Train 4 steps per epoch from a place on; return the model, its rates and the logged ones."""
 
     def train(rate, epochs=1, step=0, count_all=False):
         inputs = keras.Input((2,))

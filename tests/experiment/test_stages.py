@@ -8,7 +8,7 @@ SIZES = "data.sizes=[[0.15, 20], [0.5, 24], [1, 32]]"
 
 
 def plan(*overrides, images=1280, budget="1"):
-    """Of 10 steps an epoch, 10 epochs."""
+    """Return a plan of 10 epochs with 10 steps each."""
     one = "stages.0.schedule={kind: constant, learning_rate: 0.1}"
     overrides = ["stages.0.epochs=10", one, "data.batch_size=128", *overrides]
     return Plan(load_recipe(recipe_path("resnet20"), overrides), images, budget)
@@ -100,8 +100,8 @@ def test_a_finished_stage_has_no_leg():
 
 
 def test_a_budget_that_leaves_a_stage_no_step_is_refused():
-    # One step is the least that a budget above 0 gives.
-    with pytest.raises(RunError, match="--budget 0 leaves stage 1 no step; take a larger one"):
+    # A budget above 0 gives at least one step.
+    with pytest.raises(RunError, match="--budget 0 leaves stage 1 without a step"):
         plan(budget="0")
 
 

@@ -7,7 +7,7 @@ from cifar_keras.layers.activation import activation
 INPUTS = np.array([-8.0, -2.0, 0.0, 3.0], np.float32).reshape(1, 2, 2, 1)
 
 
-# Outputs at test; the mean of the bounds for the random ones.
+# Outputs at test time, where random slopes are the mean of their bounds.
 @pytest.mark.parametrize(
     ("kind", "numbers", "expected"),
     [
@@ -51,7 +51,7 @@ def test_random_slopes_lie_within_their_bounds(kind, numbers, low, high, mean):
 
     slopes = -np.asarray(layer(np.full((1, 100, 100, 4), -1, np.float32), training=True))
 
-    # 40,000 draws, of a deviation below 0.061.
+    # 40,000 draws, of a standard deviation below 0.061.
     assert low - 1e-4 <= slopes.min() < low + 1e-3
     assert high - 1e-3 < slopes.max() <= high + 1e-4
     assert abs(slopes.mean() - mean) < 5 * 0.061 / 200

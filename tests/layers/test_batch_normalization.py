@@ -6,7 +6,7 @@ import tensorflow as tf
 from cifar_keras.layers import BatchNormalization
 
 SHAPES = [(8, 5, 5, 3), (16, 3)]
-# Keras' own layer, which is written out in separate operations, is the reference.
+# The reference is Keras' own layer, which consists of separate operations.
 KERAS = keras.layers.BatchNormalization
 
 
@@ -16,7 +16,7 @@ def draw(shape, seed=0):
 
 
 def layer_of(kind, shape, **arguments):
-    """A built layer whose variables are not the initial ones."""
+    """Return a built layer whose variables differ from their initial values."""
     layer = kind(**({"momentum": 0.9, "epsilon": 1e-3} | arguments))
     layer.build((None, *shape[1:]))
     random = np.random.RandomState(1)
@@ -31,7 +31,7 @@ def pair(shape, **arguments):
 
 def outputs_and_gradients(layer, inputs, training, **call):
     x = tf.constant(inputs)
-    # The plain sum of normalised outputs does not depend on x.
+    # The plain sum of normalized outputs does not depend on x.
     weights = np.random.RandomState(2).randn(*inputs.shape)
     with tf.GradientTape() as tape:
         tape.watch(x)
@@ -79,7 +79,7 @@ def test_a_missing_gamma_is_ones_and_a_missing_beta_zeros(shape, arguments, vari
 
     values = outputs_and_gradients(ours, draw(shape), training)
 
-    # Outputs, then the gradients of the inputs and of what there is.
+    # Outputs, then the gradients of the inputs and of the variables the layer has.
     expected = outputs_and_gradients(theirs, draw(shape), training)
     assert [variable.name for variable in ours.trainable_weights] == variables
     assert len(values) == 2 + len(variables)
@@ -114,7 +114,7 @@ def test_the_moving_variance_takes_up_the_biased_one():
 
 
 # The fused kernel, without gamma too, then Keras' own code: other axes and ranks, float64,
-# synchronised.
+# synchronized.
 @pytest.mark.parametrize(
     ("shape", "axes", "arguments"),
     [
@@ -140,7 +140,7 @@ def test_an_unbiased_moving_variance_is_pytorchs(shape, axes, arguments):
         variance = 0.9 * variance + 0.1 * batch.var(axis=axes, ddof=1)
     np.testing.assert_allclose(layer.moving_mean.numpy(), mean, rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(layer.moving_variance.numpy(), variance, rtol=1e-5)
-    # The batch itself is normalised by the biased variance.
+    # The batch itself is normalized by the biased variance.
     last = batches[-1]
     centred = last - last.mean(axis=axes, keepdims=True)
     expected = centred / np.sqrt(last.var(axis=axes, keepdims=True) + 1e-5)

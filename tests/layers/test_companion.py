@@ -55,7 +55,7 @@ def test_frozen_nothing_is_computed_in_training_either():
 def test_at_test_no_multiplication_is_counted():
     model = keras.Sequential([keras.Input((1, 2, 3)), companion(), keras.layers.Conv2D(4, 1)])
 
-    # 2 places, 3 inputs, 4 outputs.
+    # 2 positions, 3 inputs, 4 outputs.
     assert multiply_adds(model, (1, 2, 3)) == 24
 
 
@@ -82,7 +82,7 @@ def test_a_loss_of_the_logits_trains_what_comes_before():
 
     of_conv, of_kernel, of_bias = (each.numpy() for each in gradients(INPUTS))
 
-    # Each of 3 maps goes into 2 logits: twice the sum over images and places of each channel.
+    # Each of 3 maps enters 2 logits: twice the sum of each channel over images and positions.
     np.testing.assert_allclose(of_conv[0, 0], np.repeat([[36], [44], [52]], 3, axis=1))
     assert of_kernel.shape == (6, 2)
     np.testing.assert_array_equal(of_bias, [2, 2])
@@ -117,7 +117,7 @@ assert kept == [[[3, 3]], [[6, 6]]], kept
 
 @pytest.mark.slow
 def test_each_replica_keeps_the_logits_of_its_own_images():
-    # Two logical CPUs have to be asked for before TensorFlow has begun.
+    # Two logical CPUs must be configured before TensorFlow starts, so in a new process.
     done = subprocess.run([sys.executable, "-c", REPLICAS], capture_output=True, text=True)
 
     assert done.returncode == 0, done.stderr

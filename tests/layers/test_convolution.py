@@ -6,12 +6,12 @@ import tensorflow as tf
 from cifar_keras.layers import Conv2D
 
 RANDOM = np.random.RandomState(0)
-# (height, width, kernel): squares and oblongs, odd and even windows, down to one pixel.
+# (height, width, kernel): squares and rectangles, odd and even windows, down to one pixel.
 SMALL = [(1, 1, 3), (2, 2, 3), (3, 3, 3), (2, 3, 3), (3, 1, 3), (2, 2, 2), (1, 2, 2), (4, 5, 5)]
 
 
 def pair(kernel, **arguments):
-    """Ours and Keras', with the same weights, from 3 channels to 4."""
+    """Return our layer and Keras', with the same weights, from 3 channels to 4."""
     made = [
         kind(4, kernel, **{"padding": "same", "dtype": "float64"} | arguments)
         for kind in (Conv2D, keras.layers.Conv2D)
@@ -39,7 +39,7 @@ def operations(layer, *shape, training=False):
 
 
 def takes_parts(layer, *shape, training=True):
-    """Whether the layer loops over parts of the batch, as Keras' own never does."""
+    """Return whether the layer loops over parts of the batch, which Keras' own never does."""
     return any("While" in each for each in operations(layer, *shape, training=training))
 
 
@@ -155,8 +155,8 @@ def test_a_step_that_xla_compiles_takes_keras_own_convolution():
     np.testing.assert_allclose(maps, layer(images, training=False), rtol=1e-4, atol=1e-4)
 
 
-# (side, channels, filters, kernel): one product a position, products for each tap, one for a kernel
-# of a single pixel, and oneDNN's own gradient.
+# (side, channels, filters, kernel): one product per position, one per tap, one for a 1x1 kernel,
+# and oneDNN's own gradient.
 BFLOAT16 = [(2, 40, 48, 3), (4, 32, 40, 3), (4, 40, 32, 2), (3, 8, 16, 5)]
 BFLOAT16 += [(7, 96, 128, 3), (9, 128, 96, 2), (8, 96, 96, 5), (8, 48, 32, 1), (16, 32, 32, 3)]
 
@@ -181,7 +181,7 @@ def test_in_bfloat16_maps_and_gradients_are_those_of_float64_but_for_rounding(
     expected = gradients_of(exact, tf.cast(images, tf.float64), tf.cast(factors, tf.float64))
 
     for ours, theirs in zip(found, expected, strict=True):
-        # Products and sums are exact or float32; what is rounded to 8 bits, once, is the result.
+        # Products and sums are exact or float32. Only the result is rounded to 8 bits.
         error = tf.cast(ours, tf.float64) - theirs
         assert np.sqrt(np.mean(error**2) / np.mean(theirs**2)) < 0.0025
 

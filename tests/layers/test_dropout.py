@@ -20,7 +20,7 @@ def test_the_share_that_is_dropped_is_the_rate_in_every_float_type(dtype, rate):
 
     outputs, gradient = outputs_and_gradient(Dropout(rate, seed=1, dtype=dtype), inputs)
 
-    # Of 10^6 draws: the deviation of the share is at most 0.0005.
+    # Of 10^6 draws: the standard deviation of the fraction is at most 0.0005.
     assert (outputs == 0).mean() == pytest.approx(rate, abs=5 * 0.0005)
     kept = np.unique(outputs[outputs != 0])
     np.testing.assert_allclose(kept, 1 / (1 - rate), rtol=2**-8)

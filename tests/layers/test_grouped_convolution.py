@@ -6,19 +6,19 @@ import tensorflow as tf
 from cifar_keras.layers.grouped_convolution import GroupedConv2D
 
 RANDOM = np.random.RandomState(0)
-# (strides, padding, size): a map, a map that is halved, and the one pixel of ResNeXt-101's stage 4.
+# (strides, padding, size): a map, a map at stride 2, and the one pixel of ResNeXt-101's stage 4.
 CASES = [(1, "same", 6), (2, "valid", 7), (1, "same", 1)]
 
 
 def layer(strides=1, padding="same"):
-    """12 maps of 12, in 3 groups."""
+    """Return a layer from 12 maps to 12, in 3 groups."""
     made = GroupedConv2D(12, 3, strides, padding=padding, groups=3, use_bias=False)
     made.build((None, 8, 8, 12))
     return made
 
 
 def one_for_each_group(made, images):
-    """A convolution without groups for each of the three."""
+    """Return one ordinary convolution for each of the three groups."""
     kernel = made.kernel.value
     return tf.concat(
         [

@@ -1,4 +1,4 @@
-"""Networks with this package's layers are loaded once `cifar_keras.layers` is imported."""
+"""Importing `cifar_keras.layers` is enough to load networks with this package's layers."""
 
 import subprocess
 import sys
@@ -30,7 +30,7 @@ for path in map(Path, sys.argv[1:]):
 
 
 def loaded_elsewhere(folder, models, images):
-    """What each model says of its images after another process has loaded it."""
+    """Return the outputs of each model after another process has loaded it."""
     paths = [folder / f"{number}.keras" for number in range(len(models))]
     for path, model, batch in zip(paths, models, images, strict=True):
         model.save(path)

@@ -13,12 +13,12 @@ RANDOM = np.random.RandomState(0)
 
 
 def system_a(**arguments):
-    """apache/mxnet@011bde4d: slopes from U(0.125, 0.334), 0.2295 at test."""
+    """Return the layer of apache/mxnet@011bde4d: U(0.125, 0.334), 0.2295 at test time."""
     return RReLU(0.125, 0.334, **arguments)
 
 
 def slopes(layer, shape=(1000, 1000)):
-    """The slopes of one call in training."""
+    """Return the slopes of one call in training."""
     return -layer(-tf.ones(shape), training=True).numpy()
 
 
@@ -31,8 +31,8 @@ def test_slopes_in_training_are_uniform_between_their_bounds():
 
     assert 0.125 <= drawn.min() < 0.12501
     assert 0.33399 < drawn.max() <= 0.334
-    # The mean of 10^6 draws, its deviation 0.209 / sqrt(12 * 10^6) = 6e-5; then ten equal parts of
-    # 100,000, each +- 300.
+    # The mean of 10^6 draws has the standard deviation 0.209 / sqrt(12 * 10^6) = 6e-5. Each of ten
+    # equal parts has 100,000 +- 300.
     assert abs(drawn.mean() - 0.2295) < 5 * 6e-5
     counts, _ = np.histogram(drawn, bins=10, range=(0.125, 0.334))
     assert np.abs(counts - 100_000).max() < 5 * 300
@@ -44,7 +44,7 @@ def test_divisors_in_training_are_uniform_between_their_bounds():
     assert 1 / 8 <= drawn.min() < 0.12501
     assert 0.33332 < drawn.max() <= np.float32(1 / 3)
     # E[1 / U(3, 8)] = ln(8/3) / 5 = 0.19617, which is not that of U(1/8, 1/3), 0.22917; the
-    # deviation of one draw is 0.0563.
+    # standard deviation of one draw is 0.0563.
     assert abs(drawn.mean() - 0.196166) < 5 * 0.0563e-3
     counts, _ = np.histogram(1 / drawn, bins=10, range=(3, 8))
     assert np.abs(counts - 100_000).max() < 5 * 300
@@ -53,7 +53,7 @@ def test_divisors_in_training_are_uniform_between_their_bounds():
 def test_every_element_has_a_slope_of_its_own():
     drawn = slopes(system_a(seed=1), (2, 8, 8, 3)).ravel()
 
-    # Of 65,536 slopes, 384 draws have 1.1 pairs of equals on average.
+    # 384 draws from 65,536 slopes contain 1.1 equal pairs on average.
     assert len(np.unique(drawn)) > 376
 
 
@@ -72,7 +72,7 @@ def test_a_million_draws_are_those_of_a_uniform_distribution(dtype, make, bounds
     places = np.union1d(drawn, uniform)
     shares = [np.searchsorted(each, places, side="right") / 10**6 for each in (drawn, uniform)]
 
-    # Kolmogorov and Smirnov's test of two samples, at 1 in 1,000: 1.95 * sqrt(2 / 10^6).
+    # Two-sample Kolmogorov-Smirnov test at level 0.001: 1.95 * sqrt(2 / 10^6).
     assert np.abs(shares[0] - shares[1]).max() < 1.95 * np.sqrt(2 / 10**6)
     assert drawn.mean() == pytest.approx(uniform.mean(), abs=5 * uniform.std() * np.sqrt(2 / 10**6))
     assert drawn.var() == pytest.approx(uniform.var(), rel=0.005)
@@ -235,7 +235,7 @@ for place, drawn in enumerate(draws):
 
 @pytest.mark.slow
 def test_replicas_draw_noise_of_their_own():
-    # Two logical CPUs have to be asked for before TensorFlow has begun.
+    # Two logical CPUs must be configured before TensorFlow starts, so in a new process.
     done = subprocess.run([sys.executable, "-c", REPLICAS], capture_output=True, text=True)
 
     assert done.returncode == 0, done.stderr

@@ -7,7 +7,7 @@ from cifar_keras.layers import Dropout, RReLU, SpatialDropout2D
 from cifar_keras.layers.share import current_share, share, uniform_bits
 
 IMAGES = np.random.RandomState(0).randn(7, 3, 5, 2).astype(np.float32)
-# 7 images in uneven shares, one of them of none: odd numbers of values lie before each.
+# 7 images in uneven shards, one of them empty. Each begins after an odd number of values.
 SHARES = [(0, 1), (1, 3), (3, 3), (3, 7)]
 
 

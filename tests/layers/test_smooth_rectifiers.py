@@ -13,7 +13,7 @@ INPUTS = np.concatenate([np.linspace(-8, 8, 4001), [-1e4, -90.0, -30.0, 0.0, 30.
 
 
 def exact(kind):
-    """Outputs and gradient by Python's own functions."""
+    """Return outputs and gradient, computed by Python's own functions."""
     if kind is GELU:
         below = np.array([math.erfc(-x / math.sqrt(2)) / 2 for x in INPUTS])
         density = np.exp(-(INPUTS**2) / 2) / math.sqrt(2 * math.pi)

@@ -8,7 +8,7 @@ from cifar_keras.layers.whitening import second_moment, whitening_directions
 
 
 def photographs(count=20, seed=0, mean=0.3):
-    """Images whose neighbouring pixels and channels go together, as those of photographs do."""
+    """Return images whose neighboring pixels and channels correlate, as in photographs."""
     random = np.random.RandomState(seed)
     noise = random.randn(count, 9, 9, 3)
     smooth = noise[:, :-1, :-1] + noise[:, 1:, :-1] + noise[:, :-1, 1:] + 0.5 * noise[:, 1:, 1:]
@@ -17,7 +17,7 @@ def photographs(count=20, seed=0, mean=0.3):
 
 
 def patches_of(images):
-    """All patches (N, 12), values in the order row, column, channel, by loops."""
+    """Return all patches (N, 12), values in the order row, column, channel, by loops."""
     places = range(images.shape[1] - 1)
     return np.array(
         [
@@ -36,12 +36,12 @@ def adapted(images, epsilon=0.0, **arguments):
 
 
 def rows_of(layer):
-    """The maps (24, 12) of a layer, a row each."""
+    """Return the maps of a layer as rows (24, 12)."""
     kernel = layer.kernel.numpy()
     return kernel.reshape(12, 24).T
 
 
-# 130 images are more than are taken at once.
+# 130 images take more than one chunk.
 @pytest.mark.parametrize("count", [3, 100, 130])
 def test_the_second_moment_is_the_mean_over_all_patches(count):
     images = photographs(count)
@@ -110,8 +110,8 @@ def test_epsilon_is_added_to_the_eigenvalues():
     np.testing.assert_allclose(directions, [[0, 0, 1 / 3], [0, 1 / 2, 0], [1, 0, 0]], atol=1e-15)
 
 
-# Eigenvectors (1, -1, 1, -1) / 2 of 4 and its orthogonal ones; the sign is not to depend on which
-# of four equal components rounding makes the largest.
+# Eigenvectors (1, -1, 1, -1) / 2 of 4 and its orthogonal ones. The sign must not depend on which of
+# four equal components rounding makes the largest.
 @pytest.mark.parametrize("nudge", [0.0, 1e-12, -1e-12])
 def test_signs_are_fixed_by_the_first_large_component(nudge):
     vector = np.array([0.2, -1, 1 + nudge, -1]) / np.sqrt(3.04)

@@ -9,7 +9,7 @@ TILES = [(outputs, window) for window in (2, 3) for outputs in range(2, 8 - wind
 
 
 def with_gradients(maps):
-    """The values of `maps(images, kernel)` and its gradients, for gradients of the maps."""
+    """Return `maps(images, kernel)` and its gradients, for given gradients of the maps."""
 
     def found(images, kernel, factors):
         with tf.GradientTape() as tape:
@@ -73,7 +73,7 @@ def test_maps_and_gradients_are_those_of_the_convolution(shape, kernel):
 
 
 def test_a_large_batch_is_cut_in_parts_the_last_of_them_smaller():
-    given = arguments(150, (16, 16), (3, 3))  # 16 tiles an image: 32 images a part
+    given = arguments(150, (16, 16), (3, 3))  # 16 tiles per image: 32 images per part
 
     for ours, theirs in zip(OURS(*given), THEIRS(*given), strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-12, atol=1e-11)

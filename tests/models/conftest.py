@@ -6,7 +6,7 @@ from cifar_keras.recipe import load_recipe, recipe_path
 
 @pytest.fixture(scope="session")
 def shipped():
-    """A function from a recipe's name to its network, built once for all tests that only look.
+    """Return a function from a recipe's name to its network, built once for all tests.
 
     Of the networks too large to be kept the last is.
     """

@@ -37,8 +37,8 @@ def network(name):
     return small(widths=widths, residual=residual)
 
 
-# airbench94.py: 1,971,640 for 94, the 288 of the whitening included. The others by hand: 24 biases;
-# 9 * inputs * outputs of each convolution; one beta a map; ten classes.
+# airbench94.py: 1,971,640 for 94, including the whitening's 288. The others by hand: 24 biases,
+# 9 * inputs * outputs of each convolution, one beta per map, ten classes.
 @pytest.mark.parametrize(
     ("name", "parameters"),
     [
@@ -60,9 +60,9 @@ def test_it_has_the_published_size(name, parameters):
     assert fixed == ["whitening/kernel"]
 
 
-# By hand: 31 * 31 * 288, then 9 * inputs * outputs at 31, 15, 15, 7, 7 and 3 pixels a side (96: the
-# smaller ones twice), then the head. Of the published 0.36 PFLOP the 476 * 1024 images of 94, six
-# times this each, are 0.345.
+# By hand: 31 * 31 * 288, then 9 * inputs * outputs at sides of 31, 15, 15, 7, 7 and 3 pixels (96:
+# the smaller ones twice), then the head. The 476 * 1024 images of 94, at six times this each, are
+# 0.345 of the published 0.36 PFLOP.
 @pytest.mark.parametrize(
     ("name", "cost"),
     [("airbench94", 118_147_360), ("airbench95", 301_560_864), ("airbench96", 451_967_264)],
@@ -126,7 +126,7 @@ def test_the_gelu_is_the_exact_one():
     for name in ("whitening_gelu", "group1_1_gelu", "group3_2_gelu"):
         value = float(small().get_layer(name)(np.ones((1, 1), np.float32))[0, 0])
 
-        # Phi(1) = 0.841345; the form with the hyperbolic tangent has 0.841192.
+        # Phi(1) = 0.841345; the hyperbolic tangent's approximation gives 0.841192.
         assert value == pytest.approx(0.841345, abs=1e-5)
 
 
@@ -162,7 +162,7 @@ def test_values_begin_as_in_the_original():
     # airbench94.py: copies of the 24 whitened maps; 1 / sqrt(9 * 24).
     np.testing.assert_array_equal(first[1, 1, :, :24], np.eye(24))
     assert np.abs(first[..., 24:]).max() == pytest.approx(0.0680414, rel=0.01)
-    # As many maps as inputs: nothing but copies.
+    # As many maps as inputs: only copies.
     assert np.abs(last).sum() == 256
     # 1 / sqrt(256).
     assert np.abs(head).max() == pytest.approx(0.0625, rel=0.01)
@@ -197,7 +197,7 @@ def test_the_second_moment_is_not_centred():
         ),
         (
             {"widths": [8, 8]},
-            r"`widths` must be those of three groups. Received: widths=\[8, 8\]",
+            r"`widths` must be three, one per group. Received: widths=\[8, 8\]",
         ),
         (
             {"whitening_bias": "ones"},

@@ -20,16 +20,16 @@ def test_a_dense_layer_multiplies_every_input_by_every_output():
 @pytest.mark.parametrize(
     ("layer", "expected"),
     [
-        # 6 * 6 places, 3 * 3 taps, 2 inputs, 4 outputs; the products with padding count.
+        # 6 * 6 positions, 3 * 3 taps, 2 inputs, 4 outputs; products with padding count.
         (layers.Conv2D(4, 3, padding="same"), (2592, 76)),
-        # 4 * 4 places remain, or 2 * 2 of them.
+        # 4 * 4 positions remain, or 2 * 2.
         (layers.Conv2D(4, 3), (1152, 76)),
         (layers.Conv2D(4, 3, strides=2, use_bias=False), (288, 72)),
         # Each output sees one of 2 groups, a single channel.
         (layers.Conv2D(4, 3, groups=2), (576, 40)),
-        # 4 * 4 places, 9 taps, 2 channels.
+        # 4 * 4 positions, 9 taps, 2 channels.
         (layers.DepthwiseConv2D(3), (288, 20)),
-        # The same, then 4 * 4 places, 2 inputs, 4 outputs.
+        # The same, then 4 * 4 positions, 2 inputs, 4 outputs.
         (layers.SeparableConv2D(4, 3), (288 + 128, 18 + 12)),
     ],
 )
@@ -38,7 +38,7 @@ def test_a_convolution_multiplies_at_every_place_of_its_output(layer, expected):
 
 
 def test_products_with_padding_count_on_images_smaller_than_the_kernel_too():
-    # 2 * 2 places, 3 * 3 taps, 2 inputs, 4 outputs.
+    # 2 * 2 positions, 3 * 3 taps, 2 inputs, 4 outputs.
     assert counts((2, 2, 2), Conv2D(4, 3, padding="same", use_bias=False)) == (288, 72)
 
 
@@ -47,7 +47,7 @@ def test_a_layer_applied_twice_counts_twice_but_its_parameters_once():
     inputs = keras.Input((5, 5, 4))
     model = keras.Model(inputs, shared(shared(inputs)))
 
-    # 5 * 5 places, 4 inputs, 4 outputs, two times.
+    # 5 * 5 positions, 4 inputs, 4 outputs, twice.
     assert multiply_adds(model, (5, 5, 4)) == 800
     assert trainable_parameters(model) == 16
 

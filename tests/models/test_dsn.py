@@ -64,7 +64,7 @@ def test_layers_are_named_from_their_places_in_order():
 
 def test_companions_see_the_first_convolution_of_each_block():
     assert [(each.name, tuple(each.kernel.shape)) for each in companions(network())] == [
-        # 32 * 32, 16 * 16 and 8 * 8 places of 192 maps.
+        # 32 * 32, 16 * 16 and 8 * 8 positions of 192 maps.
         ("companion1", (196_608, 10)),
         ("companion2", (49_152, 10)),
         ("companion3", (12_288, 10)),
@@ -80,8 +80,8 @@ def test_companions_have_the_given_weight_and_classify_in_training():
     assert [each.logits.shape for each in companions(model)] == [(2, 10)] * 3
 
 
-# s9xie/DSN@065e498; the deviation of U(-s, s) is s / sqrt(3). Companions' s is sqrt(3 / (inputs *
-# classes)).
+# s9xie/DSN@065e498. The standard deviation of U(-s, s) is s / sqrt(3), where the companions' s is
+# sqrt(3 / (inputs * classes)).
 @pytest.mark.parametrize(
     ("name", "deviation"),
     [
@@ -109,14 +109,14 @@ def test_dropout_scales_down_at_test_and_not_up_in_training(block):
             x = layer(x, training=training) if "dropout" in layer.name else layer(x)
         return np.asarray(x)
 
-    # 40,000 coins of a deviation of a half.
+    # 40,000 coin flips, each with a standard deviation of one half.
     assert set(outputs(training=True).ravel()) == {0, 1}
     assert abs(outputs(training=True).mean() - 0.5) < 5 * 0.5 / 200
     assert set(outputs(training=False).ravel()) == {0.5}
 
 
 def ceil_mode_maxima(x):
-    """Caffe's 3x3 maxima of stride 2 without padding: windows begin inside and may hang over."""
+    """Compute Caffe's 3x3 max pooling, stride 2, no padding: windows may extend past the image."""
     starts = range(0, x.shape[0] - 1, 2)
     return np.array([[x[i : i + 3, j : j + 3].max() for j in starts] for i in starts])
 

@@ -97,8 +97,8 @@ def test_a_highway_layer_mixes_its_input_with_new_values():
     assert np.abs(mixed - x).max() > 0.1
 
 
-# flukeskywalker/highway-networks@87d1c8d: sqrt(2 / fan_in) of 9 * 32, 9 * 80 and 128; the stem's
-# slip of 1; the head's own.
+# flukeskywalker/highway-networks@87d1c8d: sqrt(2 / fan_in) of 9 * 32, 9 * 80 and 128; 1 for the
+# stem, a mistake of the original; the head has its own.
 @pytest.mark.parametrize(
     ("name", "deviation"),
     [
@@ -112,7 +112,7 @@ def test_a_highway_layer_mixes_its_input_with_new_values():
 def test_kernels_begin_as_in_the_original(name, deviation):
     kernel = np.asarray(network().get_layer(name).kernel.value)
 
-    # The fewest are the stem's 864: five deviations of a deviation are 12 %.
+    # The stem has the fewest values, 864, so five standard errors are 12 %.
     assert kernel.std() == pytest.approx(deviation, rel=0.12)
 
 

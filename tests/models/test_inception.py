@@ -20,8 +20,7 @@ RANDOM = np.random.RandomState(0)
 ABLATION = ["inception_relu", "inception_leaky", "inception_prelu"]
 RECIPES = ["inception_rrelu", "inception_rrelu_modern", *ABLATION]
 
-# The CIFAR-100 notebook of apache/mxnet@011bde4d: the outputs of each module and the parameters
-# inside it.
+# The CIFAR-100 notebook of apache/mxnet@011bde4d: the outputs and parameters of each module.
 MODULES = {
     "3a": ((28, 28, 256), 177_216),
     "3b": ((28, 28, 320), 260_704),
@@ -51,7 +50,7 @@ def count(variables):
 
 
 def part(first, last):
-    """From the output of one layer to that of another."""
+    """Return the network from the output of one layer to that of another."""
     return keras.Model(network().get_layer(first).output, network().get_layer(last).output)
 
 
@@ -112,7 +111,7 @@ def test_a_halving_module_has_no_1x1_and_pools_without_convolution(place):
         [f"{unit}_{layer}" for unit in INNER for layer in ("conv", "bn", "rrelu")]
         + ["pool", "triple_pad", "double_2_pad"]
     )
-    # The maps of the input pass through the pooling, at the end of the module's.
+    # The input's maps pass through the pooling and come last.
     [last] = [tensor.shape[-1] for tensor in network().get_layer(f"module{place}").input[2:]]
     assert network().get_layer(f"module{place}_pool").output.shape[-1] == last
 
@@ -129,7 +128,7 @@ def test_the_pools_are_averages_except_where_modules_halve_and_in_5b():
 
 
 def windows(maps, place):
-    """The 3x3 neighbourhood, clipped at the borders."""
+    """Return the 3x3 neighborhood, clipped at the borders."""
     y, x = place
     return maps[:, max(y - 1, 0) : y + 2, max(x - 1, 0) : x + 2]
 
@@ -205,7 +204,7 @@ def test_the_modern_form_has_the_constants_of_later_versions(shipped):
 def test_zero_variances_and_a_tiny_epsilon_divide_nothing_by_zero():
     model = inception((4, 4, 3), 100, **load_recipe(recipe_path("inception_rrelu")).model.arguments)
     images = (60 * RANDOM.randn(8, 4, 4, 3)).astype(np.float32)
-    # Maps of one value in the whole batch have no variance: here those that see red alone.
+    # Maps with one value in the whole batch have no variance: here those that see only red.
     images[..., 0] = 7
     kernel = model.get_layer("module3a_single_conv").kernel
     kernel.assign(kernel.numpy() * np.array([1, 0, 0], np.float32)[:, None])
@@ -216,7 +215,7 @@ def test_zero_variances_and_a_tiny_epsilon_divide_nothing_by_zero():
 
     assert np.isfinite(loss.numpy())
     assert all(np.isfinite(gradient.numpy()).all() for gradient in gradients)
-    # One step has filled the moving statistics, and the network can be tested.
+    # One step fills the moving statistics, so the network can be evaluated.
     assert np.isfinite(model(images, training=False).numpy()).all()
 
 
@@ -226,8 +225,7 @@ def test_the_decay_is_on_every_parameter():
 
     assert isinstance(optimizer, CoupledSGD)
     assert (optimizer.coupled_decay, optimizer.decayed) == (1e-4, "all")
-    # apache/mxnet@011bde4d: biases, gamma and beta too. Rates as high as 0.05 only for the test to
-    # see them.
+    # apache/mxnet@011bde4d decays biases, gamma and beta, too. A rate of 0.05 makes it visible.
     layers = [network().get_layer(f"module3a_single_{kind}") for kind in ("conv", "bn")]
     variables = [v for layer in layers for v in layer.trainable_variables]
     kept = [variable.numpy() for variable in variables]
@@ -271,7 +269,7 @@ def test_the_recipes_differ_in_what_their_names_say_and_nothing_else(name):
     ("name", "expected"),
     [
         ("inception_relu", (keras.layers.ReLU, [0.0, 2.0])),
-        # apache/mxnet@011bde4d: the slope of RReLU at test.
+        # apache/mxnet@011bde4d: the slope of RReLU at test time.
         ("inception_leaky", (keras.layers.LeakyReLU, [-0.2295, 2.0])),
         ("inception_prelu", (keras.layers.PReLU, [-0.25, 2.0])),
     ],

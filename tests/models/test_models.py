@@ -97,7 +97,7 @@ def test_the_shape_of_the_data_is_no_argument_of_a_recipe():
         ({"depth": "20"}, "depth='20': Input should be a valid integer"),
         ({"depth": 20.0}, "depth=20.0: Input should be a valid integer"),
         ({"bn_momentum": "0.9"}, "bn_momentum='0.9': Input should be a valid number"),
-        # Text is true to Python, whatever it says.
+        # Python takes any non-empty text as true.
         ({"final_batch_norm": "none"}, "final_batch_norm='none': Input should be a valid boolean"),
         ({"kernel_initializer": None}, "kernel_initializer=None: Input should be a valid string"),
     ],

@@ -17,8 +17,8 @@ def network(activation=RELU, num_classes=100, second_pool="average"):
     return nin(SHAPE, num_classes, kind, list(numbers), "kaiming_normal", second_pool, 0.5)
 
 
-# s9xie/DSN@065e498, whose network has the same convolutions. PReLU has a slope for each of 192 +
-# 160 + 96 + 3 * 192 + 2 * 192 maps, and for each class.
+# s9xie/DSN@065e498, whose network has the same convolutions. PReLU has one slope for each of 192 +
+# 160 + 96 + 3 * 192 + 2 * 192 maps, and one for each class.
 @pytest.mark.parametrize(
     ("activation", "num_classes", "parameters"),
     [
@@ -103,7 +103,7 @@ def test_an_average_at_the_border_is_of_the_pixels_inside():
 
     averages = np.asarray(pool(np.arange(16, dtype=np.float32).reshape(1, 4, 4, 1)))
 
-    # The windows of rows and columns 0 to 2 and 2 to 3: (0 + ... + 10) / 9, and so on.
+    # Windows over rows and columns 0 to 2 and 2 to 3: (0 + ... + 10) / 9, and so on.
     np.testing.assert_allclose(averages[0, ..., 0], [[5, 6.5], [11, 12.5]])
 
 

@@ -1,4 +1,4 @@
-"""Networks from outside of this package, `module:function`, and what is no such network."""
+"""Networks outside this package, `module:function`, and names that are refused."""
 
 import sys
 
@@ -52,7 +52,7 @@ def unstatable(input_shape, num_classes, model: Tiny):
 
 @pytest.fixture(autouse=True)
 def networks(tmp_path, monkeypatch):
-    """A module of networks in a folder that is allowed; the folder."""
+    """Write a module of networks into an allowed folder; return the folder."""
     (tmp_path / "my_networks.py").write_text(NETWORKS)
     (tmp_path / "broken_networks.py").write_text("import no_such_package\n")
     monkeypatch.setattr(sys, "path", list(sys.path))
@@ -79,10 +79,8 @@ def test_nothing_is_imported_unasked(monkeypatch):
     with pytest.raises(RecipeError) as caught:
         build("my_networks:tiny", filters=4, title="mine")
 
-    assert str(caught.value) == (
-        "model 'my_networks:tiny' is code from outside of this package, which is not run unasked; "
-        "name its folder with --trust-model"
-    )
+    assert "'my_networks:tiny' is code from outside this package" in str(caught.value)
+    assert "--trust-model" in str(caught.value)
     assert "my_networks" not in sys.modules
 
 

@@ -10,8 +10,8 @@ from cifar_keras.models.resnet import resnet_he
 from cifar_keras.models.resnext import resnext_imagenet
 
 URL = "https://example.org/models/weights.h5"
-# A ResNeXt-17 of 2 x 3d whose stem has 4 maps. Stage s has 6 * 2 ** (s - 1) maps in its blocks, 3,
-# 6, ... to a group, and 16 * 2 ** (s - 1) behind them.
+# A ResNeXt-17 2x3d whose stem has 4 maps. Stage s has 6 * 2 ** (s - 1) maps inside its blocks, 3,
+# 6, ... per group, and 16 * 2 ** (s - 1) after them.
 BLOCKS, FILTERS, GROUPS, WIDTH, SIZE = (1, 2, 1, 1), 4, 2, 3, 28
 EPSILON = 1.001e-5
 
@@ -33,7 +33,7 @@ def network(head_classes=0, input_batch_norm=False, blocks=BLOCKS):
 
 
 def original_weights(seed=0):
-    """Random weights as keras-applications names and shapes them."""
+    """Return random weights with the names and shapes of keras-applications."""
     random = np.random.RandomState(seed)
     layers = {}
 
@@ -71,14 +71,14 @@ def original_weights(seed=0):
 
 
 def write(path, layers, root=""):
-    """An HDF5 file as Keras 2 wrote it: a group for each layer, in it one of the same name."""
+    """Write an HDF5 file as Keras 2 did: a group per layer, with a group of the same name in it."""
     with h5py.File(path, "w") as file:
         top = file.require_group(root) if root else file
         top.attrs["layer_names"] = [name.encode() for name in layers]
         for name, arrays in layers.items():
             for kind, array in arrays.items():
                 top[f"{name}/{name}/{kind}:0"] = np.asarray(array, np.float32)
-        # Layers without weights have a group, too.
+        # Layers without weights have a group as well.
         top.require_group("conv1_relu")
     return path
 
@@ -101,7 +101,7 @@ def windows(images, size, strides, pad, fill=0.0):
 
 
 class Original:
-    """The arithmetic of keras-applications' ResNeXt, in numpy, depthwise convolution and sum."""
+    """Compute keras-applications' ResNeXt in NumPy, by depthwise convolution and sum."""
 
     def __init__(self, layers):
         self.layers = layers
@@ -211,7 +211,7 @@ def refusal(model, path):
     [
         ("conv5_block1_3_bn", ""),
         ("conv2_block1_0_conv", ""),
-        ("predictions", " (the file 'notop' is without it)"),
+        ("predictions", " (the 'notop' file lacks it)"),
     ],
 )
 def test_a_file_that_lacks_a_layer_is_refused(tmp_path, layers, missing, more):
@@ -237,7 +237,7 @@ def test_a_file_that_lacks_a_layer_is_refused(tmp_path, layers, missing, more):
             "depthwise_kernel of layer 'conv3_block1_2_conv' has shape (3, 3, 6, 12), "
             "not (3, 3, 12, 6)",
         ),
-        # A native kernel, of the very shape that ours has.
+        # A native kernel, of the same shape as ours.
         (
             "conv3_block1_2_conv",
             {"kernel": np.zeros((3, 3, 6, 12))},
@@ -260,7 +260,7 @@ def test_a_file_that_is_no_hdf5_is_refused(tmp_path):
 
     message = refusal(network(), path)
 
-    assert message.startswith(f"weight file '{path}' is no readable HDF5: ")
+    assert message.startswith(f"weight file '{path}' is not a readable HDF5 file: ")
     assert "\n" not in message
 
 
@@ -315,7 +315,7 @@ def test_a_file_that_is_not_there_is_refused(tmp_path):
 
 @pytest.fixture
 def cache(tmp_path, monkeypatch):
-    """A cache of Keras of our own."""
+    """Give Keras an empty cache."""
     folder = tmp_path / "cache"
     folder.mkdir()
     monkeypatch.setattr("keras.src.utils.file_utils.config.keras_home", lambda: str(folder))

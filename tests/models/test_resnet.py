@@ -8,7 +8,7 @@ from cifar_keras.models import multiply_adds, trainable_parameters
 from cifar_keras.models.resnet import resnet_he, resnet_mxnet, resnet_neon
 
 SHAPE = (32, 32, 3)
-# Networks that are run need few pixels: the last pooling is global.
+# Small images are enough, because the last pooling is global.
 SMALL = (8, 8, 3)
 RANDOM = np.random.RandomState(0)
 
@@ -31,7 +31,7 @@ def mxnet(depth, input_shape=SHAPE, num_classes=10):
 
 
 def part(model, first, last):
-    """From the output of one layer to that of another."""
+    """Return the network from the output of one layer to that of another."""
     return keras.Model(model.get_layer(first).output, model.get_layer(last).output)
 
 
@@ -56,8 +56,8 @@ def test_he_has_the_published_size(depth, parameters, shipped):
     assert trainable_parameters(shipped(f"resnet{depth}_he")) == parameters
 
 
-# symbols/resnext.py of apache/mxnet@703e8eeb; the beta of three channels before the first
-# convolution is counted, its gamma is none.
+# symbols/resnext.py of apache/mxnet@703e8eeb. The batch norm before the first convolution counts
+# three betas and no gamma.
 def test_mxnet_has_the_published_size_and_cost(shipped):
     model = shipped("resnet110_adadelta")
 
@@ -201,8 +201,8 @@ def test_later_blocks_of_mxnet_add_their_input(shipped):
     }
 
 
-# fit.py of apache/mxnet@703e8eeb: U(+-sqrt(3 / ((fan_in + fan_out) / 2))), the kernel's area
-# counted.
+# fit.py of apache/mxnet@703e8eeb: U(+-sqrt(3 / ((fan_in + fan_out) / 2))), where the fans include
+# the kernel's area.
 @pytest.mark.parametrize(
     ("name", "bound"),
     [
@@ -291,7 +291,7 @@ def test_logits_are_the_linear_layer_without_activation(family):
     logits = model(images).numpy()
 
     pooled = part(model, "images", "pool")(images).numpy()
-    # No bias in neon; in the others it begins at zero.
+    # neon has no bias; in the others it is initialized to zero.
     expected = pooled @ model.get_layer("logits").kernel.numpy()
     np.testing.assert_allclose(logits, expected, rtol=1e-5, atol=1e-5)
     assert (logits < 0).any()

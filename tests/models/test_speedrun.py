@@ -42,8 +42,8 @@ def test_it_has_the_published_size(num_classes, parameters):
     assert model.get_layer("whitening").kernel.shape == (2, 2, 3, 24)
 
 
-# NAVIER-STOKED's README: 175 M at 32. Of that 0.50 and 0.38: less than the squares of 24 / 32 and
-# 20 / 32, since the poolings round down.
+# NAVIER-STOKED's README: 175 M at 32. At 24 and 20 it is 0.50 and 0.38 of that, less than the
+# squares of 24 / 32 and 20 / 32, because the poolings round down.
 @pytest.mark.parametrize(("size", "cost"), [(32, 174_979_872), (24, 86_635_808), (20, 66_537_504)])
 def test_it_has_the_published_cost(size, cost):
     assert multiply_adds(network(), (size, size, 3)) == cost
@@ -79,7 +79,8 @@ def test_layers_are_named_from_their_places_in_order():
 def test_groups_have_the_published_maps_and_sizes():
     model = network(SHAPE)
 
-    # model.py of NAVIER-STOKED: 31, 15, 7, 3 pixels a side; 64 in 64, 192 in 256, 512 in 768 maps.
+    # model.py of NAVIER-STOKED: sides of 31, 15, 7, 3 pixels; 64 in 64, 192 in 256, 512 in 768
+    # maps.
     places = [f"group{group}_{place}_silu" for group in (1, 2, 3) for place in (1, 2, 3)]
     assert model.get_layer("whitening").output.shape[1:] == (31, 31, 24)
     assert [model.get_layer(place).output.shape[2:] for place in places] == [
@@ -140,7 +141,7 @@ def test_the_2x2_kernel_is_padded_below_and_right():
 
     outputs = np.asarray(layer(image))[0, :, :, 0]
 
-    # [[1, 2], [3, 4]] at each place as the upper left corner; zeros beyond.
+    # The upper left corner of [[1, 2], [3, 4]] is at each position; beyond are zeros.
     assert outputs.tolist() == [[4321, 3010], [2100, 1000]]
     assert network().get_layer("group3_1_conv").padding == "same"
 
@@ -178,8 +179,8 @@ def test_values_begin_as_in_the_original():
     narrowing = np.asarray(model.get_layer("group2_2_conv").kernel.value)
     widening = np.asarray(model.get_layer("group3_1_conv").kernel.value)
 
-    # 192 of 256 inputs are copied, and there is nothing else; of 768 filters 256 are copies, the
-    # others within 1 / sqrt(4 * 256).
+    # All 192 filters copy one of the 256 inputs. Of 768 filters 256 are copies; the others are
+    # within 1 / sqrt(4 * 256).
     assert np.abs(narrowing).sum() == 192
     assert np.abs(widening[..., 256:]).max() == pytest.approx(0.03125, rel=0.01)
     assert np.abs(widening[..., :256]).sum() == 256

@@ -43,7 +43,7 @@ def test_it_has_the_published_size(kind, parameters):
     assert trainable_parameters(network(*kind)) == parameters
 
 
-# Vgg.py of chenjz13/CIFAR-10_Pytorch: 313.5 M; what is applied twice costs twice.
+# Vgg.py of chenjz13/CIFAR-10_Pytorch: 313.5 M; shared layers cost as often as they are applied.
 @pytest.mark.parametrize("kind", [BN_DROPOUT, SHARED])
 def test_it_has_the_published_cost(kind):
     assert round(multiply_adds(network(*kind), SHAPE) / 1e6, 1) == 313.5
@@ -119,7 +119,7 @@ def test_dropout_has_the_published_places_and_rates():
 def test_between_convolutions_whole_channels_are_dropped():
     layer = network(*DROPOUT).get_layer("group2_1_dropout")
 
-    # 1,000 channels of 4 places; 600 are expected to stay, with a deviation of 15.5.
+    # 1,000 channels of 4 positions. The expected number kept is 600, its standard deviation 15.5.
     outputs = np.asarray(layer(np.ones((10, 2, 2, 100), np.float32), training=True))
 
     kept = outputs[:, 0, 0, :] > 0
@@ -181,7 +181,7 @@ def test_batch_norms_have_the_given_constants():
     assert {(each.momentum, each.epsilon, each.unbiased) for each in norms} == {(0.9, 1e-5, True)}
 
 
-# train.py of chenjz13/CIFAR-10_Pytorch; the deviation of U(-s, s) is s / sqrt(3).
+# train.py of chenjz13/CIFAR-10_Pytorch; the standard deviation of U(-s, s) is s / sqrt(3).
 @pytest.mark.parametrize(
     ("name", "deviation", "bias_bound"),
     [

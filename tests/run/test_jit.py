@@ -109,10 +109,8 @@ def test_on_is_refused_where_operations_were_made_deterministic(job, dataset):
     ):
         train(replace(job, jit="on"), dataset, cpu, Every())
 
-    assert str(caught.value) == (
-        "--jit on: Keras does not compile deterministic operations, which this process has; "
-        "start a new one, or use auto"
-    )
+    assert str(caught.value).startswith("--jit on: Keras does not compile deterministic operations")
+    assert "start a new process, or use auto" in str(caught.value)
 
 
 @pytest.mark.slow

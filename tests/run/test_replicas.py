@@ -101,7 +101,7 @@ def test_more_devices_than_images_are_refused(job, dataset):
         go(job, dataset, "cpu:2")
 
     assert str(refused.value) == (
-        "data.batch_size 1 has no image for each of 2 devices; raise it, or use fewer devices"
+        "data.batch_size is 1, less than the 2 devices; raise it, or use fewer devices"
     )
     assert not job.folder.exists()
 

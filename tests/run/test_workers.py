@@ -94,10 +94,7 @@ def test_a_worker_killed_ends_the_others_and_all_resume(
     codes, told = both.ended()
     assert codes[killed] == -signal.SIGKILL
     assert codes[1 - killed] == 1
-    assert (
-        f"cifar-keras: error: worker {1 - killed} has lost worker {killed}; once all workers are "
-        "started again, with the same commands, they go on from the last checkpoint\n"
-    ) in told[1 - killed]
+    assert f"cifar-keras: error: worker {1 - killed} lost worker {killed}; " in told[1 - killed]
 
     again = pair(recipe, tmp_path)
     codes, told = again.ended()
@@ -166,13 +163,9 @@ def test_workers_that_train_something_else_are_told(recipe, tmp_path):
     codes, told = pair(recipe, tmp_path, seeds=(5, 6)).ended()
 
     assert codes == [1, 1]
-    assert told[0].endswith(
-        "cifar-keras: error: worker 1 does not train what the chief trains; it says in what\n"
-    )
-    assert told[1].endswith(
-        "cifar-keras: error: worker 1 does not train what the chief trains: "
-        "seed is 5 there, 6 here\n"
-    )
+    theirs = "cifar-keras: error: worker 1 does not train what the chief worker trains"
+    assert f"{theirs}; " in told[0]
+    assert f"{theirs}: seed is 6, not 5; " in told[1]
     assert not (tmp_path / "noisy").exists()
 
 
@@ -185,7 +178,7 @@ def test_a_refusal_of_the_chief_ends_all(recipe, tmp_path):
 
     assert codes == [1, 1]
     assert "error: cannot write" in told[0]
-    assert "error: the chief could not open the run folder; it says why\n" in told[1]
+    assert "error: the chief worker could not open the run folder; " in told[1]
 
 
 def test_launch_ends_all_when_one_dies_and_goes_on(tmp_path):
@@ -209,7 +202,7 @@ def test_launch_ends_all_when_one_dies_and_goes_on(tmp_path):
         "cifar-keras: error: worker 1 ended with SIGKILL, and the others after it; see "
         f"'{logs}/worker-1.log'; go on with: cifar-keras {' '.join(command[3:])}\n"
     )
-    assert "worker 0 has lost worker 1" in (tmp_path / logs / "worker-0.log").read_text()
+    assert "worker 0 lost worker 1" in (tmp_path / logs / "worker-0.log").read_text()
     again = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)
     assert again.returncode == 0, again.stderr
     assert again.stdout == "runs/demo/seed-1-budget-0.1\n"

@@ -46,7 +46,7 @@ def dataset():
 
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory, dataset):
-    """A finished run of three epochs of the demo, and it with other weights; their folders.
+    """Return the folders of a finished run of three demo epochs, and of it with other weights.
 
     Both have augmented accuracies of their own.
     """
@@ -54,7 +54,7 @@ def trained(tmp_path_factory, dataset):
     recipe = load_recipe(recipe_path("demo"), OVERRIDES)
     job = Job("demo", recipe, 1, "1", OVERRIDES, root / "seed-1", ("cifar-keras", "train"))
     with pytest.MonkeyPatch.context() as patch:
-        # What XLA would compile for minimal filtering has no part in what is verified.
+        # XLA would compile Winograd convolution, which does not matter here.
         patch.setattr(convolution, "_LEAST_CHANNELS", 1000)
         train(job, dataset, make_strategy("cpu"), Every())
     other = shutil.copytree(job.folder, root / "other")
@@ -69,13 +69,13 @@ def trained(tmp_path_factory, dataset):
 
 @pytest.fixture
 def folder(trained, tmp_path):
-    """A copy of the first run."""
+    """Return a copy of the first run."""
     return shutil.copytree(trained[0], tmp_path / "run")
 
 
 @pytest.fixture
 def checks(dataset):
-    """A function from a folder to its checks by name."""
+    """Return a function from a folder to its checks by name."""
 
     def checks(folder):
         return {
@@ -87,13 +87,13 @@ def checks(dataset):
 
 @pytest.fixture
 def failing(checks):
-    """A function from a folder to the names of what does not hold."""
+    """Return a function from a folder to the names of the checks that fail."""
     return lambda folder: [name for name, check in checks(folder).items() if check.state == "FAILS"]
 
 
 @pytest.fixture
 def edit():
-    """A function that changes keys of a JSON file."""
+    """Return a function that changes keys of a JSON file."""
 
     def edit(path, **changes):
         path.write_text(json.dumps(json.loads(path.read_text()) | changes))
@@ -103,9 +103,9 @@ def edit():
 
 @pytest.fixture
 def of_an_earlier_version(folder):
-    """The folder as it was written before the hashes of its files were kept; without tta.json.
+    """Return the folder as an earlier version wrote it: without the hashes of its files.
 
-    Nor did it record how images were normalised.
+    It also lacks tta.json and preprocessing.json.
     """
     for name in (records.TTA, records.PREPROCESSING):
         (folder / name).unlink()

@@ -177,7 +177,7 @@ def test_a_run_in_half_precision_is_of_the_recipe_as_shipped(of_an_earlier_versi
     run = records.read_run(of_an_earlier_version)
     mixed = run.recipe.model_copy(update={"precision": "mixed_bfloat16"})
     (of_an_earlier_version / records.WEIGHTS).unlink()
-    # As 0.4.0 wrote it.
+    # The format of version 0.4.0.
     edit(
         of_an_earlier_version / records.RUN,
         recipe=mixed.model_dump(mode="json"),
@@ -226,7 +226,7 @@ def test_an_accuracy_with_tta_holds_exactly_where_it_was_measured(folder, checks
     elsewhere = checks(folder)["tta.json test_correct again"].note
 
     assert rule.endswith("same machine and versions: exactly")
-    assert "another machine or versions: within" in elsewhere
+    assert "another machine or version: must agree within" in elsewhere
 
 
 def test_of_two_evaluations_the_last_counts(folder, checks, dataset):
@@ -250,7 +250,7 @@ def test_a_tta_json_of_an_earlier_version_has_no_hash(folder, checks):
 
     assert (found["tta.json"].state, found["tta.json"].note) == (
         "not recorded",
-        "no hash of it was kept",
+        "its hash was not recorded",
     )
     assert "within" in found["tta.json test_correct again"].note
 

@@ -6,7 +6,7 @@ import pytest
 from cifar_keras.recipe.schema import Precision
 from cifar_keras.verify import network
 
-# Margins of 8, 4, 0.0004 and 0.004; a 10,000th of the largest logit is 0.001.
+# Margins of 8, 4, 0.0004 and 0.004. A 10,000th of the largest logit is 0.001.
 LOGITS = np.array([[10.0, 2.0], [1.0, 5.0], [3.0004, 3.0], [3.004, 3.0]])
 LABELS = np.array([0, 1, 0, 0])
 

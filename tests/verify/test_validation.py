@@ -1,4 +1,4 @@
-"""A run that holds images out of its training set, as it was written and forged."""
+"""A run that holds out training images, unchanged and forged."""
 
 import csv
 import json
@@ -27,7 +27,7 @@ def validated(tmp_path_factory, dataset):
     recipe = load_recipe(recipe_path("demo"), OVERRIDES)
     job = Job("demo", recipe, 1, "1", OVERRIDES, folder, ("cifar-keras", "train"))
     with pytest.MonkeyPatch.context() as patch:
-        # What XLA would compile for minimal filtering has no part in what is verified.
+        # XLA would compile Winograd convolution, which does not matter here.
         patch.setattr(convolution, "_LEAST_CHANNELS", 1000)
         train(job, dataset, make_strategy("cpu"), Every())
     return folder
@@ -35,7 +35,7 @@ def validated(tmp_path_factory, dataset):
 
 @pytest.fixture
 def folder(validated, tmp_path):
-    """A copy of the run, without the hashes of its files, as a forger would leave it."""
+    """Return a copy of the run without the hashes of its files, as a forger would leave it."""
     folder = shutil.copytree(validated, tmp_path / "run")
     tree = json.loads((folder / records.RUN).read_text())
     for event in tree["events"]:

@@ -1,7 +1,8 @@
-"""Augmentation: one transform a file, each a pure function `(batch, key) -> batch`.
+"""Augmentation: one transform per file, each a pure function `(batch, key) -> batch`.
 
-A new one is a file here, a section of the recipe's schema and a line in `transforms`. It draws from
-a stream of its own (`data/streams.py`), so the draws of other recipes stay what they are.
+A new transform needs a file here, a section in the recipe's schema and a line in `transforms`. It
+has its own random stream (`data/streams.py`), so that the random numbers of other recipes do not
+change.
 """
 
 from dataclasses import dataclass, fields
@@ -25,13 +26,13 @@ from cifar_keras.recipe import Data
 from cifar_keras.recipe.arguments import check_arguments, nearest
 from cifar_keras.recipe.schema import KerasCvLayer
 
-# By their names in a recipe's `data.keras_cv`, where their fields are the arguments to state.
+# By their names in a recipe's `data.keras_cv`. Their fields are the arguments there.
 LAYERS: dict[str, Any] = {"RandAugment": RandAugment, "MixUp": MixUp, "CutMix": CutMix}
 
 
 @dataclass(frozen=True)
 class Keyed:
-    """A transform with the stream it draws from, and its place among several of that stream."""
+    """A transform with its random stream, and its position among several of that stream."""
 
     transform: Transform
     stream: Stream | None = None
@@ -44,7 +45,7 @@ class Keyed:
 
 
 def transforms(data: Data, images: NDArray[np.uint8], normalization: Normalization) -> list[Keyed]:
-    """Return what a recipe does to cropped and flipped images, in this order.
+    """Return a recipe's transforms of cropped and flipped images, in this order.
 
     Args:
         data: the recipe's data section.
@@ -52,8 +53,8 @@ def transforms(data: Data, images: NDArray[np.uint8], normalization: Normalizati
         normalization: the recipe's numbers.
 
     Raises:
-        RecipeError: a layer or an argument is unknown, missing or impossible; another key of the
-            recipe is not defined on images that were moved or mixed; or keras-cv is not installed.
+        RecipeError: a layer or an argument is unknown, missing or invalid; another key of the
+            recipe cannot be combined with moved or mixed images; or keras-cv is not installed.
     """
     if data.keras_cv:
         _check_defined(data)
@@ -87,7 +88,7 @@ def _check_defined(data: Data) -> None:
     ):
         if value in ("image", "pixel", "zeros"):
             raise RecipeError(
-                f"data.{key} '{value}' is not defined behind data.keras_cv; write {instead}"
+                f"data.{key} '{value}' cannot be combined with data.keras_cv; write {instead}"
             )
     if data.contrast != "none":
-        raise RecipeError("data.contrast is not defined behind data.keras_cv; write none")
+        raise RecipeError("data.contrast cannot be combined with data.keras_cv; write none")

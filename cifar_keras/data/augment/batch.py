@@ -1,4 +1,4 @@
-"""A batch on its way through the transforms, and what a transform is."""
+"""A batch on its way through the transforms, and the base class of transforms."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -12,14 +12,14 @@ class Batch:
 
     Attributes:
         images: float32 (B, crop, crop, 3).
-        labels: int32 (B,), or float32 (B, num_classes) once images were mixed.
-        indices: int64 (B,), the places of the images in the training set.
+        labels: int32 (B,), or float32 (B, num_classes) after images were mixed.
+        indices: int64 (B,), the positions of the images in the training set.
         rows: int32 (B, crop), the rows of the padded images that the crops were read from.
-        columns: int32 (B, crop), the columns; they fall in a mirrored image.
+        columns: int32 (B, crop), the columns; they are descending in a mirrored image.
         flips: bool (B,), which images are mirrored.
         size: int32 scalar, how many images the whole batch has.
-        shard: the images' place in the whole batch.
-        num_classes: how many classes the labels are of.
+        shard: the images' position in the whole batch.
+        num_classes: how many classes there are.
     """
 
     images: tf.Tensor
@@ -40,13 +40,13 @@ class Batch:
 
 
 class Transform(ABC):
-    """A pure function `(batch, key) -> batch`; the key is None for one that draws nothing.
+    """A pure function `(batch, key) -> batch`; the key is None if it needs no random numbers.
 
-    What it draws, it draws for the whole batch, `batch.size` images, and keeps `batch.shard` of it:
-    then replicas see what one device would.
+    It draws random numbers for the whole batch, `batch.size` images, and keeps those of
+    `batch.shard`, so that several replicas together see what one device would.
 
     Attributes:
-        mixes: whether it combines images of a batch with one another, and so needs the whole batch.
+        mixes: whether it combines images of a batch with each other, and so needs the whole batch.
     """
 
     mixes = False

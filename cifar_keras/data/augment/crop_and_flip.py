@@ -1,4 +1,4 @@
-"""Random crops and flips of padded images, all read by one gather."""
+"""Random crops and flips of padded images, read by a single gather."""
 
 import numpy as np
 import tensorflow as tf
@@ -10,10 +10,10 @@ from cifar_keras.recipe import Data
 
 
 class CropAndFlip:
-    """Reads batches, cropped and flipped, out of the padded uint8 images.
+    """Reads cropped and flipped batches from the padded uint8 images.
 
-    Where it all begins, so no `Transform`. To crop and to flip in two steps, or to copy whole
-    padded images first, costs a pass over memory each.
+    This is the first step, so it is not a `Transform`. Cropping and flipping separately, or copying
+    whole padded images first, would each cost another pass over memory.
 
     Args:
         images: uint8 (N, H, W, 3).
@@ -31,14 +31,14 @@ class CropAndFlip:
         self._num_classes = int(labels.max()) + 1
         self._pixels = tf.constant(padded.reshape(-1, 3))
         self._labels = tf.constant(labels.astype(np.int32))
-        # Of the flips that alternate: which images are mirrored in the first epoch.
+        # For alternating flips: which images are mirrored in the first epoch.
         key = stream_key(seed, Stream.FLIP, tf.constant(0, tf.int64))
         self._coins = uniform((len(images),), key, 0, 2, tf.int32)
 
     def __call__(
         self, indices: tf.Tensor, epochs: tf.Tensor, step: tf.Tensor, shard: slice
     ) -> Batch:
-        """Return the shard of the batch of a step, with these images (B,) of these epochs (B,)."""
+        """Return the shard of a step's batch, with these images (B,) of these epochs (B,)."""
         crop, size = self._data.crop, tf.shape(indices)[0]
         key = stream_key(self._seed, Stream.CROP, step)
         corners = uniform((size, 2), key, 0, self.side - crop + 1, tf.int32)[shard]
@@ -73,11 +73,15 @@ class CropAndFlip:
 
 
 def pad_images(images: NDArray[np.uint8], mode: str, width: int) -> NDArray[np.uint8]:
-    """Return (N, H, W, 3) images with `width` pixels more on each side, filled as `mode` says.
+    """Return (N, H, W, 3) images with `width` more pixels on each side.
 
-    `zeros` (black; `ZeroBorder` sets it to zero after the normalisation), `reflect` (without the
-    edge pixel), or `mean` as neon's `np.pad(..., mode="mean")`: new rows hold the rounded means of
-    the columns, then new columns those of the rows, new rows included.
+    Args:
+        images: uint8 (N, H, W, 3).
+        mode: `zeros` (black; `ZeroBorder` sets it to zero after normalization), `reflect` (without
+            the edge pixel), or `mean`, which is neon's `np.pad(..., mode="mean")`: new rows hold
+            the rounded means of the columns, then new columns hold those of the rows, including
+            the new rows.
+        width: how many pixels to add.
     """
     if width == 0:
         return images

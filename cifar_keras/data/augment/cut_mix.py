@@ -11,12 +11,12 @@ from cifar_keras.data.streams import fold, uniform
 
 @dataclass(frozen=True)
 class CutMix(Transform):
-    """Puts a rectangle of a partner into each image, and mixes the labels by its pixels.
+    """Replaces a rectangle of each image by that of a partner, and mixes the labels by area.
 
-    The rectangle's centre lies anywhere in the image; what is outside is cut off and not counted.
+    The rectangle's center is anywhere in the image. Only the part inside the image counts.
 
     Args:
-        alpha: the shares of the images that are kept are drawn from Beta(alpha, alpha).
+        alpha: the fraction of each image that is kept is drawn from Beta(alpha, alpha).
 
     Reference:
         Yun et al. 2019, arXiv 1905.04899.

@@ -10,13 +10,13 @@ from cifar_keras.data.streams import uniform
 
 @dataclass(frozen=True)
 class Cutout(Transform):
-    """Sets a random square, wholly inside of its image, to zero.
+    """Sets a random square of each image to zero; the square is entirely inside the image.
 
     Args:
         side: of the square, in pixels.
 
     Reference:
-        DeVries and Taylor 2017, arXiv 1708.04552, whose squares may lie partly outside.
+        DeVries and Taylor 2017, arXiv 1708.04552, where squares may be partly outside.
     """
 
     side: int

@@ -9,18 +9,18 @@ from pydantic import Field
 from cifar_keras.data.augment.batch import Batch, Transform
 from cifar_keras.data.streams import fold
 
-# Below 0.1, two gamma variates that are both 0 in float32 turn up in every long run, as 0 / 0.
+# Below 0.1, two gamma variates are sometimes both 0 in float32, and every long run hits 0 / 0.
 Alpha = Annotated[float, Field(ge=0.1)]
 
 
 @dataclass(frozen=True)
 class MixUp(Transform):
-    """Blends each image and its label with a partner's, by a share of its own.
+    """Blends each image and its label with those of a partner, by a random fraction per image.
 
-    keras-cv's rule; the paper draws one share for the whole batch.
+    This is keras-cv's rule; the paper draws one fraction for the whole batch.
 
     Args:
-        alpha: shares are drawn from Beta(alpha, alpha).
+        alpha: fractions are drawn from Beta(alpha, alpha).
 
     Reference:
         Zhang et al. 2017, arXiv 1710.09412.
@@ -42,7 +42,7 @@ class MixUp(Transform):
 def partners_and_shares(
     size: tf.Tensor, alpha: float, key: tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Return a permutation of the batch, int32 (B,), and shares from Beta(alpha, alpha), (B,)."""
+    """Return a permutation of the batch, int32 (B,), and numbers from Beta(alpha, alpha), (B,)."""
     order, one, other = (fold(key, place) for place in (1, 2, 3))
     shuffle = tf.random.experimental.stateless_shuffle
     partners = shuffle(tf.range(size), order, alg="philox")

@@ -1,4 +1,4 @@
-"""The normalisation of cropped and flipped images."""
+"""The normalization of cropped and flipped images."""
 
 from dataclasses import replace
 
@@ -12,7 +12,7 @@ from cifar_keras.pixels import normalise
 
 
 class Normaliser(Transform):
-    """Normalises images, whose mean image is cropped and mirrored as they are.
+    """Normalizes images; a mean image is cropped and mirrored like the images.
 
     Args:
         images: all training images, uint8 (N, H, W, 3).
@@ -46,7 +46,7 @@ class Normaliser(Transform):
             places = batch.rows[:, :, None] * self._side + batch.columns[:, None, :]
             return tf.gather(self._mean, places)
         if self._norm.mean.ndim == 3:
-            # The mean image of crops is subtracted before the flip: a mirrored image needs it
-            # mirrored.
+            # The mean image of crops belongs to images before the flip, so a mirrored image needs
+            # it mirrored.
             return tf.gather(self._mean, tf.cast(batch.flips, tf.int32))
         return self._mean

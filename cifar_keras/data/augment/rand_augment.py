@@ -1,6 +1,6 @@
-"""RandAugment: keras-cv's operations, chosen and made strong by stateless draws of our own.
+"""RandAugment: keras-cv's operations, with our own stateless random choices and strengths.
 
-keras-cv's own draws are stateful, so a resumed run would see other images.
+keras-cv's random numbers are stateful, so a resumed run would see other images.
 """
 
 from collections.abc import Callable
@@ -38,8 +38,8 @@ class RandAugment(Transform):
 
     def __post_init__(self) -> None:
         require("keras_cv", "cv", "data.keras_cv 'RandAugment'")
-        # On processors without AVX-512 oneDNN says once, as an error, that it leaves integers to
-        # Eigen; the equalisation transposes integers.
+        # On processors without AVX-512, oneDNN logs one error when it leaves a transposition of
+        # integers to Eigen. Equalization needs one, so the message is triggered and hidden here.
         with stderr_held_back():
             tf.transpose(tf.zeros((1, 1), tf.int32))
 
@@ -51,7 +51,7 @@ class RandAugment(Transform):
         return replace(batch, images=images)
 
     def _draw(self, size: tf.Tensor, key: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        """Return each image's operation, -1 for none, and what `_strengths` takes; all (B,)."""
+        """Return each image's operation, -1 for none, and the inputs of `_strengths`; all (B,)."""
         which, applied, normally, evenly = (fold(key, place) for place in range(4))
         operations = uniform((size,), which, 0, len(self._layers), tf.int32)
         operations = tf.where(uniform((size,), applied) <= self.rate, operations, -1)
@@ -61,9 +61,10 @@ class RandAugment(Transform):
         return operations, a, b, uniform((size,), evenly, -1, 1)
 
     def _strengths(self, a: tf.Tensor, b: tf.Tensor, u: tf.Tensor) -> list[Any]:
-        """Return what each of `_layers` takes, with the distribution of keras-cv's own draws.
+        """Return the argument of each of `_layers`, with the distribution that keras-cv uses.
 
-        `a` and `b` are normal, `u` is uniform; an image has one operation, so all may share them.
+        `a` and `b` are normal, `u` is uniform. Operations can share them, since only one is applied
+        to an image.
         """
         shear, move, still = tf.sign(u) * a, self.magnitude * u, 0 * u
         return [
@@ -84,7 +85,8 @@ class RandAugment(Transform):
         import keras_cv
 
         policy = keras_cv.layers.RandAugment.get_standard_policy
-        # keras-cv asks for one, and deterministic operations refuse to seed it; none is drawn from.
+        # keras-cv creates a global generator, which deterministic operations refuse to seed. It is
+        # never used.
         tf.random.set_global_generator(tf.random.Generator.from_seed(0))
         return list(policy((0, 255), self.magnitude, self.magnitude_stddev, self.geometric))
 

@@ -1,4 +1,4 @@
-"""Padding that is zero after the normalisation."""
+"""Padding that is zero after normalization."""
 
 from dataclasses import dataclass, replace
 

@@ -1,6 +1,7 @@
-"""Reads the published files of CIFAR-10 and CIFAR-100, in any of their four layouts, as arrays.
+"""Read the published files of CIFAR-10 and CIFAR-100, in any of their four layouts, as arrays.
 
-Nothing is extracted and nothing in a file is executed; every count, size and label is checked.
+Nothing is extracted to disk and nothing in a file is executed. Every count, size and label is
+checked.
 """
 
 import gzip
@@ -23,7 +24,7 @@ from cifar_keras.data.published.pickles import REFETCH, as_text, load_dictionary
 from cifar_keras.errors import DataError
 from cifar_keras.files import LARGEST_FILE, open_regular
 
-# Names are printed: a long one would flood a terminal, and control characters command it.
+# Names are printed. A long one would flood a terminal, and control characters would control it.
 LONGEST_NAME = 100
 
 
@@ -34,25 +35,25 @@ class _Part:
 
 
 def read(path: Path, layout: Layout) -> tuple[Dataset, list[FileReport]]:
-    """Reads a folder or a .tar.gz archive.
+    """Read a data set from a folder or a .tar.gz archive.
 
     Args:
-        path: The layout's folder, under whatever name, or the archive.
-        layout: What the files must be.
+        path: The layout's folder, under any name, or the archive.
+        layout: The layout of the files.
 
     Returns:
-        The data set, and one report a file (the archive itself first), saying which of them are
-        the official ones.
+        The data set, and one report per file (the archive itself first) on whether it is the
+        official one.
 
     Raises:
-        DataError: If a file is missing, damaged, or not what the layout says.
+        DataError: If a file is missing, damaged, or does not have the layout.
     """
     parts: dict[str, _Part] = {}
     names: dict[tuple[str, str], tuple[str, ...]] = {}
     sums: dict[str, str] = {}
     packed = not path.is_dir()
     if packed:
-        # A copy may have any name, but not one of the files in it.
+        # A copy may have any name except that of a file inside it.
         name = layout.archive if path.name in layout.files else path.name
         sums[name] = _md5_of_file(path)
     for file, content in _tar_files(path, layout) if packed else _folder_files(path, layout):
@@ -110,7 +111,7 @@ def _folder_files(folder: Path, layout: Layout) -> Iterator[tuple[str, bytes]]:
 
 
 class _Bounded(gzip.GzipFile):
-    """Unpacks as far as `LARGEST_FILE`: a little gzip can hold terabytes."""
+    """Unpacks at most `LARGEST_FILE` bytes, since a small gzip file can expand to terabytes."""
 
     def __init__(self, file: BinaryIO) -> None:
         super().__init__(fileobj=file)
@@ -120,7 +121,7 @@ class _Bounded(gzip.GzipFile):
     def read(self, size: int | None = -1) -> bytes:
         block = super().read(size)
         if not block and self.ended:
-            # On its way past a member of exabytes, tarfile would go on reading nothing.
+            # To skip a member that claims exabytes, tarfile would keep reading empty blocks.
             raise EOFError("it ends too early")
         self.ended = not block
         self.left -= len(block)
@@ -133,13 +134,13 @@ def _tar_files(archive: Path, layout: Layout) -> Iterator[tuple[str, bytes]]:
     try:
         with open_regular(archive) as file, _Bounded(file) as content:
             yield from _members(content, archive, layout)
-    # tarfile reads names, sizes and nesting as the archive has them.
+    # tarfile trusts the names, sizes and nesting in the archive, so it can fail in any of these.
     except (tarfile.TarError, EOFError, OSError, zlib.error, ValueError, RecursionError) as error:
         raise DataError(f"{archive}: truncated or damaged ({error}); {REFETCH}") from error
 
 
 def _members(content: _Bounded, archive: Path, layout: Layout) -> Iterator[tuple[str, bytes]]:
-    # A member's path is compared, never followed: only the layout's own files are read, each once.
+    # A member's path is only compared, never opened. Each of the layout's files is read once.
     wanted = {f"{layout.name}/{file}": file for file in layout.files}
     with tarfile.open(fileobj=content, mode="r|", bufsize=2**20) as tar:
         for member in tar:
@@ -182,7 +183,7 @@ def _read_part(content: bytes, file: str, layout: Layout) -> _Part:
                 f"{'coarse ' * column}labels must be from 0 to {count - 1}. "
                 f"Received: {low if low < 0 else high}; {REFETCH}"
             )
-    # Stored channel by channel; copied so that the file's own bytes can be let go.
+    # Images are stored channel by channel. The copy lets the file's bytes be freed.
     images = np.ascontiguousarray(rows.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1))
     return _Part(images, labels)
 
@@ -251,7 +252,7 @@ def _read_names(
 
 
 def _class_names(names: list[Any]) -> tuple[str, ...]:
-    """Return the names; none of them where one is not short printable text."""
+    """Return the names, or an empty tuple if one of them is not short printable text."""
     if any(not isinstance(name, str | bytes) or len(name) > LONGEST_NAME for name in names):
         return ()
     texts = tuple(map(as_text, names))

@@ -1,4 +1,4 @@
-"""Copies files that were checked, and checks that the copy is what was checked."""
+"""Copy files that were checked, and check that the copy has the same content."""
 
 import hashlib
 import os
@@ -13,16 +13,19 @@ BLOCK = 2**20
 
 
 def copy_checked(source: Path, target: Path, sums: Mapping[str, str]) -> Path:
-    """Copy a file, or files of a folder, check the copy and give it its name; returns `target`.
+    """Copy a file, or files of a folder, and check the copy before it gets its final name.
 
     Args:
         source: A file, or a folder.
-        target: What it is to be called; not there yet.
+        target: The path of the copy; must not exist.
         sums: The files and their md5 sums; "" is the source itself.
 
+    Returns:
+        `target`.
+
     Raises:
-        DataError: If a file has another sum by now, or cannot be read or written. Nothing is left
-            behind.
+        DataError: If a file no longer has its sum, or cannot be read or written. No partial copy
+            is left.
     """
     scratch = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:

@@ -1,7 +1,7 @@
-"""Downloads a published archive from the first source that has it: resumed, bounded, checked.
+"""Download a published archive from the first source that has it.
 
-All sources are to send the same bytes. What one has sent is kept, the next goes on where it ended,
-and the hash of the whole decides.
+All sources should send the same bytes, so one source can continue where another stopped. Size and
+hash of the complete file are checked.
 """
 
 import contextlib
@@ -24,13 +24,13 @@ from cifar_keras.data.published.progress import Progress
 from cifar_keras.errors import DataError
 
 BLOCK = 2**18
-# Without a byte for so long a source is given up.
+# A source that sends nothing for this long is given up.
 STALL_SECONDS = 60.0
-# Below this rate for so long another source is tried, as long as there is one: bytes/s, seconds.
+# (bytes/s, seconds): a source slower than this rate for this time is left for another, if any.
 HURRIED = (500_000, 30.0)
-# And when all are slow: this is a source that only pretends to send.
+# The same when all sources are slow: such a source is practically stalled.
 PATIENT = (1_000, 60.0)
-# Of one source, as long as each brings something.
+# Attempts per source, as long as each brings new bytes.
 MOST_TRIES = 20
 
 _REMEDY = (
@@ -40,23 +40,23 @@ _REMEDY = (
 
 
 class _Unusable(Exception):
-    """What a source sends is not the official file, or does not come."""
+    """A source sends something other than the official file, or nothing."""
 
 
 class _Slow(_Unusable):
-    """It comes, but other sources may be faster."""
+    """A source sends the file slowly; another may be faster."""
 
 
 def download_archive(archive: str, folder: Path, mirrors: Sequence[str] = ()) -> Path:
-    """Return where a published archive is, having downloaded it.
+    """Download a published archive and return its path.
 
     Progress goes to stderr. An interrupted download stays in the folder as `.NAME.part`, and the
-    next one goes on from it. A second process waits for the first.
+    next download continues it. A second process waits for the first.
 
     Args:
         archive: Its published name, such as "cifar-10-python.tar.gz".
-        folder: Where to put it; made if it does not exist.
-        mirrors: Addresses to try first, as `official.addresses` takes them.
+        folder: Where to put it; created if it does not exist.
+        mirrors: Addresses to try first; see `official.addresses`.
 
     Raises:
         DataError: If no source sends the official file, or it cannot be stored.
@@ -66,7 +66,7 @@ def download_archive(archive: str, folder: Path, mirrors: Sequence[str] = ()) ->
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with _held(folder / f".{archive}.part") as partial:
-            # Another process may have been faster.
+            # Another process may have downloaded it in the meantime.
             if not target.is_file():
                 _fill(partial, archive, sources)
                 os.fsync(partial.fileno())
@@ -78,7 +78,7 @@ def download_archive(archive: str, folder: Path, mirrors: Sequence[str] = ()) ->
 
 @contextlib.contextmanager
 def _held(path: Path) -> Iterator[FileIO]:
-    """The file, for this process alone; removed at the end if it is empty."""
+    """Open the file, locked for this process; remove it at the end if it is empty."""
     while True:
         file = path.open("a+b", buffering=0)
         try:
@@ -86,7 +86,7 @@ def _held(path: Path) -> Iterator[FileIO]:
         except BlockingIOError:
             _say(f"another process is downloading {path}; waiting for it")
             fcntl.flock(file, fcntl.LOCK_EX)
-        # The process that held it may have renamed or removed it.
+        # The process that held the lock may have renamed or removed the file.
         if path.exists() and os.path.samestat(os.fstat(file.fileno()), path.stat()):
             break
         file.close()
@@ -99,15 +99,15 @@ def _held(path: Path) -> Iterator[FileIO]:
 
 
 def _fill(partial: FileIO, archive: str, sources: Sequence[str]) -> None:
-    """Go round the sources until the file is the official one."""
+    """Try the sources in turn until the file is the official one."""
     size = official.SIZE[archive]
     waiting = deque((url, False) for url in sources)
     tries: Counter[str] = Counter()
     reasons: dict[str, str] = {}
     while not _is_official(partial, archive):
         if not waiting:
-            told = "; ".join(f"{_host(url)}: {reason}" for url, reason in reasons.items())
-            raise DataError(f"cannot download {archive}: {told}; {_REMEDY}")
+            failures = "; ".join(f"{_host(url)}: {reason}" for url, reason in reasons.items())
+            raise DataError(f"cannot download {archive}: {failures}; {_REMEDY}")
         if (before := _length(partial)) >= size:
             partial.truncate(before := 0)
         url, patient = waiting.popleft()
@@ -119,9 +119,9 @@ def _fill(partial: FileIO, archive: str, sources: Sequence[str]) -> None:
                 return
             partial.truncate(0)
             if before and again:
-                # The wrong bytes may be those that were there before.
+                # The wrong bytes may be those of an earlier source.
                 waiting.appendleft((url, patient))
-            raise _Unusable("sends another file")
+            raise _Unusable("sends a different file")
         except _Slow as error:
             waiting.append((url, True))
             reasons[url] = str(error)
@@ -134,7 +134,7 @@ def _fill(partial: FileIO, archive: str, sources: Sequence[str]) -> None:
 
 
 def _fetch(url: str, archive: str, partial: FileIO, patient: bool) -> None:
-    """Append what the source has beyond the bytes that are there; if it has no parts, all."""
+    """Append the missing bytes; start over if the source cannot send a part of the file."""
     size, done = official.SIZE[archive], _length(partial)
     request = urllib.request.Request(url, headers={"User-Agent": "cifar_keras"})
     if done:
@@ -143,9 +143,9 @@ def _fetch(url: str, archive: str, partial: FileIO, patient: bool) -> None:
         if answer.status != http.HTTPStatus.PARTIAL_CONTENT:
             done = 0
         elif not answer.headers.get("Content-Range", "").startswith(f"bytes {done}-"):
-            raise _Unusable("sends another part than was asked for")
+            raise _Unusable("sends a different part than requested")
         announced = answer.headers.get("Content-Length", "")
-        # It may say anything; what arrives is counted in any case.
+        # The header may say anything; the bytes that arrive are counted in any case.
         if announced.isascii() and announced.isdigit() and announced != str(size - done):
             raise _Unusable(f"announces {announced[:20]} bytes, not {size - done}")
         if done == 0:
@@ -169,8 +169,8 @@ def _blocks(answer: http.client.HTTPResponse, patient: bool) -> Iterator[bytes]:
         arrived += len(block)
         if (passed := time.monotonic() - begun) >= seconds:
             if arrived < rate * passed:
-                told = f"sends only {arrived / passed / 1000:.1f} kB/s"
-                raise _Unusable(told) if patient else _Slow(told)
+                reason = f"sends only {arrived / passed / 1000:.1f} kB/s"
+                raise _Unusable(reason) if patient else _Slow(reason)
             begun, arrived = time.monotonic(), 0
 
 
@@ -204,14 +204,14 @@ def _is_official(file: FileIO, archive: str) -> bool:
 
 
 def _reason(error: Exception) -> str:
-    """What was wrong, in a few words; a server's own are not repeated."""
+    """Return what went wrong in a few words, without quoting the server."""
     if isinstance(error, urllib.error.HTTPError):
         error.close()
         return f"HTTP error {error.code}"
-    told = getattr(error, "reason", None) or error
-    if isinstance(told, TimeoutError):
+    cause = getattr(error, "reason", None) or error
+    if isinstance(cause, TimeoutError):
         return f"no data for {STALL_SECONDS:g} s"
-    text = getattr(told, "strerror", None) or str(told) or type(told).__name__
+    text = getattr(cause, "strerror", None) or str(cause) or type(cause).__name__
     return "".join(char if char.isprintable() else " " for char in text)[:100]
 
 

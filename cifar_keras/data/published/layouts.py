@@ -1,4 +1,4 @@
-"""The four layouts CIFAR is published in, as data: file names, keys, counts."""
+"""The four layouts in which CIFAR is published: file names, keys, counts."""
 
 from dataclasses import dataclass
 
@@ -9,18 +9,18 @@ IMAGE_BYTES = 3 * 32 * 32
 
 @dataclass(frozen=True)
 class Layout:
-    """One packing of one data set.
+    """One layout of one data set.
 
     Attributes:
-        name: The folder its files stand in.
+        name: The folder that holds its files.
         dataset: "cifar10" or "cifar100".
         archive: The published archive that holds the folder.
-        binary: Fixed-length records instead of Python 2 pickles.
+        binary: Whether it has fixed-length records instead of Python 2 pickles.
         train: Files of the training split, in order.
         test: Files of the test split.
         names: (file, key) pairs of the class names, then of the coarse names; a text file's key
             is "".
-        class_counts: Number of classes, then of coarse classes where there are any.
+        class_counts: Number of classes, then of coarse classes if there are any.
         label_keys: Keys of the labels, then of the coarse labels, in a pickle.
     """
 
@@ -40,7 +40,7 @@ class Layout:
         return (*self.train, *self.test, *dict.fromkeys(file for file, _ in self.names))
 
     def images_in(self, file: str) -> int:
-        """Number of images the file must hold: an equal share of its split."""
+        """Return the number of images in the file; the files of a split hold equally many."""
         if file in self.test:
             return TEST_IMAGES // len(self.test)
         return TRAIN_IMAGES // len(self.train)
@@ -89,7 +89,7 @@ CIFAR100_BINARY = Layout(
     class_counts=(100, 20),
 )
 
-# In the order they are looked for: the python layout has published sums for every file.
+# In order of preference: only the Python layout has published sums for every file.
 LAYOUTS: dict[str, tuple[Layout, ...]] = {
     "cifar10": (CIFAR10_PYTHON, CIFAR10_BINARY),
     "cifar100": (CIFAR100_PYTHON, CIFAR100_BINARY),

@@ -1,7 +1,7 @@
-"""Reads the dictionaries of arrays and lists that CIFAR's Python 2 pickles hold, and nothing else.
+"""Read the dictionaries of arrays and lists in CIFAR's Python 2 pickles, and nothing else.
 
-A pickle is a program. This reader runs only the few opcodes that build such a dictionary. The
-functions that the opcodes name are inert here: none is called, and only uint8 arrays are made.
+A pickle is a program. This reader runs only the few opcodes that build such a dictionary. It never
+calls the functions that a pickle names, and creates only uint8 arrays.
 """
 
 import pickle
@@ -20,18 +20,18 @@ from cifar_keras.errors import DataError
 
 REFETCH = "delete it and fetch the official one"
 # CIFAR-100's train has 310,000 opcodes, and 500,000 as Python 3 writes it in protocol 2. Each adds
-# at most one small value or the bytes that it brings along, so this bounds the memory, too.
+# at most one small value or bytes that the file contains, so this also bounds the memory.
 MOST_OPCODES = 2**20
 LONGEST_KEY = 255
 MOST_DIMENSIONS = 4
 
 
 class _Inert(Enum):
-    """What a CIFAR pickle may name; none of them does anything."""
+    """The objects that a CIFAR pickle may name; they have no effect here."""
 
-    RECONSTRUCT = "numpy's function that makes an array before its content"
-    FROM_BUFFER = "the same with its content, in protocol 5"
-    ENCODE = "Python 3's way to write bytes in protocol 2"
+    RECONSTRUCT = "numpy's function that creates an array without content"
+    FROM_BUFFER = "the same with content, in protocol 5"
+    ENCODE = "how Python 3 writes bytes in protocol 2"
     NDARRAY = "numpy.ndarray"
     DTYPE = "numpy.dtype"
     UINT8 = "numpy.dtype('u1')"
@@ -51,17 +51,17 @@ _GLOBALS = {
 
 @dataclass
 class _Array:
-    """An array, which a pickle makes first and fills afterwards."""
+    """An array, which a pickle creates first and fills afterwards."""
 
     values: NDArray[np.uint8] | None = None
 
 
-# Lists hold only these: no result nests deeply, or contains itself.
+# Lists hold only these, so that no result nests deeply or contains itself.
 _PLAIN = (str, bytes, int, float, NoneType)
 
 
 class _Reader:
-    """The machine that pickle opcodes describe, without calls."""
+    """The stack machine of pickle opcodes, without function calls."""
 
     def __init__(self, content: bytes) -> None:
         self.content = content
@@ -79,8 +79,8 @@ class _Reader:
                 return value
             if opcode not in _STEPS:
                 raise DataError(
-                    f"its pickle uses the opcode {opcode!r}, which no CIFAR file needs; nothing of "
-                    f"it was run; {REFETCH}"
+                    f"its pickle uses the opcode {opcode!r}, which no CIFAR file needs; it was not "
+                    f"run; {REFETCH}"
                 )
             _STEPS[opcode](self)
         raise DataError(f"its pickle has more than {MOST_OPCODES:,} opcodes; {REFETCH}")
@@ -146,7 +146,7 @@ class _Reader:
         if (module, name) not in _GLOBALS:
             raise DataError(
                 f"its pickle asks for {_shown(module)}.{_shown(name)}, which no CIFAR file needs; "
-                f"nothing of it was run; {REFETCH}"
+                f"it was not run; {REFETCH}"
             )
         self.push(_GLOBALS[module, name])
 
@@ -173,7 +173,7 @@ class _Reader:
                 raise ValueError("a call that makes no array of uint8")
 
     def encode(self, text: str) -> bytes:
-        # One text, encoded again and again, would fill the memory.
+        # Encoding one text again and again would fill the memory.
         self.encoded += len(text)
         if self.encoded > len(self.content):
             raise ValueError("encodes more than it holds")
@@ -241,8 +241,8 @@ def _array(shape: Any, data: bytes) -> NDArray[np.uint8]:
         raise ValueError("not a shape")
     if not all(type(size) is int and size > 0 for size in shape) or prod(shape) != len(data):
         raise DataError(
-            f"its array has {len(data)} bytes, which its shape does not say; truncated or altered, "
-            f"{REFETCH}"
+            f"its array has {len(data)} bytes, which does not match its shape; truncated or "
+            f"altered, {REFETCH}"
         )
     return np.frombuffer(data, np.uint8).reshape(shape)
 
@@ -252,7 +252,7 @@ def _shown(text: str | bytes) -> str:
 
 
 def load_dictionary(content: bytes) -> dict[str, Any]:
-    """Return the pickled dictionary, its keys as text, its other strings as they are stored.
+    """Return the pickled dictionary, with keys as text and other strings as they are stored.
 
     Its values are numbers, strings, None, lists of these, and arrays of uint8.
 
@@ -261,13 +261,13 @@ def load_dictionary(content: bytes) -> dict[str, Any]:
 
     Raises:
         DataError: The pickle uses an opcode or a global that no CIFAR file needs, is damaged, or
-            holds anything but a dictionary. The message lacks the file's name.
+            does not hold a dictionary. The message does not contain the file's name.
     """
     try:
         value = _Reader(content).read()
     except DataError:
         raise
-    # Damaged bytes: the end before its time, an empty stack, a place that nothing was put in.
+    # Damaged bytes: an early end, an empty stack, a missing memo entry.
     except Exception as error:
         raise DataError(
             f"not a readable pickle, truncated or altered ({type(error).__name__}); {REFETCH}"

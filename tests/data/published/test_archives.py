@@ -269,7 +269,7 @@ LONG_NAME = header("././@LongLink", 5, tarfile.GNUTYPE_LONGNAME) + b"abcd".ljust
         # A name of eight gigabytes.
         (header("././@LongLink", 2**33, tarfile.GNUTYPE_LONGNAME), 300, "unpacks to more than"),
         (header("pax", 2**33, tarfile.XHDTYPE), 300, "unpacks to more than"),
-        # A member to be passed over.
+        # A member that is skipped.
         (header("big", 2**60, tarfile.REGTYPE), 300, "unpacks to more than"),
         # The same, in an archive that ends before it.
         (header("big", 2**62, tarfile.REGTYPE), 0, "ends too early"),
@@ -433,7 +433,7 @@ def test_real_layouts_give_identical_arrays(python: Layout, binary: Layout, real
 
 @pytest.fixture
 def packed(fake, tmp_path: Path) -> bytes:
-    """A tar of a fake CIFAR-100, not yet compressed."""
+    """Return an uncompressed tar of a fake CIFAR-100."""
     stored = io.BytesIO()
     with tarfile.open(fileobj=stored, mode="w") as tar:
         tar.add(fake(tmp_path / "made", CIFAR100_PYTHON), "cifar-100-python")
@@ -441,7 +441,7 @@ def packed(fake, tmp_path: Path) -> bytes:
 
 
 def check_archive(folder: Path, content: bytes) -> None:
-    """Reading it gives a data set or one clear line, and leaves no file behind."""
+    """Check that reading gives a data set or a one-line error, and leaves no file behind."""
     archive = folder / "cifar-100-python.tar.gz"
     archive.write_bytes(content)
     before = tree(folder)

@@ -1,4 +1,4 @@
-"""Downloads from a local server that stalls, cuts, lies, never ends or has another file."""
+"""Downloads from a local server that stalls, cuts, lies, never ends or has a different file."""
 
 import fcntl
 import hashlib
@@ -29,7 +29,7 @@ HALF = len(CONTENT) // 2
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
-    """One source a folder: `/cuts/...` is answered by the method `cuts`."""
+    """A server with one source per folder: `/cuts/...` is answered by the method `cuts`."""
 
     protocol_version = "HTTP/1.1"
 
@@ -55,7 +55,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.wfile.flush()
 
     def first(self) -> int:
-        """The first byte that is asked for; the answer's head is sent."""
+        """Send the response's header; return the first byte that is requested."""
         asked = self.headers.get("Range")
         if asked is None:
             self.begin()
@@ -166,7 +166,7 @@ def server() -> Iterator[http.server.ThreadingHTTPServer]:
 def sources(
     server: http.server.ThreadingHTTPServer, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., None]:
-    """Names the sources that there are, the publisher first."""
+    """Define the available sources, the publisher first."""
     monkeypatch.setitem(official.SHA256, ARCHIVE, hashlib.sha256(CONTENT).hexdigest())
     monkeypatch.setitem(official.SIZE, ARCHIVE, len(CONTENT))
     monkeypatch.setattr(download, "STALL_SECONDS", 0.3)
@@ -190,7 +190,7 @@ BAD = {
     "silent": "no data for 0.3 s",
     "longer": f"announces 40000000000 bytes, not {len(CONTENT)}",
     "without_end": "sends more than the official 128,000 bytes",
-    "other_file": "sends another file",
+    "other_file": "sends a different file",
     "page": "ends after 42 of 128,000 bytes",
     "missing": "HTTP error 404",
     "moved_without_end": "HTTP error 302",
@@ -325,7 +325,7 @@ def test_wrong_bytes_of_one_source_do_not_condemn_the_next(sources, server, tmp_
 def test_a_download_with_another_hash_leaves_nothing_behind(sources, tmp_path: Path) -> None:
     sources("other_file")
 
-    with pytest.raises(DataError, match="sends another file"):
+    with pytest.raises(DataError, match="sends a different file"):
         download_archive(ARCHIVE, tmp_path)
 
     assert list(tmp_path.iterdir()) == []
@@ -355,7 +355,7 @@ def test_where_all_are_slow_one_is_waited_for(
     assert [source for source, _ in server.requests] == ["slow", "missing", "slow"]
 
 
-def test_a_source_that_only_pretends_to_send_is_given_up(
+def test_a_source_that_is_practically_stalled_is_given_up(
     sources, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(download, "PATIENT", (500_000, 0.2))
@@ -389,7 +389,7 @@ def test_a_mirror_may_be_a_folder_of_this_machine(sources, tmp_path: Path) -> No
 
 @pytest.mark.parametrize("mirror", ["zenodo.org/x", "ftp://a/b", "https://", "", "http://[::1"])
 def test_a_mirror_that_is_no_address_is_refused(mirror: str, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="is no address; write https://HOST/FOLDER"):
+    with pytest.raises(DataError, match="is not an address; write https://HOST/FOLDER"):
         download_archive(ARCHIVE, tmp_path, [mirror])
 
 
@@ -465,13 +465,13 @@ def test_fetch_says_in_one_line_that_nothing_could_be_downloaded(tmp_path: Path)
     )
 
     assert (ended.returncode, ended.stdout) == (1, "")
-    assert ended.stderr.startswith("cifar-keras: error: mirror 'nowhere' is no address; ")
+    assert ended.stderr.startswith("cifar-keras: error: mirror 'nowhere' is not an address; ")
     assert ended.stderr.count("\n") == 1
 
 
 @pytest.fixture
 def raw(sources, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[bytes]]:
-    """A source that answers with the bytes that the list ends with."""
+    """Start a source that responds with the last bytes in the list."""
     answers = [b""]
     with socket.create_server(("127.0.0.1", 0)) as listening:
 

@@ -14,7 +14,7 @@ from cifar_keras.data.published.layouts import CIFAR10_PYTHON
 from cifar_keras.data.published.pickles import load_dictionary
 from cifar_keras.errors import DataError
 
-# As the published files are written: Python 2, protocol 2, NumPy 1.
+# Written like the published files: Python 2, protocol 2, NumPy 1.
 PYTHON_2 = (
     b"\x80\x02}q\x01(U\x0bbatch_labelq\x02U\x04testq\x03U\x06labelsq\x04]q\x05(K\x06M\x2c\x01eU\x04data"
     b"q\x06cnumpy.core.multiarray\n_reconstruct\nq\x07cnumpy\nndarray\nq\x08K\x00\x85U\x01b\x87Rq\t"
@@ -22,7 +22,7 @@ PYTHON_2 = (
     b"J\xff\xff\xff\xffK\x00tb\x89T\x06\x00\x00\x00\x00\x01\x02\xfd\xfe\xfftbU\tfilenamesq\x0c]q\r"
     b"U\x05a.pngq\x0eau."
 )
-# An array of objects at addresses of the file's choice: reading one ends the process.
+# An array of objects at addresses that the file chooses: reading one crashes the process.
 ANY_ADDRESS = (
     b"\x80\x04cnumpy\nndarray\ncnumpy\nndarray\nK\x01\x85cnumpy\ndtype\nX\x01\x00\x00\x00O\x85R"
     b"C\x08AAAAAA\x00\x00\x87R\x85R."
@@ -77,7 +77,7 @@ def test_an_array_of_objects_ends_verify_with_an_error_and_not_a_signal(
     ("content", "told"),
     [
         (ANY_ADDRESS, "not a readable pickle"),
-        # A call that NumPy itself would take.
+        # A call that NumPy itself would accept.
         (b"\x80\x02}U\x04datacnumpy\nndarray\nK\x01\x85\x85Rs.", "not a readable pickle"),
         (b"\x80\x02}U\x04datacnumpy\ndtype\nU\x01OK\x00K\x01\x87Rs.", "Received: an array of O;"),
         (b"\x80\x02}U\x04data" + ARRAY + b"s.", "not a readable pickle"),
@@ -115,14 +115,14 @@ def test_an_array_of_objects_ends_verify_with_an_error_and_not_a_signal(
         (b"\x80\x02e.", "not a readable pickle"),
         (b"\x80\x02}U\x01as.", "not a readable pickle"),
         (b"\x80\x02h\x05.", "not a readable pickle"),
-        # Lengths that the file does not have.
+        # Lengths beyond the end of the file.
         (b"\x80\x02T\xff\xff\xff\xffabc.", "not a readable pickle"),
         (b"\x80\x02X\xff\xff\xff\x7fabc.", "not a readable pickle"),
         (b"\x80\x04\x8d" + b"\xff" * 8 + b"abc.", "not a readable pickle"),
         (b"\x80\x02\x8b\xff\xff\xff\x7fabc.", "the opcode"),
         (b"cnumpy\nno end of the line", "not a readable pickle"),
         (b"\x80\x02X\x01\x00\x00\x00\xff.", "not a readable pickle"),
-        # What would take time or memory far beyond the file's size, or the stack of C.
+        # Files that would need time or memory far beyond their size, or overflow the C stack.
         (b"\x80\x02" + b"N" * 2**20, "more than 1,048,576 opcodes"),
         (b"\x80\x02})" + b"\x85" * 200_000 + b"K\x00s.", "not a readable pickle"),
         (b"\x80\x02)" + b"\x85" * 200_000 + b"U\x01a\x93.", "not a readable pickle"),
@@ -171,7 +171,7 @@ def is_inert(value: object) -> bool:
 
 
 def check(content: bytes) -> None:
-    """Nothing comes out of it but a dictionary of inert values, or DataError."""
+    """Check that the result is a dictionary of inert values, or a DataError."""
     try:
         found = load_dictionary(content)
     except DataError:
@@ -180,7 +180,7 @@ def check(content: bytes) -> None:
     assert all(type(key) is str and is_inert(value) for key, value in found.items())
 
 
-# They are quick.
+# These examples are quick, so there can be more of them.
 MORE = settings(max_examples=4 * settings.default.max_examples)
 VALID = [PYTHON_2, *(pickle.dumps(load_dictionary(PYTHON_2), protocol) for protocol in range(2, 6))]
 PIECES = [
