@@ -282,6 +282,7 @@ class TestTrain:
             np.testing.assert_array_equal(one, other)
         assert run.record.command == ["cifar-keras", *command]
 
+    @pytest.mark.slow
     def test_ctrl_c_leaves_a_state_from_which_the_same_call_resumes(self, few, monkeypatch):
         original, calls = Agreement.on_train_batch_end, []
 

@@ -42,6 +42,7 @@ def test_the_network_has_the_stated_number_of_parameters(recipe):
     assert build_network(load_recipe(recipe)).output_shape == (None, 10)
 
 
+@pytest.mark.slow
 def test_the_network_trains(recipe, tmp_path, monkeypatch):
     # 400 images, 4 steps an epoch.
     plan = synthetic.PLANS["synthetic10"]

@@ -93,7 +93,7 @@ def test_what_xla_compiles_knows_it(jit):
     assert set(seen) == {jit}
 
 
-@pytest.mark.parametrize("value", ["0", "1"])
+@pytest.mark.parametrize("value", ["0", pytest.param("1", marks=pytest.mark.slow)])
 def test_onednn_is_used_where_the_variable_asks_for_it(monkeypatch, value):
     monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", value)
     code = "from cifar_keras.private import uses_onednn; print(uses_onednn())"

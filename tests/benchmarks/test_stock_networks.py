@@ -11,7 +11,13 @@ from cifar_keras.recipe import load_recipe, recipe_path
 OURS = tuple(kind for kind in vars(ours).values() if isinstance(kind, type))
 
 
-@pytest.fixture(params=FAMILIES, scope="module")
+LARGE = ("inception_rrelu", "resnet110", "speedrun100")
+
+
+@pytest.fixture(
+    params=[pytest.param(each, marks=[pytest.mark.slow] * (each in LARGE)) for each in FAMILIES],
+    scope="module",
+)
 def built(request):
     """Return a family with its network in stock Keras, at the evaluation size."""
     family = FAMILIES[request.param]

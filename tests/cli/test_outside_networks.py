@@ -92,13 +92,13 @@ def test_a_network_of_ones_own_is_trained_and_its_run_asked(trained, capsys, mar
         capsys.readouterr()
         assert main(command) == code
         out, err = capsys.readouterr()
-        assert "is code from outside of this package" in out + err
+        assert "code from outside this package" in out + err
         assert not marker.exists()
 
         assert main([*command, "--trust-model", "mine"]) == 0
         assert marker.exists()
         out, err = capsys.readouterr()
-        assert "is code from outside of this package" not in out + err
+        assert "code from outside this package" not in out + err
         forget()
 
 

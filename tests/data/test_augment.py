@@ -106,6 +106,7 @@ def test_no_padding_leaves_the_images_alone():
     np.testing.assert_array_equal(pad_images(IMAGES, "none", 0), IMAGES)
 
 
+@pytest.mark.slow
 def test_every_argument_of_keras_cvs_layer_is_to_be_stated():
     layer = pytest.importorskip("keras_cv").layers.RandAugment
 

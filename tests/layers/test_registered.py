@@ -40,6 +40,7 @@ def loaded_elsewhere(folder, models, images):
     return [np.load(path.with_suffix(".npy"), allow_pickle=True) for path in paths]
 
 
+@pytest.mark.slow
 def test_after_importing_the_layers_a_saved_network_is_loaded(tmp_path):
     images = keras.Input((8, 8, 3), dtype="uint8")
     x = Preprocessing(8, None, [125.0, 123.0, 114.0], [0.02, 0.02, 0.02])(images)

@@ -60,8 +60,8 @@ def test_tiles_are_those_with_the_fewest_products(pixels, window, outputs):
     [
         ((8, 8), (3, 3)),
         ((7, 5), (3, 3)),
-        ((4, 9), (3, 3)),
-        ((31, 6), (2, 2)),
+        pytest.param((4, 9), (3, 3), marks=pytest.mark.slow),
+        pytest.param((31, 6), (2, 2), marks=pytest.mark.slow),
         ((6, 5), (2, 3)),
     ],
 )

@@ -89,6 +89,7 @@ def test_float16_resumes_exactly(
     same_bits(interrupted.folder, whole.folder)
 
 
+@pytest.mark.slow
 def test_adadelta_and_lookahead_train_under_loss_scaling(job, dataset, go):
     adadelta = "optimizer={name: adadelta, rho: 0.9, epsilon: 1.0e-6}"
     lookahead = "lookahead={every: 3, decay: 0.9, power: 2}"

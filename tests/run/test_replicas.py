@@ -43,6 +43,7 @@ def test_two_devices_train_as_one(of_one):
     assert np.ptp(of_one["losses"]) > 0.01
 
 
+@pytest.mark.slow
 def test_a_share_without_an_image_counts_for_nothing(job, odd, elsewhere, weights_of):
     job = replace(job, recipe=job.recipe.model_copy(update={"batch_norm": "synchronized"}))
     one = go(job, odd, "cpu")

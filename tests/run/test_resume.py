@@ -53,7 +53,7 @@ def uninterrupted(whole, job, dataset, go):
                 ("on_test_batch_end", 2, (2, 9)),
             ],
         ),
-        (
+        pytest.param(
             signal.SIGINT,
             [
                 # The last step of an epoch, before its test.
@@ -61,6 +61,7 @@ def uninterrupted(whole, job, dataset, go):
                 ("on_test_batch_end", 2, (1, 12)),
                 ("on_train_batch_end", 8, (2, 2)),
             ],
+            marks=pytest.mark.slow,
         ),
     ],
 )
@@ -137,6 +138,7 @@ def test_a_killed_run_goes_on_from_a_checkpoint_inside_the_epoch(
     same_bits(job.folder, uninterrupted)
 
 
+@pytest.mark.slow
 def test_a_run_killed_before_its_first_checkpoint_and_right_after_its_result_is_the_whole_one(
     monkeypatch, job, dataset, uninterrupted, same_bits, go
 ):
@@ -202,6 +204,7 @@ def test_a_damaged_newest_checkpoint_is_told_and_the_one_before_is_read(killed, 
     assert (snapshot.position["stage"], snapshot.position["step"]) == (0, 6)
 
 
+@pytest.mark.slow
 def test_a_run_whose_newest_checkpoint_is_damaged_goes_on_from_the_one_before(
     job, dataset, killed, uninterrupted, caplog, same_bits, go
 ):

@@ -59,6 +59,7 @@ def test_weights_and_history_are_the_same_with_tensorboard(job, dataset, elsewhe
     ]
 
 
+@pytest.mark.slow
 def test_a_resumed_run_has_each_point_of_tensorboard_once(job, dataset, monkeypatch, go, stop_at):
     pytest.importorskip("tensorboard")
     tracked = replace(job, trackers=("tensorboard",))

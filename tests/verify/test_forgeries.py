@@ -71,7 +71,13 @@ def test_an_edited_history_is_detected_without_its_hash(
 
 
 @pytest.mark.parametrize(
-    ("key", "place"), [("mean", 0), ("factor", 2), ("class_names", 9)], ids=lambda each: str(each)
+    ("key", "place"),
+    [
+        ("mean", 0),
+        pytest.param("factor", 2, marks=pytest.mark.slow),
+        pytest.param("class_names", 9, marks=pytest.mark.slow),
+    ],
+    ids=str,
 )
 def test_another_preprocessing_than_that_of_the_data_is_detected(
     folder, checks, failing, key, place
@@ -229,6 +235,7 @@ def test_an_accuracy_with_tta_holds_exactly_where_it_was_measured(folder, checks
     assert "another machine or version: must agree within" in elsewhere
 
 
+@pytest.mark.slow
 def test_of_two_evaluations_the_last_counts(folder, checks, dataset):
     time = "2026-01-01T00:00:00+00:00"
     tta = records.read_tta(folder).model_copy(update={"finished": time})

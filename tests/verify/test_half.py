@@ -72,8 +72,15 @@ def test_the_run_is_recomputed_from_them_and_its_own_figures_are_next_to_theirs(
     ("name", "key", "check"),
     [
         (records.HALF, "test_correct", "float16.json test_correct again"),
-        (records.HALF, "augmented_correct", "float16.json augmented_correct again"),
-        (records.HALF, "test_accuracy", "float16.json test_accuracy"),
+        pytest.param(
+            records.HALF,
+            "augmented_correct",
+            "float16.json augmented_correct again",
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            records.HALF, "test_accuracy", "float16.json test_accuracy", marks=pytest.mark.slow
+        ),
         (records.HALF, "rounded_from", "float16.json rounded_from"),
         (records.RESULT, "test_correct", "result.json test_correct in float16"),
     ],
