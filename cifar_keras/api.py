@@ -46,19 +46,19 @@ def load_data(
 ) -> tuple[Labelled, Labelled]:
     """Return a data set in the form of `keras.datasets`: `(x_train, y_train), (x_test, y_test)`.
 
-    It is looked for in `data_dir`, `$CIFAR_KERAS_DATA` and the caches, then downloaded and checked.
+    Look in `data_dir`, `$CIFAR_KERAS_DATA` and the caches; otherwise download and check it.
 
     Args:
         name: "cifar10", "cifar100", "synthetic10" or "synthetic100".
-        label_mode: "coarse" for the 20 groups of CIFAR-100's classes.
+        label_mode: "coarse" for the 20 superclasses of CIFAR-100.
         data_dir: the folder to look in first.
 
     Returns:
-        Images uint8 (N, 32, 32, 3), red green blue; labels uint8 (N, 1).
+        Images uint8 (N, 32, 32, 3), RGB; labels uint8 (N, 1).
 
     Raises:
         DataError: the name is unknown, or the data are damaged or cannot be downloaded.
-        ArgumentError: `label_mode` is unknown, or the data set has no groups of classes.
+        ArgumentError: `label_mode` is unknown, or the data set has no coarse labels.
     """
     if label_mode not in ("fine", "coarse"):
         raise ArgumentError(
@@ -69,9 +69,7 @@ def load_data(
     def labelled(split: data.Split) -> Labelled:
         labels = split.labels if label_mode == "fine" else split.coarse_labels
         if labels is None:
-            raise ArgumentError(
-                f"{name} has no groups of classes. Received: label_mode={label_mode!r}"
-            )
+            raise ArgumentError(f"{name} has no coarse labels. Received: label_mode={label_mode!r}")
         return split.images, labels.astype(np.uint8)[:, None]
 
     return labelled(dataset.train), labelled(dataset.test)
@@ -80,17 +78,17 @@ def load_data(
 def build(
     recipe: str | Path | Recipe, weights: str | Path | None = None, *, set: Sequence[str] = ()
 ) -> keras.Model:
-    """Return the network of a recipe, uncompiled, from normalised images to logits.
+    """Return the network of a recipe, uncompiled, from normalized images to logits.
 
     Args:
         recipe: the name of a shipped recipe, a YAML file, or a `Recipe`.
-        weights: a weight file of this network; None for random initial weights.
-        set: overrides of the recipe's keys, as `["model.depth=26"]`.
+        weights: a weight file of this network; None initializes it randomly.
+        set: overrides of the recipe's keys, such as `["model.depth=26"]`.
 
     Raises:
         RecipeError: the recipe is unknown or has mistakes, or its network cannot be built.
         RunError: the weights do not fit the network.
-        BackendError: Keras has another backend than TensorFlow.
+        BackendError: Keras uses a backend other than TensorFlow.
     """
     _, found, folder = _recipe(recipe, set)
 
@@ -124,32 +122,32 @@ def train(
     fresh: bool = False,
     name: str | None = None,
 ) -> TrainedRun:
-    """Train a recipe, or resume or find its run, as `cifar-keras train` does; return the run.
+    """Train a recipe, or resume its run, as `cifar-keras train` does; return the run.
 
-    The run folder is the same as the command's, and so are the weights, bit for bit, unless this
-    process has changed how TensorFlow computes. Ctrl-C saves the state after the current step;
-    the same call resumes.
+    The run folder is the same as the command's, and the weights are bit-identical, unless this
+    process has changed how TensorFlow computes. A finished run is only loaded. Ctrl-C saves the
+    state after the current step; the same call resumes.
 
     Args:
         recipe: the name of a shipped recipe, a YAML file, or a `Recipe`.
-        seed: decides initial weights, batches and all noise.
-        budget: the factor of all epochs.
-        set: overrides of the recipe's keys, as `["optimizer.momentum=0.8"]`.
+        seed: determines initial weights, batches and all noise.
+        budget: multiplies all epochs.
+        set: overrides of the recipe's keys, such as `["optimizer.momentum=0.8"]`.
         precision: "float32", "mixed_float16" or "mixed_bfloat16"; None for the recipe's.
-        run_dir: the folder of run folders.
+        run_dir: the folder that holds the run folders.
         data_dir: where CIFAR is; None for `$CIFAR_KERAS_DATA`, the caches, then a download.
-        weights: a copy of the published weights that the recipe begins with.
-        devices: "auto", "cpu", "gpu:0,1", or "cpu:2" to try out two.
-        jit: whether XLA compiles the steps.
-        test_every: test after so many epochs and after the last; 0 for the last only.
-        checkpoint_every: when to save inside an epoch, as "10min" or "500steps".
-        fresh: start over; an earlier run's folder is kept under another name.
-        name: what the run of a `Recipe` is called; other runs are called after their recipe.
+        weights: your copy of the pretrained weights that the recipe starts from.
+        devices: "auto", "cpu", "gpu:0,1", or "cpu:2" to try out two devices.
+        jit: whether steps are compiled with XLA; "auto" on a single GPU only.
+        test_every: test every so many epochs and after the last; 0 for the last only.
+        checkpoint_every: when to also save within an epoch, such as "10min" or "500steps".
+        fresh: start over; the folder of an earlier run is renamed.
+        name: the name of the run of a `Recipe`; other runs are named after their recipe.
 
     Raises:
         KeyboardInterrupt: Ctrl-C; the state is saved.
         Interrupted: SIGTERM; the state is saved.
-        CifarKerasError: anything else that the command would refuse.
+        CifarKerasError: any other error that the command would report.
     """
     overrides = _with_precision(set, precision)
     own_name, found, networks = _recipe(recipe, overrides)
@@ -179,7 +177,7 @@ def train(
     except Interrupted as stop:
         if stop.signal != signal.SIGINT:
             raise
-        # Not an Exception: a loop that goes on after errors must end at Ctrl-C.
+        # KeyboardInterrupt is no Exception, so a loop that catches errors still ends at Ctrl-C.
         raise KeyboardInterrupt(f"{stop}; the same call resumes") from None
     return load_run(request.folder, data_dir=data_dir)
 
@@ -187,7 +185,7 @@ def train(
 def _recipe(
     recipe: str | Path | Recipe, overrides: Sequence[str]
 ) -> tuple[str | None, Recipe, Path | None]:
-    """The recipe's name, unless it is a `Recipe`, the recipe, and the folder of its file."""
+    """Return the name (None for a `Recipe`), the recipe, and the folder of its file."""
     if isinstance(recipe, Recipe):
         return None, overridden(recipe, overrides), None
     path = recipe_path(str(recipe))
@@ -195,9 +193,9 @@ def _recipe(
 
 
 def _run_name(own: str | None, name: str | None) -> str:
-    """The name of a run: of its recipe, or the one that a `Recipe` is given."""
+    """Return the name of a run: that of the recipe's file, or `name` for a `Recipe`."""
     if own and name:
-        raise ArgumentError(f"name is only for a Recipe, this is '{own}'. Received: name={name!r}")
+        raise ArgumentError(f"name is only for a Recipe; '{own}' has one. Received: name={name!r}")
     if not is_name(found := own or name or ""):
         raise ArgumentError(f"the run of a Recipe needs a name, {RULE}. Received: name={name!r}")
     return found
@@ -216,7 +214,7 @@ def _with_precision(overrides: Sequence[str], precision: str | None) -> list[str
 
 
 def _command(request: Request, recipe: str, overrides: Sequence[str]) -> tuple[str, ...]:
-    """The command that trains the same run."""
+    """Return the command that trains the same run."""
     command = ["cifar-keras", "train", "--recipe", recipe, "--seed", str(request.seed)]
     if request.budget != "1":
         command += ["--budget", request.budget]
@@ -248,6 +246,6 @@ def _warn_without_onednn() -> None:
 
     if not onednn() and "TF_ENABLE_ONEDNN_OPTS" not in os.environ:
         logger.warning(
-            "TensorFlow was imported with oneDNN off: training is slower than the command's, and "
-            "rounds differently; set TF_ENABLE_ONEDNN_OPTS=1 before importing it"
+            "TensorFlow was imported with oneDNN off, so training is slower than with the command "
+            "and rounds differently; set TF_ENABLE_ONEDNN_OPTS=1 before importing it"
         )

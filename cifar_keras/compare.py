@@ -1,4 +1,4 @@
-"""Runs side by side: what differs in recipes, versions and machines, and all their figures."""
+"""Compare runs side by side: recipes, versions, machines and results."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,12 +12,12 @@ MISSING = "-"
 
 
 def comparison(folders: Sequence[Path]) -> str:
-    """Three tables with a column a run: recipe, origin, figures.
+    """Return three tables with one column per run: recipe, origin and results.
 
-    The first two have the keys that differ, the last all of them. Accuracies are fractions.
+    The first two list only the keys that differ. Accuracies are fractions.
 
     Raises:
-        RunError: one of them is no run folder or is damaged.
+        RunError: one of them is damaged, or is not a run folder.
     """
     every = [records.read_run(folder) for folder in folders]
     names = tuple(str(folder) for folder in folders)
@@ -36,14 +36,14 @@ def _recipe(run: records.Run) -> dict[str, Any]:
 
 
 def _origin(run: records.Run) -> dict[str, Any]:
-    """Code, versions, machine and data, as they were at the end or are so far."""
+    """Return code, versions, machine and data as of the last event."""
     origin: dict[str, Any] = {**run.provenance}
     data = origin.pop("data", {})
     if run.training_events:
         last = run.training_events[-1]
         origin |= {"versions": origin.get("versions", {}) | last.versions, "git": last.git}
         origin |= {"hardware": origin.get("hardware", {}) | last.machine}
-    # Files may be packed otherwise and hold the same images.
+    # Differently packed files may hold the same images.
     origin["data"] = {key: data.get(key) for key in ("name", "content_sha256")}
     return flat(origin)
 

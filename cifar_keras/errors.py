@@ -1,12 +1,12 @@
-"""What a user can mend: one family of errors, one `except` in `cli.main`.
+"""Errors that a user can fix: one family of errors, one `except` in `cli.main`.
 
-Everything raised from here is printed as one line on stderr, without a traceback, and ends the
+Each of these errors is printed as one line on stderr, without a traceback, and ends the
 command with exit code 1. A bug is any other exception and keeps its traceback.
 """
 
 
 def in_one_line(text: str) -> str:
-    """Return the text with whatever does not print escaped, line breaks among it."""
+    """Return the text with line breaks and other unprintable characters escaped."""
     return "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)
 
 
@@ -15,7 +15,7 @@ class CifarKerasError(Exception):
 
 
 class RecipeError(CifarKerasError):
-    """A recipe that is unknown, malformed, or impossible to carry out: a line for each mistake."""
+    """A recipe that is unknown, malformed or cannot be trained: one line per mistake."""
 
 
 class DataError(CifarKerasError):
@@ -27,11 +27,11 @@ class RunError(CifarKerasError):
 
 
 class DeviceError(CifarKerasError):
-    """A device that was asked for and is not there."""
+    """A requested device that is not available."""
 
 
 class BackendError(CifarKerasError):
-    """Keras runs on another backend than TensorFlow."""
+    """Keras uses a backend other than TensorFlow."""
 
 
 class ArgumentError(CifarKerasError, ValueError):
@@ -39,11 +39,11 @@ class ArgumentError(CifarKerasError, ValueError):
 
 
 class MissingPackage(CifarKerasError):
-    """A package that an option needs and that is not installed."""
+    """An option needs a package that is not installed."""
 
 
 class Interrupted(CifarKerasError):
-    """A run that a signal has stopped, its state saved; `signal` is the signal's number."""
+    """A run that was stopped by a signal after saving its state; `signal` is its number."""
 
     def __init__(self, message: str, signal: int) -> None:
         super().__init__(message)

@@ -1,4 +1,4 @@
-"""A run's saved weights on all test images: accuracy, per class, and what is confused."""
+"""Evaluate a run's saved weights on all test images: accuracy, by class, and confusions."""
 
 import logging
 import warnings
@@ -26,20 +26,20 @@ from cifar_keras.provenance import machine, new_event, now
 from cifar_keras.terminal import images_bar
 from cifar_keras.views import VIEW_WEIGHTS, airbench_views
 
-# Of equal width, over the confidence.
+# Bins of equal width over the confidence.
 _BINS = 15
 
 
 @dataclass(frozen=True)
 class Confidence:
-    """How good a network's probabilities are, the softmax of its logits.
+    """How good a network's probabilities (the softmax of its logits) are.
 
     Attributes:
         top_5: the fraction of images whose class is among the five likeliest.
         negative_log_likelihood: the mean over the images, in nats.
-        calibration_error: the expected calibration error, a fraction: how far the probability of
-            the likeliest class lies from the share of images that it is right for, averaged over 15
-            bins of equal width with the images in each as weights.
+        calibration_error: the expected calibration error, a fraction: the gap between the
+            confidence (the highest probability) and the accuracy, averaged over 15 bins of equal
+            width, weighted by the images in each bin.
 
     Reference:
         Guo, Pleiss, Sun and Weinberger, On Calibration of Modern Neural Networks, 2017, section 2.
@@ -51,7 +51,7 @@ class Confidence:
 
     @classmethod
     def of(cls, logits: NDArray[np.floating], labels: NDArray[np.integer]) -> "Confidence":
-        """Return that of logits (N, outputs) for these classes (N,)."""
+        """Return the figures for logits (N, outputs) and true classes (N,)."""
         logits = logits.astype(np.float64)
         logs = logits - np.logaddexp.reduce(logits, axis=-1, keepdims=True)
         images = np.arange(len(labels))
@@ -69,12 +69,12 @@ class Confidence:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What the network says of each test image.
+    """The network's predictions on the test images.
 
-    `confusion` is (classes, outputs): row the true class, column the predicted one, in images. A
-    network that keeps the head of another data set has more outputs than there are classes.
-    `validation` is how many images were held out, and how many of them were recognised; None where
-    none were.
+    `confusion` has shape (classes, outputs) and counts images: rows are true classes, columns
+    predicted ones. A network that keeps the head of another data set has more outputs than classes.
+    `validation` is the number of held-out images and how many of them are correct; None without
+    held-out images.
     """
 
     confusion: NDArray[np.int64]
@@ -84,26 +84,26 @@ class Evaluation:
 
     @property
     def images(self) -> int:
-        """How many images were shown."""
+        """The number of images."""
         return int(self.confusion.sum())
 
     @property
     def correct(self) -> int:
-        """How many were recognised."""
+        """The number of correctly classified images."""
         return int(np.trace(self.confusion))
 
     @property
     def accuracy(self) -> float:
-        """The fraction recognised."""
+        """The fraction of correctly classified images."""
         return self.correct / self.images
 
     def class_accuracies(self) -> list[tuple[str, float]]:
-        """Each class with its fraction recognised, lowest first."""
+        """Return each class with its accuracy, lowest first."""
         shares = np.diag(self.confusion) / self.confusion.sum(axis=1)
         return sorted(zip(self.class_names, shares.tolist(), strict=True), key=lambda pair: pair[1])
 
     def most_confused(self, count: int = 5) -> list[tuple[str, str, int]]:
-        """The largest off-diagonal entries as (true, taken for, images), largest first."""
+        """Return the most frequent errors as (true, predicted, images), most frequent first."""
         wrong = self.confusion.copy()
         np.fill_diagonal(wrong, 0)
         order = np.argsort(-wrong, axis=None, kind="stable")[:count]
@@ -115,13 +115,13 @@ class Evaluation:
 
 
 def evaluate(folder: Path, run: records.Run, dataset: Dataset) -> Evaluation:
-    """Build the run's network, load its weights, and show it all test images once.
+    """Build the run's network, load its weights, and evaluate it on all test images.
 
-    Images that the run held out of its training set are shown to it, too.
+    Images held out for validation are evaluated, too.
 
     Raises:
         RunError: the network cannot be built, or the weights are missing or do not fit it.
-        RecipeError: so many images cannot be held out of this training set.
+        RecipeError: the training set is too small for the held-out images.
     """
     dataset = held_out(dataset, run.recipe.data.validation)
     model = load_network(folder, run)
@@ -139,10 +139,10 @@ def evaluate(folder: Path, run: records.Run, dataset: Dataset) -> Evaluation:
 
 
 def evaluate_views(folder: Path, run: records.Run, dataset: Dataset) -> records.Tta:
-    """Show the run's network six views of each test image, and write tta.json.
+    """Evaluate the run with test-time augmentation (six views), and write tta.json.
 
-    Its hash, the versions and the machine are recorded in run.json. With weights whose kernels are
-    float16 nothing is written: tta.json is of the run's own.
+    Its hash, the versions and the machine are recorded in run.json. Nothing is written for weights
+    with float16 kernels, because tta.json belongs to the run's own weights.
 
     Raises:
         RunError: as `evaluate`, or the folder cannot be written.
@@ -167,15 +167,15 @@ def evaluate_views(folder: Path, run: records.Run, dataset: Dataset) -> records.
 
 
 def this_machine() -> dict[str, Any]:
-    """Return what decides the rounding of an evaluation here, besides the versions."""
+    """Return what determines rounding on this machine, besides the versions."""
     strategy = make_strategy()
     return machine(device_names(strategy), uses_jit("auto", strategy))
 
 
 def load_network(folder: Path, run: records.Run, weights: Path | None = None) -> keras.Model:
-    """The run's network, from normalised images to logits, with these weights.
+    """Return the run's network, from normalized images to logits, with these weights.
 
-    By default they are those of `records.weights_file`.
+    The default is `records.weights_file`.
 
     Raises:
         RunError: the network cannot be built, or the weights are missing or do not fit it.
@@ -190,21 +190,21 @@ def load_network(folder: Path, run: records.Run, weights: Path | None = None) ->
 
 
 def load_weights(model: keras.Model, weights: Path) -> None:
-    """Give a network the weights of a file, all of which it must have.
+    """Load a weight file into a network; the file must hold no other weights.
 
     Raises:
         RunError: the file is missing or damaged, or does not fit the network.
     """
     try:
         with warnings.catch_warnings():
-            # What Keras warns of here it refuses in the end.
+            # Keras raises an error afterwards for everything that it warns of here.
             warnings.simplefilter("ignore")
             model.load_weights(weights)
-        # Keras passes over what the file has and the network has not. The states of random layers
-        # are variables, but no weights, and in no file.
+        # Keras ignores weights in the file that the network lacks. The states of random layers are
+        # variables, but never in a weight file.
         if _numbers_in(weights) != sum(prod(variable.shape) for variable in model.weights):
             raise ValueError("it holds more than the network has")
-    # Keras and h5py raise whatever they stumble over in a damaged file.
+    # On damaged files Keras and h5py raise almost any exception.
     except Exception as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise RunError(f"'{weights}' does not fit the run's network: {reason}") from None
@@ -213,7 +213,7 @@ def load_weights(model: keras.Model, weights: Path) -> None:
 def plain_logits(
     model: keras.Model, run: records.Run, dataset: Dataset, split: Split | None = None
 ) -> NDArray[np.float32]:
-    """What the network says of each test image, or each image of another split, (N, outputs)."""
+    """Return logits (N, outputs) for the test images, or those of another split."""
     images, batches = len((split or dataset.test).labels), _batches(run, dataset, split)
     count = int(batches.cardinality())
     with images_bar("testing", images) as done:
@@ -225,7 +225,7 @@ def plain_logits(
 
 
 def averaged_logits(model: keras.Model, run: records.Run, dataset: Dataset) -> NDArray[np.float64]:
-    """What the network says of six views of each test image, averaged, (N, outputs)."""
+    """Return logits (N, outputs), averaged over six views of each test image."""
     batches: list[NDArray[np.float64]] = []
     with images_bar("testing with TTA", len(dataset.test.labels)) as done:
         for images, _ in _batches(run, dataset):

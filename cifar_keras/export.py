@@ -1,7 +1,7 @@
-"""A run's network for use elsewhere: raw images in, class names and probabilities out.
+"""Export a run's network: raw images in, class names and probabilities out.
 
-Keras reads its own format back once `cifar_keras.layers` is imported; the other formats need
-nothing of this package.
+Keras can load its own format once `cifar_keras.layers` is imported; the other formats do not need
+this package.
 """
 
 import json
@@ -27,15 +27,15 @@ from cifar_keras.layers.preprocessing import LikeliestName, Preprocessing
 from cifar_keras.recipe import Data
 
 Format = Literal["keras", "savedmodel", "onnx"]
-# An ending is part of a file's name; a SavedModel is a folder.
+# A SavedModel is a folder, so it has no ending.
 ENDINGS: dict[Format, str] = {"keras": ".keras", "savedmodel": "", "onnx": ".onnx"}
 
 
 def serving_network(network: keras.Model, run: records.Run, inputs: Inputs) -> keras.Model:
-    """Return the run's network with what evaluation does before it.
+    """Return the run's network with the preprocessing of evaluation.
 
-    From uint8 images (B, 32, 32, 3) to `probabilities`, (B, classes), in the data set's order, and
-    `class_name`, (B,), the likeliest one's.
+    It maps uint8 images (B, 32, 32, 3) to `probabilities`, shape (B, classes) in the data set's
+    order, and `class_name`, shape (B,), the name of the most likely class.
     """
     images = keras.Input(IMAGE_SHAPE, dtype="uint8", name="images")
     x = preprocessing(run.recipe.data, inputs)(images)
@@ -48,21 +48,21 @@ def serving_network(network: keras.Model, run: records.Run, inputs: Inputs) -> k
 
 
 def preprocessing(data: Data, inputs: Inputs) -> Preprocessing:
-    """Return the layer that does to raw images what evaluation does."""
+    """Return the layer that preprocesses raw images as evaluation does."""
     norm = inputs.normalization.centred(data.crop)
     mean, factor = norm.mean.tolist(), norm.factor.tolist()
     return Preprocessing(data.crop, norm.contrast, mean, factor, name="preprocessing")
 
 
 def output_names(class_names: tuple[str, ...], outputs: int) -> list[str]:
-    """A name for each output; a network with another data set's head has more than classes."""
+    """Return a name per output; the head of another data set has more outputs than classes."""
     return [*class_names, *(f"output {n}" for n in range(len(class_names), outputs))]
 
 
 def predict(
     folder: Path, run: records.Run, inputs: Inputs, images: NDArray[np.uint8], count: int = 5
 ) -> list[list[tuple[str, float]]]:
-    """For each image (32, 32, 3) the likeliest classes with their probabilities.
+    """Return the most likely classes of each image (32, 32, 3) with their probabilities.
 
     Raises:
         RunError: the weights are missing or do not fit the network.
@@ -78,18 +78,18 @@ def predict(
 
 
 def check_output(to: Format, output: Path, overwrite: bool) -> None:
-    """Raise unless this format can be written under this name, with its JSON file.
+    """Raise an error unless this format and its JSON file can be written under this name.
 
     Raises:
         MissingPackage: ONNX's packages are not installed.
-        RunError: the name has another ending, or something is there: without `overwrite` anything,
-            with it what no export wrote.
+        RunError: the name has another ending, or is taken; with `overwrite`, by something other
+            than an earlier export.
     """
     if to == "onnx":
         for package in ("tf2onnx", "onnx"):
             require(package, "onnx", "--to onnx")
     if output.suffix != ENDINGS[to] and to != "savedmodel":
-        raise RunError(f"--output '{output}': write a name that ends in {ENDINGS[to]}")
+        raise RunError(f"--output '{output}': must end in {ENDINGS[to]}")
     for kind, path in ((to, output), ("facts", _facts_file(output))):
         if not os.path.lexists(path):
             continue
@@ -117,21 +117,20 @@ def export(
     output: Path,
     overwrite: bool = False,
 ) -> list[Path]:
-    """Write the serving network and, next to it, a JSON file of its class names and its run.
+    """Write the serving network and a JSON file of its class names and run; return both paths.
 
-    Return the paths. With `overwrite` an earlier export of that name is replaced; where that fails
-    it stays as it was.
+    With `overwrite`, an earlier export of that name is replaced. If that fails, it is unchanged.
 
     Raises:
         MissingPackage: the format needs packages that are not installed.
         RunError: the weights are missing or do not fit, the name is taken or cannot be written, or
-            the format does not know what the network computes in.
+            the format does not support the network's precision.
     """
     check_output(to, output, overwrite)
     if to == "onnx" and run.recipe.precision == "mixed_bfloat16":
         raise RunError(
-            f"--to onnx: '{folder}' computes in bfloat16, in which ONNX has no convolution; write "
-            "keras or savedmodel"
+            f"--to onnx: '{folder}' computes in bfloat16, for which ONNX has no convolution; use "
+            "--to keras or --to savedmodel"
         )
     network = serving_network(load_network(folder, run), run, inputs)
     facts = {
@@ -157,7 +156,7 @@ def _put(
         network_path, facts_path = scratch / f"network{ENDINGS[to]}", scratch / "facts.json"
         _write(network, to, network_path)
         write_bytes(facts_path, (json.dumps(facts, indent=1) + "\n").encode())
-        # Writing takes a while, in which others may have written here.
+        # Another process may have written here in the meantime.
         check_output(to, output, overwrite)
         replace_all({network_path: output, facts_path: _facts_file(output)}, scratch)
     return [output, _facts_file(output)]
@@ -171,7 +170,7 @@ def _write(network: keras.Model, to: Format, path: Path) -> None:
         images = keras.InputSpec(shape=(None, *IMAGE_SHAPE), dtype="uint8", name="images")
         options = {"format": "onnx", "input_signature": [images]}
     with warnings.catch_warnings():
-        # Keras and tf2onnx look for names that NumPy 2 has dropped.
+        # Keras and tf2onnx use names that NumPy 2 removed.
         warnings.simplefilter("ignore")
         if to == "keras":
             network.save(path)

@@ -1,4 +1,4 @@
-"""How an export tells an earlier one from a user's own files, which it never removes."""
+"""Tell earlier exports from a user's own files, which are never removed."""
 
 import json
 import re
@@ -10,18 +10,18 @@ _SAVED_MODEL = re.compile(
     r"saved_model\.pb|fingerprint\.pb|assets|variables"
     r"|variables/variables\.(index|data-\d{5}-of-\d{5})"
 )
-# ONNX has no magic number; the name of the writer is among the first bytes.
+# ONNX has no magic number, but the name of the writer is among the first bytes.
 _ONNX_WRITER, _ONNX_HEAD = b"tf2onnx", 64
-# Of the JSON file next to an export.
+# Keys of the JSON file next to an export.
 _FACTS, _LARGEST_FACTS = {"recipe_sha256", "weights_sha256", "class_names"}, 2**20
 
 
 def why_foreign(kind: str, path: Path) -> str | None:
-    """Return why `path` is not what an export wrote, None where it is.
+    """Return why `path` is not an earlier export, or None if it is one.
 
     Args:
         kind: "keras", "savedmodel" or "onnx", or "facts" for the JSON file next to them.
-        path: What is there.
+        path: an existing file or folder.
     """
     if kind == "savedmodel" and (path / "saved_model.pb").is_file() and not path.is_symlink():
         return _foreign_part(path)
@@ -29,7 +29,7 @@ def why_foreign(kind: str, path: Path) -> str | None:
     try:
         if known and path.is_file() and not path.is_symlink() and known(path):
             return None
-    # Damaged files raise nearly anything.
+    # Damaged files raise almost any exception.
     except Exception:
         pass
     return f"is not {'the JSON file of an' if kind == 'facts' else f'a {kind}'} export"

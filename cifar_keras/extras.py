@@ -6,10 +6,10 @@ from cifar_keras.errors import MissingPackage
 
 
 def require(package: str, extra: str, option: str) -> None:
-    """Nothing, where the package is installed.
+    """Raise an error unless `package` is installed.
 
     Raises:
-        MissingPackage: it is not; the option that wants it and the extra that brings it are named.
+        MissingPackage: it is not; the message names the option and the extra to install.
     """
     if find_spec(package) is None:
         raise MissingPackage(

@@ -1,4 +1,4 @@
-"""Files written whole or not at all, and read only if they are plausible."""
+"""Write files atomically, and read only plausible ones."""
 
 import errno
 import hashlib
@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 from cifar_keras.errors import RunError
 
-# The largest published file has 170 MB, and no photograph more; a larger file fills the memory.
+# The largest published file has 170 MB; much larger files would fill the memory.
 LARGEST_FILE = 2**28
 
 
@@ -37,10 +37,10 @@ def open_regular(path: Path, largest: int = LARGEST_FILE) -> BinaryIO:
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file whole: to a temporary name, flushed to disk, renamed.
+    """Write a file atomically: under a temporary name, flushed to disk, then renamed.
 
     Raises:
-        RunError: the folder is not writable or the disk is full; the file is as it was before.
+        RunError: the folder is not writable or the disk is full; the file is unchanged.
     """
     scratch = None
     try:
@@ -60,9 +60,9 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 
 def replace_all(written: Mapping[Path, Path], aside: Path) -> None:
-    """Move each written file or folder to its place; where one fails, leave all as they were.
+    """Move each written file or folder to its place; if one fails, undo them all.
 
-    What was there goes into the folder `aside`, which lies on the same disk.
+    What was there before is moved to the folder `aside`, which is on the same disk.
     """
     with ExitStack() as undo:
         for number, (new, place) in enumerate(written.items()):
@@ -76,18 +76,18 @@ def replace_all(written: Mapping[Path, Path], aside: Path) -> None:
 
 
 def sha256_of(path: Path) -> str:
-    """The hex digest of a file's content."""
+    """Return the SHA-256 of a file's content in hexadecimal."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Remove what a killed process left half-written; only for who holds the folder alone."""
+    """Remove temporary files of a killed process; the caller must hold the folder's lock."""
     for path in folder.rglob(".*.tmp"):
         path.unlink(missing_ok=True)
 
 
 def _flush_folder(folder: Path) -> None:
-    # A rename is on disk only once its folder is.
+    # A rename is on disk only once its folder is flushed.
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -96,7 +96,7 @@ def _flush_folder(folder: Path) -> None:
 
 
 def unwritable(path: Path, error: OSError) -> RunError:
-    """The error for a file that cannot be written, with what to do."""
+    """Return the error for a file that cannot be written, with its remedy."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return RunError(f"no space left to write '{path}'; free some, then run the command again")
     reason = os.strerror(error.errno) if error.errno else str(error)

@@ -1,4 +1,4 @@
-"""A run's weights with kernels in float16: half the bytes, and figures of their own."""
+"""A run's weights with kernels in float16: half the size, evaluated separately."""
 
 from pathlib import Path
 
@@ -16,17 +16,20 @@ from cifar_keras.provenance import now
 def write_half_weights(
     folder: Path, run: records.Run, dataset: Dataset, path: Path
 ) -> records.HalfWeights:
-    """Write the run's weights with kernels in float16, evaluate them, and return their figures.
+    """Write the run's weights with kernels in float16; return the figures of their evaluation.
 
-    All other arrays stay float32. The six views are evaluated where the run has a tta.json.
+    All other arrays stay float32. If the run has a tta.json, TTA is evaluated, too.
 
     Raises:
-        RunError: the weights are absent, are not those of the run's result, or do not fit in
-            float16, or the data are not those of the run.
+        RunError: the weights are missing, differ from those of the run's result or overflow
+            float16, or the data differ from the run's.
     """
     exact = folder / records.WEIGHTS
     if not exact.is_file():
-        raise RunError(f"'{folder}' has no {records.WEIGHTS}: only its own run can be rounded")
+        raise RunError(
+            f"'{folder}' has no {records.WEIGHTS}, which --weights rounds; use the original run "
+            "folder"
+        )
     digest = sha256_of(exact)
     if digest != records.read_result(folder).weights_sha256:
         raise RunError(f"'{exact}' is not what the run ended with: its hash differs; restore it")
@@ -56,7 +59,7 @@ def write_half_weights(
 
 
 def round_kernels(exact: Path, path: Path) -> None:
-    """Write a weight file as Keras reads it, with every kernel rounded to float16.
+    """Write a weight file for Keras, with every kernel rounded to float16.
 
     Raises:
         RunError: a kernel has a value that float16 cannot hold.
@@ -68,7 +71,7 @@ def round_kernels(exact: Path, path: Path) -> None:
                 target.require_group(name).attrs.update(node.attrs)
                 return
             values = node[()]
-            # A vector, whatever its axes, is a bias, a scale or a slope.
+            # Biases, scales and slopes are vectors, perhaps with leading axes of length 1.
             if values.dtype.kind == "f" and values.ndim and values.size > values.shape[-1]:
                 with np.errstate(over="ignore"):
                     values = values.astype(np.float16)

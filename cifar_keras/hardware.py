@@ -5,20 +5,20 @@ import platform
 from pathlib import Path
 from typing import Any
 
-# Instruction sets by which oneDNN chooses its kernels: vector and low-precision instructions.
+# Instruction sets by which oneDNN chooses its kernels: vectors and low-precision arithmetic.
 INSTRUCTIONS = (
     *("avx2", "fma", "avx512f", "avx512_vnni", "avx512_bf16", "avx512_fp16"),
     *("amx_bf16", "amx_tile", "bf16"),
 )
-# A processor with one of these multiplies bfloat16 numbers.
+# Each of these can multiply bfloat16 numbers.
 BFLOAT16 = frozenset({"avx512_bf16", "amx_bf16", "bf16"})
 
 
 def instructions(cpuinfo: str | None = None) -> list[str]:
-    """Return which of INSTRUCTIONS the processor has, according to /proc/cpuinfo."""
+    """Return which of INSTRUCTIONS /proc/cpuinfo lists; an empty list without that file."""
     for line in (_cpuinfo() if cpuinfo is None else cpuinfo).splitlines():
         name, _, value = line.partition(":")
-        # "flags" on x86, "Features" on ARM.
+        # The line is called "flags" on x86 and "Features" on ARM.
         if name.strip() in ("flags", "Features"):
             there = set(value.split())
             return [each for each in INSTRUCTIONS if each in there]
@@ -26,7 +26,7 @@ def instructions(cpuinfo: str | None = None) -> list[str]:
 
 
 def hardware(devices: list[str]) -> dict[str, Any]:
-    """Return the processor's name, its usable cores, the memory in GiB, and the GPUs in use."""
+    """Return the processor's name, usable cores, memory in GiB, and the GPUs in use."""
     return {
         "cpu": _cpu_name(),
         "cores": len(os.sched_getaffinity(0))

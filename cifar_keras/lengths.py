@@ -1,4 +1,4 @@
-"""How long a full run of a shipped recipe takes."""
+"""Estimate how long a full run of a shipped recipe takes."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -17,16 +17,16 @@ from cifar_keras.recipe import Recipe, load_recipe, recipe_names, recipe_path, r
 
 @dataclass(frozen=True)
 class Lengths:
-    """The seconds of a full float32 run by recipe, and where these were measured."""
+    """The seconds of a full float32 run by recipe, and where they were measured."""
 
     seconds: Mapping[str, float]
     where: str
 
 
 def measured_seconds(name: str) -> float | None:
-    """Return the estimate of reports/trials for a full run in float32; None where there is none.
+    """Return the seconds of a full float32 run by reports/trials; None if it has none.
 
-    It is that of the machine which reports/trials.md names.
+    They were measured on the machine named in reports/trials.md.
     """
     with suppress(KeyError, TypeError, ValueError):
         return float(_trial(name)["seconds_per_run"])
@@ -34,19 +34,19 @@ def measured_seconds(name: str) -> float | None:
 
 
 def lengths(recipes: Mapping[str, Recipe], roots: Sequence[Path] = ()) -> Lengths:
-    """Return how long the recipes take on this machine, as far as its own runs tell.
+    """Return how long the recipes take on this machine, estimated from its runs below `roots`.
 
-    A finished full run below `roots` took what it took. Other estimates are those of
-    reports/trials, scaled by how much faster the runs below `roots` trained than these estimates
-    say. Only runs of this processor count; where there are none, nothing is scaled, and `where` is
-    the machine of the trials.
+    A recipe with a finished full run takes as long as that run. The others take the time in
+    reports/trials, scaled by the median ratio between the speed of runs below `roots` and the speed
+    in reports/trials. Only runs on the same processor count. Without any, nothing is scaled, and
+    `where` is the machine of the trials.
     """
     trials = {name: trial for name in recipes if (trial := _trial(name))}
     seconds = {name: float(trial["seconds_per_run"]) for name, trial in trials.items()}
     full: dict[str, float] = {}
     factors: list[float] = []
     for folder in records.find_runs(roots):
-        # What is damaged is no evidence; `cifar-keras runs` names it.
+        # Skip damaged runs; `cifar-keras runs` reports them.
         with suppress(RunError):
             run = records.read_run(folder)
             recipe = recipes.get(run.name)
@@ -67,14 +67,14 @@ def lengths(recipes: Mapping[str, Recipe], roots: Sequence[Path] = ()) -> Length
 
 
 def _counts(run: records.Run, recipe: Recipe) -> bool:
-    """Whether the run shows how fast this machine trains the recipe."""
+    """Return whether the run shows how fast this machine trains the recipe."""
     there, here = run.provenance.get("hardware", {}), hardware([])
     same = all(there.get(key) == here[key] for key in ("cpu", "cores", "gpus"))
     return same and run.precision == "float32" and run.recipe_sha256 == recipe.sha256()
 
 
 def _trial(name: str) -> dict[str, Any]:
-    """The figures that `make trials` wrote for a recipe; none where it did not."""
+    """Return the figures that `make trials` wrote for a recipe; empty if there are none."""
     parent = recipes_folder().parent
     # In the checkout, and in the installed package.
     for folder in (parent / "reports" / "trials", parent / "trials"):
@@ -85,9 +85,9 @@ def _trial(name: str) -> dict[str, Any]:
 
 
 def published_recipes() -> list[str]:
-    """Return the names of the shipped recipes with a published figure, the shortest run first.
+    """Return the names of the shipped recipes with a published result, shortest run first.
 
-    Recipes that were not measured come last, by their epochs.
+    Recipes without a measured time come last, ordered by epochs.
     """
     recipes = {name: load_recipe(recipe_path(name)) for name in recipe_names()}
 

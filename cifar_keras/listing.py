@@ -1,4 +1,4 @@
-"""What is read in a terminal: tables, durations, and a recipe's learning rate as a picture."""
+"""Text for the terminal: tables, durations, and a plot of a recipe's learning rate."""
 
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping
@@ -10,15 +10,15 @@ from cifar_keras.recipe import Recipe
 from cifar_keras.recipe.wording import cut
 from cifar_keras.schedules import Pace, build
 
-# The rate is drawn from this many places an epoch; finer than any recipe's boundaries.
+# The learning rate is sampled this often per epoch, finer than any recipe's boundaries.
 _FINE = Pace(100)
 _LEAST_TITLE = 18
 
 
 def recipes_table(recipes: Mapping[str, Recipe], lengths: Lengths, width: int | None = None) -> str:
-    """Return the recipes as a table, no wider than `width` if one is given.
+    """Return the recipes as a table, no wider than `width` if it is given.
 
-    Where it is narrow, columns are shortened or left out, and titles are cut.
+    To fit, columns are shortened or left out, and titles are cut.
     """
     time = f"about, {lengths.where}" if lengths.where else "time"
     header = ("recipe", "data set", "parameters", "epochs", time, "published", "title")
@@ -57,7 +57,7 @@ def _row(name: str, recipe: Recipe, lengths: Lengths) -> tuple[str, ...]:
 
 
 def published_cell(recipe: Recipe) -> str:
-    """Return the published test accuracy and of which epoch it is; a dash where there is none."""
+    """Return the published test accuracy and its epoch; a dash if there is none."""
     if not recipe.reference:
         return "-"
     memory = "" if recipe.reference.verified else ", from memory"
@@ -66,7 +66,7 @@ def published_cell(recipe: Recipe) -> str:
 
 
 def table(header: tuple[str, ...], rows: Iterable[tuple[str, ...]], right: tuple[int, ...]) -> str:
-    """Aligned columns for a terminal; the columns in `right` are flush right."""
+    """Return a table with aligned columns; the columns in `right` are right-aligned."""
     lines = [header, *rows]
     widths = [max(len(line[i]) for line in lines) for i in range(len(header))]
     return "\n".join(
@@ -79,7 +79,7 @@ def table(header: tuple[str, ...], rows: Iterable[tuple[str, ...]], right: tuple
 
 
 def duration(seconds: float) -> str:
-    """Seconds as people say them, rounded up: 45 s, 3 min, 2 h 05 min."""
+    """Return seconds as readable text, rounded up: 45 s, 3 min, 2 h 05 min."""
     if seconds <= 59:
         return f"{ceil(seconds)} s"
     minutes = ceil(seconds / 60)
@@ -87,7 +87,7 @@ def duration(seconds: float) -> str:
 
 
 def draw_rate(recipe: Recipe, width: int = 60, height: int = 8) -> str:
-    """The learning rate over the epochs as a text picture, its axis logarithmic."""
+    """Return a text plot of the learning rate over the epochs, on a logarithmic axis."""
     ends = [*accumulate(_FINE.step_of(stage.epochs) for stage in recipe.stages)]
     rates = [build(stage.schedule, stage.epochs, _FINE) for stage in recipe.stages]
     columns = []

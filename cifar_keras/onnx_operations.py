@@ -1,4 +1,4 @@
-"""What tf2onnx lacks of our networks' operations; importing this teaches it."""
+"""Converters for operations that tf2onnx lacks; importing this module registers them."""
 
 from typing import Any
 
@@ -9,11 +9,11 @@ from tf2onnx.handler import tf_op
 
 @tf_op("Erfc")
 class Erfc:
-    """The complementary error function, of which TensorFlow's exact GELU consists."""
+    """The complementary error function, which TensorFlow's exact GELU uses."""
 
     @classmethod
     def version_9(cls, ctx: Any, node: Any, **kwargs: Any) -> None:
-        """Put `1 - Erf(x)` in its place."""
+        """Replace it by `1 - Erf(x)`."""
         output, shape = node.output[0], ctx.get_shape(node.output[0])
         kind = ctx.get_dtype(output)
         dtype = utils.map_onnx_to_numpy_type(kind)

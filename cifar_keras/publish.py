@@ -1,4 +1,4 @@
-"""The evidence of finished runs, for a repository: `reports/runs` and what may lie there."""
+"""Copy the records of finished runs into `reports/runs`, within its size limits."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -7,17 +7,17 @@ from cifar_keras import records
 from cifar_keras.errors import RunError
 from cifar_keras.files import write_bytes
 
-# What a repository carries without harm, in bytes.
+# In bytes; larger files do not belong in a repository.
 LARGEST = 24 * 2**20
 LARGEST_IN_ALL = 64 * 2**20
 _EVIDENCE = (records.RUN, records.PREPROCESSING, records.HISTORY, records.RESULT, records.TTA)
 
 
 def destination(folder: Path, run: records.Run, output: Path) -> Path:
-    """Return the folder that a run is published in.
+    """Return the folder to publish a run in.
 
     Raises:
-        RunError: the run is not finished, or another one is there.
+        RunError: the run is not finished, or another run is there.
     """
     result = records.read_result(folder)
     name = records.run_name(run.name, run.seed, run.budget, run.overrides, run.precision)
@@ -32,17 +32,17 @@ def destination(folder: Path, run: records.Run, output: Path) -> Path:
     tta = records.read_tta(folder)
     if tta and not records.of_the_same_weights(tta, result):
         raise RunError(
-            f"'{folder / records.TTA}' is of other weights; run 'cifar-keras evaluate {folder} "
-            "--tta' again"
+            f"'{folder / records.TTA}' was measured with other weights; run 'cifar-keras evaluate "
+            f"{folder} --tta' again"
         )
     return place
 
 
 def copy_evidence(folder: Path, place: Path) -> list[Path]:
-    """Copy the records of a finished run; return the files there.
+    """Copy the records of a finished run; return the copies.
 
     Raises:
-        RunError: the place cannot be written.
+        RunError: the folder cannot be written.
     """
     copies = {place / name: folder / name for name in _EVIDENCE if (folder / name).exists()}
     for copy, original in copies.items():
@@ -52,31 +52,31 @@ def copy_evidence(folder: Path, place: Path) -> list[Path]:
 
 
 def check_sizes(weights: Path, place: Path, output: Path) -> None:
-    """Raise unless these weights may be published, next to all that are in `output`.
+    """Raise an error if these weights, or all weights in `output` together, are too large.
 
     Raises:
-        RunError: the file is too large, or all are together.
+        RunError: the file, or the total, is over its limit.
     """
     size = weights.stat().st_size
     if size > LARGEST:
         raise RunError(
-            f"the weights of '{place}' have {_mib(size)} MiB; at most {_mib(LARGEST)} are "
-            "published: leave out --weights"
+            f"the weights of '{place}' have {_mib(size)} MiB; the limit is {_mib(LARGEST)} MiB: "
+            "leave out --weights"
         )
     others = (path for path in output.rglob("*.h5") if path != place / records.HALF_WEIGHTS)
     total = size + _sum(others)
     if total > LARGEST_IN_ALL:
         raise RunError(
-            f"all weights in '{output}' would have {_mib(total)} MiB; at most "
-            f"{_mib(LARGEST_IN_ALL)} are published: leave out --weights, or remove others"
+            f"all weights in '{output}' would have {_mib(total)} MiB; the limit is "
+            f"{_mib(LARGEST_IN_ALL)} MiB: leave out --weights, or remove others"
         )
 
 
 def put_weights(weights: Path, half: records.HalfWeights, place: Path) -> list[Path]:
-    """Copy the weights to their place, with their figures next to them; return both files.
+    """Write the weights and the record of their figures; return both files.
 
     Raises:
-        RunError: the place cannot be written.
+        RunError: the folder cannot be written.
     """
     write_bytes(place / records.HALF_WEIGHTS, weights.read_bytes())
     records.write_record(place, records.HALF, half)

@@ -1,4 +1,4 @@
-"""Every file name of a run folder, and how its files are read and written: whole or not at all."""
+"""The file names and records of a run folder, written atomically and checked when read."""
 
 import csv
 import hashlib
@@ -32,14 +32,14 @@ RESULT = "result.json"
 PREPROCESSING = "preprocessing.json"
 TTA = "tta.json"
 WEIGHTS = "final.weights.h5"
-# Smaller ones to publish (Keras asks for this ending), and the figures of these.
+# Smaller weights to publish, and their record. Keras requires the ending .weights.h5.
 HALF_WEIGHTS = "float16.weights.h5"
 HALF = "float16.json"
 CHECKPOINTS = "checkpoints"
 TENSORBOARD = "tensorboard"
 MLFLOW = "mlflow.json"
 LOCK = ".lock"
-# A folder that --fresh has put aside carries this in its name.
+# Part of the name of a folder that --fresh renamed.
 ASIDE = ".old-"
 
 
@@ -53,7 +53,7 @@ Accuracy = Annotated[float, Field(ge=0, le=1)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 ClassName = Annotated[str, Field(max_length=100), AfterValidator(_printable)]
-# Folders, files and pages are named after these, too, as they are after a run's name.
+# Folders, files and pages are named after these, as well as after a run's name.
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 Budget = Annotated[str, Field(pattern=r"^[0-9]{1,4}(\.[0-9]{1,40})?$")]
 
@@ -65,7 +65,7 @@ class Record(BaseModel):
 
 
 class _Optional(Record):
-    """A record some of whose figures not every run has; those that are None are not written."""
+    """A record with optional figures; those that are None are not written."""
 
     @model_serializer(mode="wrap")
     def _without_absent(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -78,10 +78,10 @@ class _Optional(Record):
 
 
 class Event(Record):
-    """Something that happened to a run, at which step, and what the code and machine then were.
+    """Something that happened to a run: when, at which step, with which code and machine.
 
-    `files` are the sha256 of the files that were written: those that a run ends with where it has
-    finished, tta.json where it was evaluated.
+    `files` maps file names to their SHA-256: the run's final files for "finished", tta.json for
+    "evaluated".
     """
 
     kind: Literal["started", "resumed", "interrupted", "failed", "finished", "evaluated"]
@@ -96,7 +96,7 @@ class Event(Record):
 
 
 class Provenance(TypedDict, total=False):
-    """What a run was made from, as `provenance.provenance` wrote it down."""
+    """Code, versions, machine and data of a run, as `provenance.provenance` returns them."""
 
     versions: dict[str, str]
     git: dict[str, Any] | None
@@ -107,9 +107,9 @@ class Provenance(TypedDict, total=False):
 
 
 class Run(Record):
-    """run.json: what the run is made from, written before its first step.
+    """run.json: everything that defines the run, written before its first step.
 
-    `test_every` is after how many epochs it is tested: see `schedules.is_tested`.
+    `test_every` is the number of epochs from test to test; see `schedules.is_tested`.
     """
 
     name: str
@@ -127,7 +127,7 @@ class Run(Record):
     @model_validator(mode="before")
     @classmethod
     def _with_its_own_parameters(cls, tree: Any) -> Any:
-        # An earlier version recorded the number of the network before its overrides.
+        # An earlier version recorded the number of parameters without the overrides.
         if not isinstance(tree, dict):
             return tree
         recipe, overrides = tree.get("recipe"), tree.get("overrides")
@@ -147,34 +147,34 @@ class Run(Record):
     @field_validator("recipe_sha256")
     @classmethod
     def _without_precision(cls, digest: str, before: ValidationInfo) -> str:
-        # The hash of an earlier version changed with the precision.
+        # The hash of an earlier version depended on the precision.
         recipe = before.data.get("recipe")
         return recipe.sha256() if recipe and digest == recipe.sha256_with_precision() else digest
 
     @field_validator("overrides")
     @classmethod
     def _but_the_precision(cls, overrides: list[str]) -> list[str]:
-        # An earlier version recorded it among them.
+        # An earlier version recorded the precision as an override.
         return altering(overrides)
 
     @property
     def precision(self) -> Precision:
-        """What the network computes in."""
+        """The precision in which the network computes."""
         return self.recipe.precision
 
     @property
     def finish(self) -> Event | None:
-        """The event of its end; None where it has not come to one."""
+        """The event "finished"; None for an unfinished run."""
         return self._last("finished")
 
     @property
     def evaluation(self) -> Event | None:
-        """The last event of writing tta.json; None where no event tells of it."""
+        """The last event "evaluated", which wrote tta.json; None without one."""
         return self._last("evaluated")
 
     @property
     def training_events(self) -> list[Event]:
-        """The events of the training itself."""
+        """All events but evaluations."""
         return [event for event in self.events if event.kind != "evaluated"]
 
     def _last(self, kind: str) -> Event | None:
@@ -182,7 +182,7 @@ class Run(Record):
 
     @property
     def scaled(self) -> bool:
-        """Whether the epochs are not those of the recipe."""
+        """Whether the budget is not 1."""
         return self.budget != "1"
 
     @property
@@ -192,10 +192,10 @@ class Run(Record):
 
 
 class Preprocessing(Record):
-    """preprocessing.json: how images were normalised, and what the classes are called.
+    """preprocessing.json: how images are normalized, and the names of the classes.
 
-    `mean` is one number a channel or an image (H, W, 3) of nested lists, `factor` one a channel;
-    see `data.normalise.Normalization`.
+    `mean` has one number per channel, or is an image (H, W, 3) as nested lists; `factor` has one
+    number per channel. See `data.normalise.Normalization`.
     """
 
     mean: list[Finite] | list[list[list[Finite]]]
@@ -204,14 +204,12 @@ class Preprocessing(Record):
 
 
 class Epoch(_Optional):
-    """A row of history.csv: the state after `epoch` epochs (the last may be a part of one).
+    """A row of history.csv: the state after `epoch` epochs (the last may be fractional).
 
-    Epochs are counted through all stages, `step` within its stage, stages from 1.
-
-    Accuracies are fractions; `loss` is the mean training loss without penalties, over the epoch, in
-    training mode; `test_*` are over all test images, in inference mode, and None (an empty cell)
-    where the epoch was not tested; `validation_*` are over all images held out for validation,
-    where there are any.
+    Epochs are counted over all stages, steps within their stage, and stages from 1. Accuracies are
+    fractions. `loss` is the epoch's mean training loss without penalties, in training mode.
+    `test_*` are over all test images in inference mode, and None (an empty cell) if the epoch was
+    not tested. `validation_*` are over all held-out images, if there are any.
     """
 
     epoch: Annotated[float, Field(ge=1e-6, allow_inf_nan=False)]
@@ -230,7 +228,7 @@ class Epoch(_Optional):
     @model_validator(mode="after")
     def _tested_or_not(self) -> Self:
         if (self.test_loss is None) != (self.test_accuracy is None):
-            raise ValueError("test_loss and test_accuracy must be given both or neither")
+            raise ValueError("test_loss and test_accuracy must both be given, or neither")
         return self
 
     @property
@@ -240,7 +238,7 @@ class Epoch(_Optional):
 
 
 class BestOnTest(Record):
-    """The best epoch, chosen by looking at the test set: never the headline."""
+    """The best epoch, chosen on the test set; never the headline."""
 
     test_accuracy: Accuracy
     epoch: float
@@ -248,9 +246,9 @@ class BestOnTest(Record):
 
 
 class BestByValidation(Record):
-    """The epoch with the best validation accuracy, the first of equals, and its test accuracy.
+    """The first epoch with the best validation accuracy, and its test accuracy.
 
-    The test set has no part in the choice, so this is the figure to select a model by.
+    The choice does not depend on the test set, so use this figure to select a model.
     """
 
     test_accuracy: Accuracy | None
@@ -260,7 +258,7 @@ class BestByValidation(Record):
 
 
 class Validation(Record):
-    """The last epoch on all images held out for validation, and the epoch that they choose."""
+    """The figures of the last epoch on all held-out images, and the best epoch by them."""
 
     accuracy: Accuracy
     correct: int
@@ -270,9 +268,9 @@ class Validation(Record):
 
 
 class Result(_Optional):
-    """result.json: what came out; `test_accuracy` is the LAST epoch's, on all test images.
+    """result.json: the results; `test_accuracy` is that of the LAST epoch, on all test images.
 
-    `validation` is only there with `data.validation`.
+    `validation` is None unless the recipe has `data.validation`.
     """
 
     test_accuracy: Accuracy
@@ -294,9 +292,9 @@ class Result(_Optional):
 
 
 class Tta(Record):
-    """tta.json: the accuracy with test-time augmentation, apart from the plain one of result.json.
+    """tta.json: the accuracy with test-time augmentation (TTA).
 
-    `views` is how many views of each image had their logits averaged.
+    `views` is the number of views of each image whose logits were averaged.
     """
 
     test_accuracy: Accuracy
@@ -308,10 +306,10 @@ class Tta(Record):
 
 
 class HalfWeights(Record):
-    """float16.json: the figures of the run's weights once their kernels are float16.
+    """float16.json: the figures of the run's weights with kernels in float16.
 
-    `rounded_from` is the hash of the weights that the run ended with; `augmented_correct` is None
-    where no views were evaluated.
+    `rounded_from` is the hash of the run's final weights. `augmented_correct` is None if TTA was
+    not evaluated.
     """
 
     weights_sha256: Sha256
@@ -330,10 +328,10 @@ def run_name(
     overrides: Sequence[str],
     precision: Precision = "float32",
 ) -> Path:
-    """The folder of a run below the folder of runs.
+    """Return the folder of a run, relative to the folder of run folders.
 
-    Any precision but float32 is in the name. A scaled or altered run has its budget and a hash of
-    its overrides there, so that it never meets the full run.
+    The name contains any precision other than float32, and the budget and a hash of the overrides
+    of a scaled or modified run, so that each has a folder of its own.
     """
     name = f"seed-{seed}"
     if precision != "float32":
@@ -349,12 +347,12 @@ def run_name(
 def check_same(
     folder: Path, recipe: Recipe, seed: int, budget: str, data: dict[str, Any] | None = None
 ) -> None:
-    """Raise unless the folder has no run, or the one that this describes.
+    """Raise an error if the folder holds a run that differs from the one described.
 
-    `data` is the record of the data set; None where it is not known.
+    `data` is the record of the data set; None if it is not known.
 
     Raises:
-        RunError: it holds another run; the differing keys are named.
+        RunError: it holds another run; the message names the differing keys.
     """
     if not (folder / RUN).exists():
         return
@@ -380,14 +378,14 @@ def write_record(folder: Path, name: str, record: Record) -> None:
 
 
 def write_preprocessing(folder: Path, record: Preprocessing) -> None:
-    """Write preprocessing.json, a line a key: a mean image has thousands of numbers."""
+    """Write preprocessing.json, one line per key, as a mean image has thousands of numbers."""
     lines = [f" {json.dumps(key)}: {json.dumps(value)}" for key, value in record]
     text = "{\n" + ",\n".join(lines) + "\n}\n"
     write_bytes(folder / PREPROCESSING, text.encode())
 
 
 def write_history(folder: Path, rows: Sequence[Epoch]) -> None:
-    """Write history.csv: a header and one row an epoch, no column for figures that no row has."""
+    """Write history.csv: a header and one row per epoch, without columns that are always None."""
     trees = [row.model_dump() for row in rows]
     optional = {name for name, field in Epoch.model_fields.items() if not field.is_required()}
     absent = optional.difference(*trees)
@@ -428,19 +426,19 @@ def _first(error: ValidationError) -> str:
 
 
 def read_run(folder: Path) -> Run:
-    """The folder's run.json."""
+    """Return the folder's run.json."""
     run: Run = _read_record(folder, RUN, Run)
     return run
 
 
 def read_result(folder: Path) -> Result:
-    """The folder's result.json."""
+    """Return the folder's result.json."""
     result: Result = _read_record(folder, RESULT, Result)
     return result
 
 
 def read_preprocessing(folder: Path) -> Preprocessing | None:
-    """Return the folder's preprocessing.json; None where an earlier version wrote none."""
+    """Return the folder's preprocessing.json; None if an earlier version wrote none."""
     if not (folder / PREPROCESSING).exists():
         return None
     preprocessing: Preprocessing = _read_record(folder, PREPROCESSING, Preprocessing)
@@ -448,7 +446,7 @@ def read_preprocessing(folder: Path) -> Preprocessing | None:
 
 
 def read_tta(folder: Path) -> Tta | None:
-    """The folder's tta.json; None where there is none."""
+    """Return the folder's tta.json; None if there is none."""
     if not (folder / TTA).exists():
         return None
     tta: Tta = _read_record(folder, TTA, Tta)
@@ -462,7 +460,7 @@ def add_event(folder: Path, event: Event) -> None:
 
 
 def read_half(folder: Path) -> HalfWeights | None:
-    """The folder's float16.json; None where there are no such weights."""
+    """Return the folder's float16.json; None if there are no such weights."""
     if not (folder / HALF_WEIGHTS).exists():
         return None
     half: HalfWeights = _read_record(folder, HALF, HalfWeights)
@@ -470,7 +468,7 @@ def read_half(folder: Path) -> HalfWeights | None:
 
 
 def weights_file(folder: Path) -> Path:
-    """The weights that the run ended with, or where these are absent those with float16 kernels.
+    """Return the file of the final weights or, if it is missing, that with float16 kernels.
 
     Raises:
         RunError: the folder has neither.
@@ -482,12 +480,12 @@ def weights_file(folder: Path) -> Path:
 
 
 def of_the_same_weights(tta: Tta, result: Result) -> bool:
-    """Whether both were measured on the same weights; otherwise the former says nothing of them."""
+    """Return whether both were measured with the same weights."""
     return tta.weights_sha256 == result.weights_sha256
 
 
 def file_hashes(folder: Path) -> dict[str, str]:
-    """The sha256 of each file that a run ends with."""
+    """Return the SHA-256 of each of the run's final files."""
     names = [HISTORY, RESULT, WEIGHTS]
     if (folder / PREPROCESSING).exists():
         names.append(PREPROCESSING)
@@ -495,7 +493,7 @@ def file_hashes(folder: Path) -> dict[str, str]:
 
 
 def read_history(folder: Path) -> list[Epoch]:
-    """The folder's history.csv."""
+    """Return the rows of the folder's history.csv."""
     try:
         lines = list(csv.DictReader(io.StringIO(_read(folder, HISTORY))))
     except csv.Error as error:
@@ -512,6 +510,6 @@ def read_history(folder: Path) -> list[Epoch]:
 
 
 def find_runs(roots: Sequence[Path]) -> list[Path]:
-    """The run folders below the given ones, sorted, without those that --fresh put aside."""
+    """Return the run folders below `roots`, sorted, without those that --fresh renamed."""
     found = {path.parent for root in roots for path in root.glob(f"*/*/{RUN}")}
     return sorted(folder for folder in found if ASIDE not in folder.name)

@@ -1,4 +1,4 @@
-"""The run folders as a table: how far each has come, and whether something trains in it now."""
+"""List run folders: the progress and state of each."""
 
 import fcntl
 import logging
@@ -20,9 +20,9 @@ _log = logging.getLogger("cifar_keras")
 
 
 def runs_table(folders: Sequence[Path]) -> str:
-    """A row a run folder, seeds in their order; a damaged one is left out with a warning.
+    """Return a table with a row per run folder; damaged ones are left out with a warning.
 
-    The validation accuracy has a column where there is one.
+    There is a column for the validation accuracy if a run has one.
     """
     rows = []
     for folder in folders:
@@ -56,10 +56,11 @@ def _row(folder: Path, run: records.Run) -> tuple[str, ...]:
 
 
 class Standing(NamedTuple):
-    """How far a run is: `done` epochs of `total`; `accuracy` is that of the last test.
+    """The progress of a run: `done` epochs of `total`.
 
-    It is None before the first test, `seconds_left` before the first epoch. `state` is "running",
-    "done", "failed" or "interrupted". `validation` is the last validation accuracy, if any.
+    `accuracy` is that of the last test, None before the first. `seconds_left` is None before the
+    first epoch. `state` is "running", "done", "failed" or "interrupted". `validation` is the last
+    validation accuracy, if any.
     """
 
     done: float
@@ -86,7 +87,7 @@ def percent(accuracy: float | None) -> str:
 
 
 def standing(folder: Path, run: records.Run) -> Standing:
-    """Return how far the folder's run is, its time left by the pace so far.
+    """Return the progress of the folder's run; its time left is by its speed so far.
 
     Raises:
         RunError: a file of the folder is damaged.
@@ -103,7 +104,7 @@ def standing(folder: Path, run: records.Run) -> Standing:
 
 
 def _epochs(run: records.Run, history: Sequence[records.Epoch]) -> tuple[float, float]:
-    """The epochs done, and those of all stages; in whole steps once an epoch's are known."""
+    """Return the epochs done and in all, in whole steps once the steps per epoch are known."""
     if not history:
         return 0.0, float(run.recipe.epochs * Fraction(run.budget))
     per_epoch = max(1, round(history[0].step / history[0].epoch))
@@ -123,13 +124,13 @@ def _state(folder: Path, run: records.Run) -> str:
 
 
 def _held(folder: Path) -> bool:
-    """Whether a process holds the folder's lock."""
+    """Return whether a process holds the folder's lock."""
     try:
         handle = os.open(folder / records.LOCK, os.O_RDONLY)
     except OSError:
         return False
     try:
-        # Shared, so that two listings do not take each other for a training; let go at once.
+        # The lock is shared, so that two listings do not look like a training to each other.
         fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True

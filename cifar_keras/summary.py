@@ -1,4 +1,4 @@
-"""The figures of a run that its history alone decides, and whether a result is that history's."""
+"""Compute a run's figures from its history, and compare them with its result."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -8,16 +8,16 @@ from cifar_keras import records
 from cifar_keras.recipe import flat
 from cifar_keras.schedules import Pace, is_tested, tested_epochs
 
-# history.csv has nine digits, and accuracies are float32.
+# history.csv has nine digits; accuracies are float32.
 _DIGITS = 1e-6
 
 
 def summary(
     rows: Sequence[records.Epoch], test_images: int, validation_images: int = 0
 ) -> dict[str, Any]:
-    """The figures of result.json that the history alone decides.
+    """Return the figures of result.json that follow from the history.
 
-    Its last row must be tested. The best epoch is the best of the tested ones.
+    The last row must be tested. The best epoch is the best of the tested ones.
     """
     tests = [row.test_accuracy for row in rows if row.test_accuracy is not None]
     best = next(row for row in rows if row.test_accuracy == max(tests))
@@ -41,7 +41,7 @@ def summary(
 
 
 def _validation(rows: Sequence[records.Epoch], images: int) -> dict[str, records.Validation]:
-    """The figures of the images held out; nothing where there are none, or an epoch lacks them."""
+    """Return the validation figures; empty without held-out images, or if an epoch lacks them."""
     accuracies = [each for row in rows if (each := row.validation_accuracy) is not None]
     loss = rows[-1].validation_loss
     if not images or len(accuracies) < len(rows) or loss is None:
@@ -62,7 +62,7 @@ def _validation(rows: Sequence[records.Epoch], images: int) -> dict[str, records
 
 
 def flat_figures(figures: Mapping[str, Any]) -> dict[str, Any]:
-    """Return figures of `summary`, or of a result, by dotted keys and without notes."""
+    """Return the figures of `summary` or of a result by dotted keys, without notes."""
     trees = {k: v.model_dump() if isinstance(v, records.Record) else v for k, v in figures.items()}
     return {key: value for key, value in flat(trees).items() if not key.endswith(".note")}
 
@@ -70,14 +70,14 @@ def flat_figures(figures: Mapping[str, Any]) -> dict[str, Any]:
 def why_unfinished(
     run: records.Run, rows: Sequence[records.Epoch], result: records.Result
 ) -> str | None:
-    """Return what shows that the result is not of this history, or the history not whole; or None.
+    """Return why the history is incomplete or contradicts the result; None if neither is so.
 
-    The history must have a row for every epoch of the recipe at the run's budget, and the figures
-    of the result that follow from it. This needs neither data nor network; `verify` does more.
+    The history must have a row for every epoch of the recipe at the run's budget and agree with the
+    result. This needs neither data nor network; `verify` checks more.
     """
     if not rows:
         return "its history has no rows"
-    # The data, and with them the steps of an epoch, are not at hand.
+    # Without the data, the number of steps per epoch is not known.
     per_epoch = max(1, round(rows[0].step / rows[0].epoch))
     pace = Pace(per_epoch, run.budget)
     steps = [pace.step_of(stage.epochs) for stage in run.recipe.stages]
@@ -87,7 +87,7 @@ def why_unfinished(
     places = tested_epochs(steps, per_epoch)
     for line, (row, place) in enumerate(zip(rows, places, strict=True), start=2):
         if row.place != place:
-            return f"line {line} of its history is not the epoch of its recipe"
+            return f"line {line} of its history is not an epoch of its recipe"
     for line, row in enumerate(rows, start=2):
         if (row.test_accuracy is not None) != is_tested(line - 1, epochs, run.test_every):
             wrong = "not tested" if row.test_accuracy is None else "tested"

@@ -21,12 +21,12 @@ logger = logging.getLogger("cifar_keras")
 
 
 def runs(run_dir: str | Path | Sequence[str | Path] = "runs") -> pd.DataFrame:
-    """Return a table of all runs below a folder, or several folders: a row a run.
+    """Return a table of all runs below one or several folders, one row per run.
 
     Its columns are `folder`, `recipe`, `seed`, `precision`, `budget`, `overrides`, `dataset`,
     `state` ("running", "done", "failed" or "interrupted"), `epoch` (how many are done), `epochs`
     (how many there will be), `test_accuracy` (after the last epoch), `tta_accuracy` (with test-time
-    augmentation), both fractions, and `seconds_left`. What is not known is NaN. A damaged run is
+    augmentation), both fractions, and `seconds_left`. Unknown figures are NaN. A damaged run is
     left out with a warning.
     """
     roots = [run_dir] if isinstance(run_dir, str | Path) else run_dir
@@ -60,10 +60,10 @@ def _row(folder: Path) -> dict[str, Any]:
 
 
 def recipes() -> pd.DataFrame:
-    """Return a table of the shipped recipes: a row a recipe.
+    """Return a table of the shipped recipes, one row per recipe.
 
     Its columns are `name`, `title`, `system`, `dataset`, `parameters`, `epochs` and
-    `published_accuracy`, a fraction, NaN where nobody published one.
+    `published_accuracy`, a fraction, NaN if none was published.
     """
     rows = []
     for name in recipe_names():

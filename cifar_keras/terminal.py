@@ -1,4 +1,4 @@
-"""Bars that move on a terminal. Where stderr is something else, nothing of them is written."""
+"""Progress bars on a terminal. If stderr is not a terminal, they print nothing."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ _REDRAW_SECONDS = 0.2
 
 
 def is_terminal(stream: TextIO) -> bool:
-    """Return whether the stream is a terminal that can move its cursor."""
+    """Return whether the stream is a terminal with a movable cursor."""
     return stream.isatty() and os.environ.get("TERM") not in ("dumb", "unknown")
 
 
 class Bar:
-    """One bar on stderr, redrawn at most five times a second, and lines that pass above it.
+    """A progress bar on stderr, redrawn at most five times a second, with lines printed above it.
 
-    `shown` is whether there is anybody to see it. The bar starts with `begin` and is erased at the
-    end of the context, however that comes. It has no thread, and leaves the cursor visible, so that
-    a process that is killed leaves a usable terminal.
+    `shown` is whether stderr is a terminal. The bar starts with `begin` and is erased when the
+    context ends. It uses no thread and keeps the cursor visible, so that a killed process leaves a
+    usable terminal.
     """
 
     def __init__(self) -> None:
@@ -36,10 +36,10 @@ class Bar:
         self._progress: Progress | None = None
 
     def begin(self, text: str, total: float, note: str = "") -> None:
-        """Start over with another text and total, and draw at once."""
+        """Start the bar, or restart it with another text and total."""
         if not self.shown:
             return
-        # A terminal that has gone is no reason for the work to stop.
+        # The work goes on even if the terminal is closed.
         with suppress(OSError):
             progress = self._progress = self._progress or _started()
             for task in progress.task_ids:
@@ -48,7 +48,7 @@ class Bar:
             self._draw(progress)
 
     def move(self, done: float, note: Callable[[], str] | str = "") -> None:
-        """Show what is done, and a note behind the bar, if the last drawing is long enough ago."""
+        """Show the progress and a note after the bar, unless it was redrawn just now."""
         if self._progress and time.monotonic() - self._drawn > _REDRAW_SECONDS:
             with suppress(OSError):
                 text = note if isinstance(note, str) else note()
@@ -57,7 +57,7 @@ class Bar:
                 self._draw(self._progress)
 
     def line(self, text: Text) -> None:
-        """Print a line above the bar, cut at the terminal's width."""
+        """Print a line above the bar, cut to the terminal's width."""
         with suppress(OSError):
             progress = self._progress = self._progress or _started()
             progress.console.print(text, no_wrap=True, overflow="ellipsis")
@@ -92,7 +92,7 @@ def _started() -> Progress:
         console=Console(stderr=True, highlight=False),
         auto_refresh=False,
         expand=True,
-        # Results go to stdout, which may be the same terminal or a file.
+        # Leave stdout alone: it has the results.
         redirect_stdout=False,
         transient=True,
     )
@@ -103,14 +103,14 @@ def _started() -> Progress:
 
 @contextmanager
 def images_bar(text: str, total: int) -> Iterator[Callable[[int], None]]:
-    """Give a function that is told how many of `total` images are done."""
+    """Show a bar; yield a function to call with the number of images done."""
     with Bar() as bar:
         bar.begin(text, total, f"0 of {total:,} images")
         yield lambda done: bar.move(done, lambda: f"{done:,} of {total:,} images")
 
 
 def loading(text: str) -> None:
-    """Say on a terminal what is loaded, before the seconds that this takes."""
+    """Print what is being loaded, if stderr is a terminal: loading takes seconds."""
     if is_terminal(sys.stderr):
         with suppress(OSError):
             print(f"loading {text} ...", file=sys.stderr, flush=True)

@@ -1,4 +1,4 @@
-"""Trained networks from Python: a run folder with its network, predictions and records."""
+"""Use trained networks from Python: a run folder with its network and records."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ from cifar_keras.recipe import Recipe
 if TYPE_CHECKING:
     import keras
 
-# The run folders with the weights of `pretrained`.
+# The folder in which `pretrained` looks for runs.
 RUNS_VARIABLE = "CIFAR_KERAS_RUNS"
 _COMMITTED = Path(__file__).resolve().parent.parent / "reports" / "runs"
 
 
 class TrainedRun:
-    """A run folder, as `load_run` and `train` return it.
+    """A run folder with its recipe, network, history and result.
 
-    Network, history and result are read when they are first used, and kept.
+    `load_run` and `train` return it. Network, history and result are read on first use.
 
     Attributes:
         folder: the run folder.
@@ -40,7 +40,7 @@ class TrainedRun:
 
     Args:
         folder: the run folder.
-        data_dir: where CIFAR is, for runs that did not record how images were normalised.
+        data_dir: CIFAR directory, for runs that did not record how images were normalized.
     """
 
     def __init__(self, folder: Path, data_dir: Path | None = None) -> None:
@@ -56,12 +56,12 @@ class TrainedRun:
 
     @property
     def recipe(self) -> Recipe:
-        """The whole recipe that the run was trained with."""
+        """The resolved recipe that the run was trained with."""
         return self.record.recipe
 
     @property
     def finished(self) -> bool:
-        """Whether the run has come to its end."""
+        """Whether the run is finished."""
         return (self.folder / records.RESULT).exists()
 
     @cached_property
@@ -75,7 +75,7 @@ class TrainedRun:
 
     @cached_property
     def history(self) -> pd.DataFrame:
-        """history.csv: a row an epoch, with the columns of `records.Epoch`.
+        """history.csv: one row per epoch, with the columns of `records.Epoch`.
 
         Raises:
             RunError: no epoch is finished, or the file is damaged.
@@ -85,13 +85,13 @@ class TrainedRun:
 
     @cached_property
     def model(self) -> keras.Model:
-        """The network with the weights that the run ended with, uncompiled.
+        """The network with the run's final weights, uncompiled.
 
-        From normalised images (B, H, W, 3), as `normalise` returns them, to logits. Where the
-        folder only has the weights with float16 kernels, it has these.
+        It maps normalized images (B, H, W, 3), as `normalise` returns them, to logits. If the
+        folder has only weights with float16 kernels, these are loaded.
 
         Raises:
-            RunError: the weights are absent, are not those that the run recorded, or do not fit.
+            RunError: the weights are missing, differ from the run's record, or do not fit.
         """
         weights = self._checked_weights()
         import_tensorflow()
@@ -105,10 +105,10 @@ class TrainedRun:
         return self._inputs.class_names
 
     def normalise(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Return images as `model` takes them: normalised, and of them the centre.
+        """Return the input of `model`: images normalized, and cropped at the center.
 
         Args:
-            images: uint8, shape (N, 32, 32, 3), red green blue.
+            images: uint8, shape (N, 32, 32, 3), RGB.
 
         Raises:
             ArgumentError: the images have another shape or type.
@@ -120,11 +120,11 @@ class TrainedRun:
         return np.asarray(preprocessing(self.recipe.data, self._inputs)(images))
 
     def predict(self, images: NDArray[np.uint8], batch_size: int = 250) -> NDArray[np.float32]:
-        """Return the probabilities of the classes by `model`, shape (N, classes).
+        """Return the class probabilities that `model` predicts, shape (N, classes).
 
         Args:
-            images: uint8, shape (N, 32, 32, 3), red green blue.
-            batch_size: how many images are computed at once.
+            images: uint8, shape (N, 32, 32, 3), RGB.
+            batch_size: the number of images per batch.
 
         Raises:
             ArgumentError: the images have another shape or type.
@@ -158,7 +158,7 @@ class TrainedRun:
         half = records.read_half(self.folder) if weights.name == records.HALF_WEIGHTS else None
         if sha256_of(weights) != (half or self.result).weights_sha256:
             raise RunError(
-                f"'{weights}' is not what the run recorded: its sha256 differs; restore the file"
+                f"'{weights}' has another SHA-256 than the run recorded; restore the file"
             )
         return weights
 
@@ -167,7 +167,7 @@ def _checked(images: Any) -> NDArray[np.uint8]:
     array = np.asarray(images)
     if array.dtype != np.uint8 or array.shape[1:] != IMAGE_SHAPE or not len(array):
         raise ArgumentError(
-            "images must be uint8 of shape (N, 32, 32, 3), N at least 1. "
+            "images must be uint8 of shape (N, 32, 32, 3), with N at least 1. "
             f"Received: {array.dtype} of shape {array.shape}"
         )
     return array
@@ -182,12 +182,12 @@ def load_run(
     """Return a run folder's recipe, history, result and network.
 
     Args:
-        folder: the run folder, as `runs/resnet20/seed-1`.
-        data_dir: where CIFAR is; needed only by runs of versions before 1.0 with a mean image.
-        trust_model: the folder of a network from outside of this package; its code is run.
+        folder: the run folder, such as `runs/resnet20/seed-1`.
+        data_dir: CIFAR directory; needed only for runs with a mean image made before 1.0.
+        trust_model: allow the run to import a network from this folder; importing runs its code.
 
     Raises:
-        RunError: the folder has no run, or a damaged one.
+        RunError: the folder holds no run, or a damaged one.
     """
     if trust_model:
         import_tensorflow()
@@ -200,18 +200,19 @@ def load_run(
 def pretrained(
     recipe: str, precision: str | None = None, *, root: str | Path | None = None
 ) -> keras.Model:
-    """Return a recipe's network with the weights of a full run, checked by their sha256.
+    """Return a recipe's network with the weights of a full run, checked by their SHA-256.
 
-    It is that of the run's `TrainedRun.model`: uncompiled, from normalised images to logits. Of
-    several runs it is the first seed's.
+    It is the run's `TrainedRun.model`: uncompiled, from normalized images to logits. Of several
+    runs, the one with the lowest seed is used.
 
     Args:
         recipe: the recipe's name.
-        precision: what the run computed in; None for float32 if there is such a run.
-        root: a folder of run folders; else `$CIFAR_KERAS_RUNS`, or `reports/runs` of the checkout.
+        precision: the run's precision; None prefers float32.
+        root: a folder of run folders (default: `$CIFAR_KERAS_RUNS`, then the checkout's
+            `reports/runs`).
 
     Raises:
-        RunError: there are no weights of this recipe, or they are not what the run recorded.
+        RunError: there are no weights of this recipe, or they differ from the run's record.
     """
     given = root or os.environ.get(RUNS_VARIABLE)
     place = Path(given) if given else _COMMITTED
@@ -226,9 +227,9 @@ def pretrained(
 
 
 def _kept(place: Path) -> Iterator[TrainedRun]:
-    """The full runs below a folder that have weights."""
+    """Yield the full runs below a folder that have weights."""
     for folder in records.find_runs([place]):
-        # What is damaged is no use; `runs` names it.
+        # Skip damaged runs; `runs` reports them.
         with suppress(RunError):
             run = TrainedRun(folder)
             records.weights_file(folder)
@@ -239,8 +240,8 @@ def _kept(place: Path) -> Iterator[TrainedRun]:
 def _no_weights(recipe: str, precision: str | None, place: Path, kept: Sequence[TrainedRun]) -> str:
     wanted = f"'{recipe}'" + (f" in {precision}" if precision else "")
     there = sorted({f"{run.record.name} in {run.recipe.precision}" for run in kept})
-    has = ", ".join(there) or "none (a checkout has some, the installed package has not)"
+    has = ", ".join(there) or "none (only a checkout has some, not the installed package)"
     return (
-        f"no weights of {wanted} in '{place}', which has {has}; name a folder of run folders with "
+        f"no weights of {wanted} in '{place}', which has: {has}; name a folder of run folders with "
         f"root= or ${RUNS_VARIABLE}"
     )

@@ -155,8 +155,8 @@ def test_bfloat16_is_not_exported_to_onnx(folder, inputs, tmp_path):
         export(folder, run, inputs, "onnx", tmp_path / "out.onnx")
 
     assert str(caught.value) == (
-        f"--to onnx: '{folder}' computes in bfloat16, in which ONNX has no convolution; write "
-        "keras or savedmodel"
+        f"--to onnx: '{folder}' computes in bfloat16, for which ONNX has no convolution; "
+        "use --to keras or --to savedmodel"
     )
     assert not (tmp_path / "out.onnx").exists()
 
@@ -295,9 +295,7 @@ def test_a_name_with_another_ending_is_told(tmp_path):
     with pytest.raises(RunError) as caught:
         check_output("keras", tmp_path / "out.h5", overwrite=False)
 
-    assert str(caught.value) == (
-        f"--output '{tmp_path / 'out.h5'}': write a name that ends in .keras"
-    )
+    assert str(caught.value) == (f"--output '{tmp_path / 'out.h5'}': must end in .keras")
 
 
 def test_onnx_without_its_packages_names_the_extra(monkeypatch, tmp_path):

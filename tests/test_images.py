@@ -46,7 +46,7 @@ def test_a_file_that_is_not_there_is_told(tmp_path):
     with pytest.raises(DataError) as caught:
         read_images([tmp_path / "a.png"])
 
-    assert str(caught.value) == f"image '{tmp_path}/a.png' is not there; correct the path"
+    assert str(caught.value) == f"image '{tmp_path}/a.png' does not exist; correct the path"
 
 
 @pytest.mark.parametrize("content", [b"", b"no image", b"\x89PNG\r\n\x1a\n cut"])
@@ -57,7 +57,7 @@ def test_a_file_that_is_no_image_is_one_line(tmp_path, content):
         read_images([tmp_path / "a.png"])
 
     assert str(caught.value).startswith(f"cannot read '{tmp_path}/a.png' as an image: ")
-    assert str(caught.value).endswith("; give a PNG, JPEG or the like")
+    assert str(caught.value).endswith("; use PNG or JPEG, for example")
     assert "\n" not in str(caught.value)
 
 
@@ -94,8 +94,7 @@ def test_pixels_of_32_bits_are_refused(tmp_path, dtype):
         read_images([tmp_path / "a.tif"])
 
     assert str(caught.value) == (
-        f"image '{tmp_path}/a.tif' has pixels of 32 bits, whose range is unknown; "
-        "save it with 8 bits"
+        f"image '{tmp_path}/a.tif' has 32-bit pixels, whose range is unknown; save it with 8 bits"
     )
 
 
@@ -111,7 +110,7 @@ def test_transparent_parts_are_shown_on_white_and_said(tmp_path, ending):
 
     assert (images[0, :16] == 255).all()
     np.testing.assert_array_equal(images[0, 16:], PIXELS[16:] // 2)
-    assert notes == [f"'{path}' has transparent parts, shown on white"]
+    assert notes == [f"'{path}' has transparent parts; they become white"]
 
 
 def test_a_transparent_colour_is_shown_on_white(tmp_path):
@@ -134,7 +133,7 @@ def test_several_pictures_in_a_file_are_refused(tmp_path, ending):
         read_images([path])
 
     assert str(caught.value) == (
-        f"image '{path}' holds several pictures; save the one that is meant by itself"
+        f"image '{path}' holds several images; save one of them as a file of its own"
     )
 
 
@@ -153,7 +152,7 @@ def test_no_other_program_is_started_for_a_file(tmp_path, monkeypatch):
     assert shutil.which("gs")
     (tmp_path / "a.png").write_text("%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 32 32\n%%EOF\n")
 
-    with pytest.raises(DataError, match="in none of the formats PNG, JPEG, GIF"):
+    with pytest.raises(DataError, match="its format is none of PNG, JPEG, GIF"):
         read_images([tmp_path / "a.png"])
 
     assert not (tmp_path / "started").exists()
@@ -164,7 +163,7 @@ def test_what_is_no_regular_file_of_plausible_size_is_refused_at_once(tmp_path):
     (tmp_path / "zero.png").symlink_to("/dev/zero")
     with (tmp_path / "sparse.png").open("wb") as file:
         file.truncate(40 * 10**9)
-    refusal = "cannot read '{}' as an image: {}; give a PNG, JPEG or the like"
+    refusal = "cannot read '{}' as an image: {}; use PNG or JPEG, for example"
 
     for name, told in [
         ("pipe.png", "not a regular file"),

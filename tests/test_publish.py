@@ -104,7 +104,10 @@ def test_views_of_other_weights_are_not_published(tmp_path, make, publish_run, c
     records.write_record(folder, records.TTA, tta)
 
     assert publish_run(folder) == 1
-    assert "tta.json' is of other weights; run 'cifar-keras evaluate " in capsys.readouterr().err
+    assert (
+        "tta.json' was measured with other weights; run 'cifar-keras evaluate "
+        in capsys.readouterr().err
+    )
 
 
 @pytest.fixture
@@ -123,7 +126,7 @@ def sparse(tmp_path):
 def test_a_file_has_at_most_24_mib(tmp_path, sparse):
     publish.check_sizes(sparse(tmp_path / "w.h5", 24), tmp_path / "a", tmp_path / "reports")
 
-    with pytest.raises(RunError, match=r"have 24\.5 MiB; at most 24 are published: leave out --we"):
+    with pytest.raises(RunError, match=r"have 24\.5 MiB; the limit is 24 MiB: leave out --we"):
         publish.check_sizes(sparse(tmp_path / "w.h5", 24.5), tmp_path / "a", tmp_path / "reports")
 
 
@@ -139,5 +142,5 @@ def test_all_files_have_at_most_64_mib_and_the_one_that_is_replaced_does_not_cou
     publish.check_sizes(new, place, reports)
     sparse(reports / "c" / "seed-1" / records.WEIGHTS, 1)
 
-    with pytest.raises(RunError, match="would have 65 MiB; at most 64 are published: leave out"):
+    with pytest.raises(RunError, match="would have 65 MiB; the limit is 64 MiB: leave out"):
         publish.check_sizes(new, place, reports)

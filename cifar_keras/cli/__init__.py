@@ -1,7 +1,7 @@
-"""The commands: parse, call, print.
+"""The commands: parse the options, call one function, print the result.
 
-Nothing heavy is imported here: TensorFlow only where a command trains or evaluates, pydantic only
-where one reads a recipe or a run. `--help` answers at once.
+Commands import what is slow only when they need it: TensorFlow to train or evaluate, pydantic to
+read a recipe or a run. `--help` imports neither.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from cifar_keras.cli.parser import parse
 from cifar_keras.cli.say import say
 from cifar_keras.errors import CifarKerasError, Interrupted, RecipeError, in_one_line
 
-# Nobody reads a longer line; what a file holds may be in it.
+# Messages may quote the content of a file, so their length is limited.
 _LONGEST = 1_000
 
 
@@ -28,7 +28,7 @@ class _OneLine(logging.Formatter):
 
 
 class _ToStderr(logging.StreamHandler[TextIO]):
-    """Writes to what stderr is at the time, which a bar may have replaced."""
+    """Write to the current sys.stderr, which a progress bar may have replaced."""
 
     def emit(self, record: logging.LogRecord) -> None:
         self.stream = sys.stderr
@@ -38,7 +38,8 @@ class _ToStderr(logging.StreamHandler[TextIO]):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code.
 
-    It is 0, 1 for an error that the user can fix, 2 for misuse, or 128 plus the number of a signal.
+    It is 0; 1 for an error that the user can fix; 2 for wrong options; or 128 plus the number of a
+    signal.
     """
     handler = _ToStderr()
     handler.setFormatter(_OneLine("cifar-keras: %(levelname)s: %(message)s"))
@@ -56,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         say("interrupted")
         return 128 + signal.SIGINT
     except CifarKerasError as error:
-        # Another error is one line; a break in it is of a file's name.
+        # Only a RecipeError has several lines; in others a line break is part of a file name.
         lines = str(error).split("\n") if isinstance(error, RecipeError) else [str(error)]
         for line in lines:
             say(f"error: {line if len(line) <= _LONGEST else line[: _LONGEST - 3] + '...'}")

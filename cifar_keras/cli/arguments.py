@@ -1,4 +1,4 @@
-"""A command's arguments, for its children and for the command to go on with."""
+"""Rewrite a command's arguments, for child processes and for resuming."""
 
 import shlex
 from collections.abc import Sequence
@@ -7,12 +7,12 @@ from cifar_keras.errors import Interrupted
 
 
 def with_command(message: str, number: int, arguments: Sequence[str]) -> Interrupted:
-    """Return the interruption by this signal, with the command to go on with."""
-    return Interrupted(f"{message}; go on with: {to_go_on(arguments)}", number)
+    """Return the error for this signal, with the command to resume with."""
+    return Interrupted(f"{message}; resume with: {resuming(arguments)}", number)
 
 
-def to_go_on(arguments: Sequence[str]) -> str:
-    """Return the command again, but for --fresh, which would start over once more."""
+def resuming(arguments: Sequence[str]) -> str:
+    """Return the command that resumes: the same without --fresh, which would start over."""
     return shlex.join(["cifar-keras", *(each for each in arguments if each != "--fresh")])
 
 

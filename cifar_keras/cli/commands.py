@@ -1,4 +1,4 @@
-"""The commands that call one thing and print what it returns."""
+"""Commands that call one function and print its result."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from cifar_keras.errors import RunError
 from cifar_keras.quiet import import_tensorflow
 from cifar_keras.terminal import loading
 
-# Classes that `evaluate` shows.
+# The number of classes that `evaluate` prints.
 _WORST = 10
 
 
 def evaluate(options: argparse.Namespace) -> None:
-    """Print a run's accuracy on the test set, by class, and what it confuses."""
+    """Print a run's test accuracy, in all and by class, and its most frequent confusions."""
     from cifar_keras import records
     from cifar_keras.data import load
 
@@ -61,7 +61,7 @@ def evaluate(options: argparse.Namespace) -> None:
 
 
 def report(options: argparse.Namespace) -> None:
-    """Write the comparison, the pages and the curves; print the paths of the pages."""
+    """Write the report; print the paths of its pages."""
     from cifar_keras.recipe import load_recipe, recipe_names, recipe_path
     from cifar_keras.report import checkout, write_report
 
@@ -69,11 +69,11 @@ def report(options: argparse.Namespace) -> None:
     recipes = [(name, load_recipe(recipe_path(name))) for name in recipe_names()]
     if options.publish:
         if options.run_dir or options.output:
-            options.parser.error("--publish has its own places; leave --run-dir and --output out")
+            options.parser.error("--publish sets --run-dir and --output itself; leave them out")
         if root is None:
             raise RunError(
-                "report --publish writes into a checkout of cifar_keras, and this package is "
-                "installed without one; leave --publish out, or run it from a checkout"
+                "report --publish writes into a checkout of cifar_keras, but the package is not "
+                "installed from one; leave --publish out, or run it from a checkout"
             )
         out = root / "reports"
         paths = write_report(recipes, [out / "runs"], out, root=root)
@@ -87,7 +87,7 @@ def report(options: argparse.Namespace) -> None:
 
 
 def list_runs(options: argparse.Namespace) -> None:
-    """Print the run folders, or that there are none."""
+    """Print the table of run folders."""
     from cifar_keras.records import find_runs
     from cifar_keras.run_list import runs_table
 
@@ -99,7 +99,7 @@ def list_runs(options: argparse.Namespace) -> None:
 
 
 def fetch_data(options: argparse.Namespace) -> None:
-    """Print where the data set is, having copied it, or downloaded it if it was not there."""
+    """Copy the data set, or download it if it is missing; print its path."""
     from cifar_keras.data import sources
 
     if options.source and options.mirror:
@@ -111,7 +111,7 @@ def fetch_data(options: argparse.Namespace) -> None:
 
 
 def verify_data(options: argparse.Namespace) -> None:
-    """Print of each file whether it is the official one."""
+    """Print for each file whether it is the official one."""
     from cifar_keras.data.sources import verify
 
     for file in verify(options.dataset, options.data_dir):
@@ -120,7 +120,7 @@ def verify_data(options: argparse.Namespace) -> None:
 
 
 def show_data(options: argparse.Namespace) -> None:
-    """Write a sheet of samples; print its path."""
+    """Write a sheet of sample images; print its path."""
     from cifar_keras.data import load
     from cifar_keras.recipe import load_recipe, recipe_path
 

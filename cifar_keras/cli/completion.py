@@ -1,4 +1,4 @@
-"""`completion`: the script that completes commands in a shell."""
+"""`completion`: print a script for shell completion."""
 
 from __future__ import annotations
 
@@ -8,30 +8,30 @@ from typing import Any
 
 
 def completion(options: argparse.Namespace) -> None:
-    """Print the script of a shell."""
+    """Print the completion script of a shell."""
     import shtab
 
     from cifar_keras.cli.parser import make_parser
 
     parser = make_parser()
-    _tell_values(parser)
+    _mark_values(parser)
     print(shtab.complete(parser, options.shell))
 
 
-def _tell_values(parser: argparse.ArgumentParser) -> None:
-    """Mark the values that are recipes, files and folders, in this command and those below."""
+def _mark_values(parser: argparse.ArgumentParser) -> None:
+    """Mark which options take recipes, files or folders, also in subcommands."""
     import shtab
 
     from cifar_keras.recipe import recipe_names
 
     recipes = shtab.cmd(f"echo {' '.join(recipe_names())}")
     for action in parser._actions:
-        # shtab reads the attribute, which argparse does not know.
+        # shtab reads the attribute `complete`, which argparse does not declare.
         marked: Any = action
         metavar = str(action.metavar)
         if isinstance(action, argparse._SubParsersAction):
             for below in action.choices.values():
-                _tell_values(below)
+                _mark_values(below)
         elif metavar.startswith("NAME|FILE"):
             marked.complete = recipes
         elif action.type is Path:

@@ -1,4 +1,4 @@
-"""The commands that ask something of finished runs: `verify`, `compare`, `export`, `predict`."""
+"""Commands that use runs: `verify`, `publish`, `compare`, `export`, `predict`."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ if TYPE_CHECKING:
     from cifar_keras.verify import Outcome
 
 COMMITTED = Path("reports") / "runs"
-# What the lines of a run come to.
+# The summary of a run's checks.
 SAID: dict[Outcome, str] = {
-    "recomputed": "holds; figure recomputed from the weights",
-    "files only": "files agree; figure not recomputed",
-    "unfinished": "holds as far as it goes; unfinished",
-    "FAILS": "does not hold",
+    "recomputed": "verified; accuracy recomputed from the weights",
+    "files only": "files agree; accuracy not recomputed",
+    "unfinished": "unfinished; no errors so far",
+    "FAILS": "verification failed",
 }
 
 
 def verify(options: argparse.Namespace) -> int:
-    """Print a line for each thing that each run folder states; 1 where one does not hold."""
+    """Print a line per check of each run folder; return 1 if one fails, else 0."""
     from cifar_keras.data import load
 
     folders = _chosen(options)
@@ -45,10 +45,11 @@ def verify(options: argparse.Namespace) -> int:
     outcomes = {folder: _verify_one(folder, dataset) for folder in folders}
     count = Counter(outcomes.values())
     kinds = [kind for kind in SAID if kind != "FAILS" or count[kind]]
-    print(f"{len(folders)} run folders: " + ", ".join(f"{count[kind]} {kind}" for kind in kinds))
+    many = f"{len(folders)} run folder{'s' * (len(folders) != 1)}"
+    print(f"{many}: " + ", ".join(f"{count[kind]} {kind}" for kind in kinds))
     for folder, found in outcomes.items():
         if found == "FAILS":
-            say(f"'{folder}' does not hold: see its lines that begin with FAILS")
+            say(f"'{folder}' failed verification: see its lines that begin with FAILS")
     return 1 if count["FAILS"] else 0
 
 
@@ -56,15 +57,15 @@ def _chosen(options: argparse.Namespace) -> list[Path]:
     from cifar_keras.records import find_runs
 
     if bool(options.runs) == options.all:
-        options.parser.error("name run folders, or --all for every one of --run-dir")
+        options.parser.error("name run folders, or give --all for every run folder in --run-dir")
     if options.run_dir and not options.all:
-        options.parser.error("--run-dir goes with --all")
+        options.parser.error("--run-dir needs --all")
     if options.runs:
         return list(options.runs)
     roots = options.run_dir or [COMMITTED]
     if not (folders := find_runs(roots)):
         where = ", ".join(str(root) for root in roots)
-        raise RunError(f"no run folders in {where}; name another place with --run-dir")
+        raise RunError(f"no run folders in {where}; name another folder with --run-dir")
     return folders
 
 
@@ -75,23 +76,23 @@ def _verify_one(folder: Path, dataset: Callable[[str], Dataset]) -> Outcome:
     print(folder)
     checks: list[Check] = []
 
-    def tell(check: Check) -> None:
+    def show(check: Check) -> None:
         checks.append(check)
         print(f"  {check.state:<13}  {check.name:<41}  {check.note}".rstrip(), flush=True)
 
     try:
         run = records.read_run(folder)
         for check in verify_run(folder, run, dataset(run.recipe.dataset)):
-            tell(check)
+            show(check)
     except RunError as error:
-        tell(Check("folder", "FAILS", " ".join(str(error).split())))
+        show(Check("folder", "FAILS", " ".join(str(error).split())))
     found = outcome(checks)
     print(f"  {SAID[found]}", flush=True)
     return found
 
 
 def publish(options: argparse.Namespace) -> None:
-    """Print the files that were published of a finished run."""
+    """Publish a finished run; print the paths of the published files."""
     from cifar_keras import records
     from cifar_keras.publish import copy_evidence, destination, put_weights
 
@@ -122,9 +123,9 @@ def _half_weights(options: argparse.Namespace, run: Run, weights: Path, place: P
 
 
 def compare(options: argparse.Namespace) -> None:
-    """Print what differs between runs, and their figures."""
+    """Print the differences between runs, and their results."""
     if len(options.runs) < 2:
-        options.parser.error("name two run folders or more")
+        options.parser.error("name at least two run folders")
     from cifar_keras.compare import comparison
 
     print(comparison(options.runs))
@@ -149,7 +150,7 @@ def export(options: argparse.Namespace) -> None:
 
 
 def predict(options: argparse.Namespace) -> None:
-    """Print the five likeliest classes of each image."""
+    """Print the five most likely classes of each image."""
     from cifar_keras import records
     from cifar_keras.images import read_images
 
@@ -170,7 +171,7 @@ def predict(options: argparse.Namespace) -> None:
 
 
 def _inputs(options: argparse.Namespace, run: Run) -> Inputs:
-    """Return how the run's images are normalised, loading the data only where it is not known."""
+    """Return how to normalize the run's images; load the data only if it was not recorded."""
     from cifar_keras import data
     from cifar_keras.data.recorded import Inputs, recorded_inputs
 

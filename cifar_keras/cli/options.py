@@ -1,4 +1,4 @@
-"""What the options of several commands have in common."""
+"""The parser, and options that several commands share."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser without abbreviations, that reports misuse in one line with the nearest name."""
+    """A parser without abbreviations that reports errors in one line with the closest name."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(allow_abbrev=False, **kwargs)
@@ -20,7 +20,7 @@ class Parser(argparse.ArgumentParser):
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         if action.choices is not None and value not in action.choices:
-            # Not at the top: it brings in pydantic.
+            # Import here, because it imports pydantic.
             from cifar_keras.recipe.wording import nearest
 
             hint = nearest(str(value), map(str, action.choices), "choose from")
@@ -35,14 +35,14 @@ Commands = argparse._SubParsersAction
 
 
 def add(actions: Commands[Parser], name: str, text: str, function: Any) -> Parser:
-    """Add a command that calls `function`; its text is in the list of commands and in its help."""
+    """Add a command that calls `function`; `text` is its help."""
     parser = actions.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
     parser.set_defaults(function=function, parser=parser)
     return parser
 
 
 def add_data_dir(parser: Parser, downloads: bool = True) -> None:
-    """Add the options for where the data are, and where they are downloaded from."""
+    """Add the options for the data's folder and download addresses."""
     parser.add_argument(
         "--data-dir",
         type=Path,
@@ -61,7 +61,7 @@ def add_data_dir(parser: Parser, downloads: bool = True) -> None:
 
 
 def add_trust(parser: Parser) -> None:
-    """Add the option that allows a network from outside of this package to be imported."""
+    """Add the option that allows importing a network from outside this package."""
     parser.add_argument(
         "--trust-model",
         type=Path,
@@ -83,7 +83,7 @@ def add_set(parser: Parser) -> None:
 
 
 def add_run_dirs(parser: Parser, text: str) -> None:
-    """Add the option for the folders that hold run folders."""
+    """Add the option for folders of run folders."""
     parser.add_argument(
         "--run-dir", type=Path, action="extend", nargs="+", metavar="DIR", help=text
     )

@@ -29,15 +29,15 @@ from cifar_keras.cli.options import (
 from cifar_keras.cli.training import train
 
 SHELLS = ("bash", "zsh", "fish")
-# As data.DATASETS, which would bring in NumPy.
+# The same as data.DATASETS, whose module imports NumPy.
 PUBLISHED = ("cifar10", "cifar100")
 DATASETS = (*PUBLISHED, "synthetic10", "synthetic100")
-# As those of recipe.schema, which would bring in pydantic.
+# The same as in recipe.schema, which imports pydantic.
 PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
-    """Return the options, with the `function` to call with them and the arguments as `argv`."""
+    """Return the options, with the `function` to call and the arguments as `argv`."""
     parser = make_parser()
     if not arguments:
         parser.print_help()
@@ -46,7 +46,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     if unknown:
         from cifar_keras.recipe.wording import did_you_mean
 
-        # argparse itself would name the outermost command, whose help does not help.
+        # argparse would refer to the help of cifar-keras, not of this command.
         hint = did_you_mean(unknown[0].partition("=")[0], options.parser.options)
         options.parser.error(f"unknown argument '{unknown[0]}'" + (f"; {hint}" if hint else ""))
     options.argv = list(arguments)
@@ -131,8 +131,8 @@ def _add_train(actions: Commands[Parser]) -> None:
         "--devices",
         default="auto",
         metavar="D",
-        help="auto (default): all GPUs, else the CPU; or cpu, gpu:0,1; cpu:2 splits the CPU in two "
-        "devices for tests",
+        help="auto (default): all GPUs, else the CPU; or cpu, gpu:0,1; cpu:2 splits the CPU into "
+        "two devices for tests",
     )
     parser.add_argument(
         "--workers",
@@ -144,7 +144,7 @@ def _add_train(actions: Commands[Parser]) -> None:
         "--worker-index",
         type=values.index,
         metavar="I",
-        help="place of this machine in --workers",
+        help="index of this machine in --workers, from 0",
     )
     parser.add_argument(
         "--checkpoint-every",
@@ -247,7 +247,7 @@ def _add_runs(actions: Commands[Parser]) -> None:
 
 
 def _add_recipes(actions: Commands[Parser]) -> None:
-    parser = add(actions, "recipes", "list recipes, show one, or write a new one", recipes.recipes)
+    parser = add(actions, "recipes", "list, show or create recipes", recipes.recipes)
     parser.add_argument(
         "--system", metavar="LETTER", help="list only the recipes of this system, e.g. A"
     )

@@ -1,4 +1,4 @@
-"""`train` with several recipes or seeds: one run after another, a process each."""
+"""`train` with several recipes or seeds: runs in sequence, one process each."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import signal
 import sys
 from typing import TYPE_CHECKING
 
-from cifar_keras.cli.arguments import to_go_on, with_command, without
+from cifar_keras.cli.arguments import resuming, with_command, without
 from cifar_keras.cli.say import say
 from cifar_keras.distribute.cluster import VARIABLE
 from cifar_keras.errors import RunError
@@ -22,7 +22,7 @@ _STOPPED = (128 + signal.SIGINT, 128 + signal.SIGTERM)
 
 
 def queued(options: argparse.Namespace) -> list[Queued]:
-    """Return the runs that `train` was asked for, in their order.
+    """Return the runs that `train` is to train, in order.
 
     Raises:
         RecipeError: recipes are unknown or have mistakes.
@@ -34,16 +34,16 @@ def queued(options: argparse.Namespace) -> list[Queued]:
 
 
 def train_each(options: argparse.Namespace) -> int:
-    """Train what is not finished, past runs that fail, and print the folders of the finished.
+    """Train every unfinished run, even if others fail, and print the folders of finished runs.
 
     Raises:
-        CifarKerasError: something cannot be trained, and nothing was; or runs failed.
-        Interrupted: a signal came; the running one has saved its state.
+        CifarKerasError: one of the runs cannot be started, so none was; or some runs failed.
+        Interrupted: a signal was received; the current run has saved its state.
     """
     from cifar_keras.run.queue import queue_table
 
     runs = queued(options)
-    # What other workers have in this folder is not the run's.
+    # With several workers the run folder may be on another machine.
     alone = options.workers is None and VARIABLE not in os.environ
     _check(options, runs, alone)
     keep = alone and not options.fresh
@@ -65,14 +65,14 @@ def train_each(options: argparse.Namespace) -> int:
     if failed:
         named = ", ".join(f"{run.label} ({_ending(code)})" for run, code in failed.items())
         raise RunError(
-            f"{len(failed)} of {len(runs)} runs failed: {named}; see what each said above; try "
-            f"them again with: {to_go_on(options.argv)}"
+            f"{len(failed)} of {len(runs)} runs failed: {named}; see their messages above; retry "
+            f"with: {resuming(options.argv)}"
         )
     return 0
 
 
 def _check(options: argparse.Namespace, runs: list[Queued], alone: bool) -> None:
-    """Raise what would make a run fail before its first step."""
+    """Raise every error that would stop a run before its first step."""
     from cifar_keras.data import load
     from cifar_keras.records import check_same
 
@@ -86,7 +86,7 @@ def _check(options: argparse.Namespace, runs: list[Queued], alone: bool) -> None
 
 
 def _command(options: argparse.Namespace, run: Queued) -> list[str]:
-    # A process for each run: nothing carries over, and its peak memory is its own.
+    # One process per run, so that no state carries over and peak memory is measured per run.
     arguments = without(options.argv, "--recipe", "--seed", "--seeds")
     one = ["--recipe", run.given, "--seed", str(run.seed)]
     return [sys.executable, "-m", "cifar_keras", *arguments, *one]

@@ -1,4 +1,4 @@
-"""`recipes`: list them, show one, write a new one."""
+"""`recipes`: list, show and create recipes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def recipes(options: argparse.Namespace) -> None:
-    """Print the shipped recipes, or the names of those with a published figure."""
+    """Print the shipped recipes, or the names of those with a published result."""
     from cifar_keras.lengths import lengths, published_recipes
     from cifar_keras.listing import recipes_table
     from cifar_keras.recipe import load_recipe, recipe_names, recipe_path
@@ -53,7 +53,7 @@ def _chosen(every: dict[str, Recipe], system: str | None, search: str | None) ->
 
 
 def show_recipe(options: argparse.Namespace) -> None:
-    """Print a recipe: its facts and what is special about it, or all of it as YAML."""
+    """Print a recipe: a summary and its differences from the base, or every key as YAML."""
     from cifar_keras.recipe import load_recipe, recipe_path, resolved
 
     path = recipe_path(options.name)
@@ -123,7 +123,7 @@ def _facts(name: str, recipe: Recipe, options: argparse.Namespace) -> dict[str, 
 
 
 def _keys(tree: dict[str, Any]) -> str:
-    """The leaves of a section; its name comes first, alone."""
+    """Return the keys and values of a section as text, after its name."""
     from cifar_keras.recipe import flat
 
     leaves = flat(tree)

@@ -1,4 +1,4 @@
-"""What the commands report besides their output."""
+"""Messages of the commands, besides their results."""
 
 import sys
 

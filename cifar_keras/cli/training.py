@@ -1,4 +1,4 @@
-"""`train`: one run in this process, or a queue of runs with a process each."""
+"""`train`: one run in this process, or several in a process each."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from cifar_keras.terminal import loading
 if TYPE_CHECKING:
     from cifar_keras.records import Result
 
-# Where the files are or come from decides nothing, and is nobody else's business.
+# Paths and addresses do not affect the result, and may be private.
 _PLACES = ("--run-dir", "--data-dir", "--mirror", "--weights")
 
 
@@ -42,7 +42,7 @@ def train(options: argparse.Namespace) -> int:
 
 
 def take_precision(options: argparse.Namespace) -> None:
-    """Make --precision the --set that it stands for."""
+    """Turn --precision into the --set that it stands for."""
     if options.precision is None:
         return
     override = f"precision={options.precision}"
@@ -71,7 +71,7 @@ def _train_one(options: argparse.Namespace) -> None:
         overrides=tuple(altering(options.set)),
         command=("cifar-keras", *without(options.argv, *_PLACES)),
         run_dir=options.run_dir,
-        # Who names the recipe names the network.
+        # Naming a recipe's file also trusts the networks next to it.
         networks=path.parent,
         data_dir=options.data_dir,
         mirrors=tuple(options.mirror),
@@ -113,9 +113,9 @@ def _by_validation(result: Result) -> str:
 
 def _cluster(options: argparse.Namespace) -> Cluster | None:
     if (options.workers is None) != (options.worker_index is None):
-        raise DeviceError("--workers and --worker-index: give both, or neither")
+        raise DeviceError("--workers and --worker-index must both be given, or neither")
     if options.workers is None:
         return from_environment(os.environ)
     if VARIABLE in os.environ:
-        raise DeviceError(f"{VARIABLE} is set, and --workers is given; unset one of them")
+        raise DeviceError(f"{VARIABLE} is set and --workers is given; use only one of them")
     return named(options.workers, options.worker_index)

@@ -42,4 +42,4 @@ class FiniteLoss(keras.callbacks.Callback):
     def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
         assert logs is not None
         if (batch + 1) % self.every == 0 and not math.isfinite(logs["loss"]):
-            raise Diverged("the loss is no finite number")
+            raise Diverged("the loss became NaN or infinite")

@@ -1,4 +1,4 @@
-"""Recipes: the frozen schema, and how one is found, read and overridden."""
+"""Recipes: the frozen schema, and how recipes are found, read and overridden."""
 
 from cifar_keras.recipe.base import alters_network
 from cifar_keras.recipe.files import (

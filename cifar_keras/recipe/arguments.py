@@ -1,4 +1,4 @@
-"""Free-form arguments of a recipe: what they may be, and held against what they are for."""
+"""Free-form arguments of a recipe: their limits, and their check against a signature."""
 
 from collections.abc import Mapping
 from math import isfinite
@@ -11,7 +11,7 @@ from cifar_keras.recipe.wording import nearest
 
 __all__ = ["Argument", "check_arguments", "nearest"]
 
-# Beyond these no network is built in a day.
+# Generous limits that still rule out networks too large to build.
 _LARGEST = 2**20
 _LONGEST = 100
 
@@ -19,7 +19,7 @@ _LONGEST = 100
 def _plain(value: Any) -> Any:
     values = value if isinstance(value, list) else [value]
     if not all(isinstance(each, bool | int | float | str | None) for each in values):
-        raise ValueError("must be a number, text, true, false, null, or a list of such")
+        raise ValueError("must be a number, text, true, false, null, or a list of these")
     if len(values) > _LONGEST:
         raise ValueError(f"a list of {len(values):,}; must have at most {_LONGEST}")
     numbers = [each for each in values if isinstance(each, int | float)]
@@ -34,11 +34,16 @@ Argument = Annotated[Any, AfterValidator(_plain)]
 def check_arguments(
     owner: str, known: Mapping[str, Any], given: Mapping[str, Any], section: str
 ) -> None:
-    """Return if exactly the `known` arguments, a type each, are `given` with such values.
+    """Check that the `given` arguments are exactly the `known` ones, with values of their types.
+
+    Args:
+        owner: what takes the arguments, for messages.
+        known: types by argument name.
+        given: values by argument name.
+        section: the part of the recipe that holds the arguments, for messages.
 
     Raises:
-        RecipeError: one is unknown, missing or of another type; `owner` is who takes them, and
-            `section` the part of the recipe where they belong.
+        RecipeError: an argument is unknown, missing or of another type.
     """
     for argument, value in given.items():
         if argument not in known:
@@ -47,7 +52,7 @@ def check_arguments(
         try:
             TypeAdapter(known[argument]).validate_python(value, strict=True)
         except PydanticUserError:
-            reason = f"is annotated {known[argument]!r}, which no recipe can state"
+            reason = f"has the annotation {known[argument]!r}, which a recipe cannot express"
             raise RecipeError(f"{owner}: {argument} {reason}; use numbers, text or lists") from None
         except ValidationError as error:
             reason = error.errors()[0]["msg"]

@@ -1,23 +1,23 @@
-"""A recipe that says only how it differs from another one, its base."""
+"""Merge a recipe with its base, the recipe from which it states only the differences."""
 
 from collections.abc import Iterable
 from typing import Any
 
 from cifar_keras.recipe.flattening import flat
 
-# Of these each recipe has its own.
+# Keys that are never inherited.
 _OWN = ("title", "reference")
-# A section of another name or kind has other keys, so nothing of the base's is left in it.
+# A section with another name or kind has other keys, so it replaces the base's section.
 _TAGS = ("name", "kind")
-# What the number of a network's parameters depends on.
+# Keys that determine the number of parameters.
 _NETWORK = ("model", "dataset", "data.crop")
 
 
 def changed(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
-    """Return the base with the changes: sections merge, lists and all else are replaced.
+    """Return the base with the changes: sections are merged, lists and other values replaced.
 
-    A section whose `name` or `kind` changes is replaced whole. The title and the reference are
-    never the base's, nor is the number of parameters where the network changes.
+    A section whose `name` or `kind` changes is replaced as a whole. Title and reference are never
+    inherited, nor is the number of parameters if the network changes.
     """
     inherited = {key: value for key, value in base.items() if key not in _OWN}
     if alters_network(flat(changes)):

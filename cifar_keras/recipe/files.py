@@ -1,4 +1,4 @@
-"""How a recipe is found, read and overridden."""
+"""Find, read and override recipes."""
 
 import os
 from collections.abc import Sequence
@@ -18,18 +18,18 @@ from cifar_keras.recipe.strict_yaml import dump_yaml, load_yaml, parse_value
 from cifar_keras.recipe.wording import did_you_mean, nearest, short
 
 _PACKAGE = Path(__file__).resolve().parent.parent
-# In bytes, many times as large as any recipe.
+# In bytes; recipes are far smaller.
 _LARGEST = 100_000
 
 
 def recipes_folder() -> Path:
-    """The folder of the shipped recipes: of the checkout, or of the installed package."""
+    """Return the folder of the shipped recipes, in the checkout or the installed package."""
     checkout = _PACKAGE.parent / "recipes"
     return checkout if checkout.is_dir() else _PACKAGE / "recipes"
 
 
 def recipe_names() -> list[str]:
-    """The names of the shipped recipes, sorted with numbers in their natural order."""
+    """Return the names of the shipped recipes, sorted with numbers in natural order."""
     return sorted((path.stem for path in recipes_folder().glob("*.yaml")), key=_natural)
 
 
@@ -41,16 +41,16 @@ def _natural(name: str) -> list[tuple[int, int, str]]:
 
 
 def recipe_path(name_or_file: str) -> Path:
-    """The file of a shipped recipe's name, or the path itself if it is one.
+    """Return the file of a shipped recipe, or the path itself if a file is given.
 
     Raises:
-        RecipeError: there is no such recipe (the message names the nearest), or no run folder can
-            be made of its file's name.
+        RecipeError: there is no such recipe (the message names the closest), or its file's name
+            cannot name a run folder.
     """
     if _is_file(name_or_file):
-        # Unlike that of pathlib this is False of names that no file can have.
+        # Unlike pathlib's is_file, this is False for names that no file can have.
         if not os.path.isfile(name_or_file):
-            raise RecipeError(f"recipe file {short(name_or_file)} is not there; correct the path")
+            raise RecipeError(f"recipe file {short(name_or_file)} does not exist; correct the path")
         return _named(Path(name_or_file))
     path = recipes_folder() / f"{name_or_file}.yaml"
     if os.path.isfile(path):
@@ -66,21 +66,21 @@ def _is_file(name: str) -> bool:
 def _named(path: Path) -> Path:
     if not is_name(path.stem):
         raise RecipeError(
-            f"recipe file {str(path)!r}: {path.stem!r} would name folders and pages and must be "
-            f"{RULE}; rename the file"
+            f"recipe file {str(path)!r}: {path.stem!r} is also used for folders and pages and must "
+            f"be {RULE}; rename the file"
         )
     return path
 
 
 def load_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
-    """Return the recipe of a file, whole, with `KEY=VALUE` overrides applied.
+    """Return the resolved recipe of a file, with `KEY=VALUE` overrides applied.
 
-    An override such as `optimizer.momentum=0.8` may name any key of the whole recipe. Overrides
-    that alter the network leave it without a stated number of parameters.
+    An override such as `optimizer.momentum=0.8` may name any key of the resolved recipe. Overrides
+    of the network remove the stated number of parameters.
 
     Raises:
-        RecipeError: the file, its base or an override has mistakes; all of one kind are told, one
-            a line, each with file, key, value and remedy.
+        RecipeError: the file, its base or an override has mistakes. The message has one line per
+            mistake, with file, key, value and remedy.
     """
     path = Path(path)
     return overridden(_checked(path, _whole(path)), overrides, path)
@@ -90,9 +90,9 @@ def overridden(recipe: Recipe, overrides: Sequence[str], path: Path = Path("reci
     """Return the recipe with `KEY=VALUE` overrides applied.
 
     Args:
-        recipe: the whole recipe.
+        recipe: the resolved recipe.
         overrides: as of `load_recipe`.
-        path: the file that messages name.
+        path: the file to name in messages.
 
     Raises:
         RecipeError: an override has mistakes.
@@ -117,9 +117,9 @@ def _checked(path: Path, tree: dict[str, Any]) -> Recipe:
 
 
 def own_keys(path: Path) -> tuple[str | None, dict[str, Any]]:
-    """Return the base that a recipe's file names, if any, and what it changes.
+    """Return the base that a recipe's file names, if any, and the keys it changes.
 
-    Title and reference, which no recipe inherits, are left out.
+    Title and reference are left out, as they are never inherited.
 
     Raises:
         RecipeError: the file is not YAML.
@@ -139,7 +139,7 @@ def named_base(path: Path) -> str | None:
 
 
 def opening_comment(path: Path) -> str:
-    """Return the comment that a recipe's file opens with, without its marks."""
+    """Return the opening comment of a recipe's file, without the "#"."""
     lines = path.read_text(encoding="utf-8").splitlines()
     opening = takewhile(lambda line: line.startswith("#"), lines)
     return "\n".join(line.removeprefix("#").removeprefix(" ") for line in opening)
@@ -152,7 +152,7 @@ def _whole(path: Path) -> dict[str, Any]:
     name = tree.pop("base")
     if not isinstance(name, str):
         raise RecipeError(f"{path.name}: base = {short(name)}; must name a recipe or a file")
-    # A file is looked for beside the recipe that names it.
+    # A file is relative to the recipe that names it.
     try:
         other = recipe_path(str(path.parent / name) if _is_file(name) else name)
     except RecipeError as error:
@@ -160,7 +160,7 @@ def _whole(path: Path) -> dict[str, Any]:
     base = _read(other)
     if "base" in base:
         raise RecipeError(
-            f"{path.name}: base {short(name)} has a base itself; name a recipe that has none"
+            f"{path.name}: base {short(name)} has a base of its own; name a recipe without one"
         )
     _checked(other, base)
     return changed(base, tree)
@@ -178,12 +178,12 @@ def _read(path: Path) -> dict[str, Any]:
     except RecipeError as error:
         raise RecipeError(f"{path.name}: {error}") from None
     if not isinstance(tree, dict):
-        raise RecipeError(f"{path.name}: holds no keys; see the shipped recipes for the form")
+        raise RecipeError(f"{path.name}: has no keys; see the shipped recipes for examples")
     return tree
 
 
 def resolved(path: str | Path, overrides: Sequence[str] = ()) -> str:
-    """Return the text of a recipe of its own: the file's opening comment, then every key.
+    """Return the text of a resolved recipe: the file's opening comment, then every key.
 
     Raises:
         RecipeError: as `load_recipe`.
@@ -197,7 +197,7 @@ def resolved(path: str | Path, overrides: Sequence[str] = ()) -> str:
 
 
 def altering(overrides: Sequence[str]) -> list[str]:
-    """Return the overrides that alter the recipe: all but the precision, which is declared."""
+    """Return the overrides that modify the recipe: all but the precision."""
     return [each for each in overrides if each.partition("=")[0] != "precision"]
 
 
@@ -217,12 +217,12 @@ def _override(tree: dict[str, Any], override: str) -> None:
         _child(node, last, key)
         node[int(last)] = value
     elif isinstance(node, dict):
-        # A key of `model` may be an argument that the recipe leaves out; any other is a mistake.
+        # Only in `model` may a key be new: an argument that the recipe leaves out.
         if node is not tree.get("model"):
             _child(node, last, key)
         node[last] = value
     else:
-        raise RecipeError(f"--set {short(key)}: {short('.'.join(parents))} has no keys")
+        raise RecipeError(f"--set {short(key)}: {short('.'.join(parents))} is not a section")
 
 
 def _child(node: Any, part: str, key: str) -> Any:

@@ -1,10 +1,10 @@
-"""A tree of plain data as one level of keys."""
+"""Flatten a tree of plain data."""
 
 from typing import Any
 
 
 def flat(tree: Any, prefix: str = "") -> dict[str, Any]:
-    """The leaves by their dotted paths; a list of trees has its places as keys, counted from 0."""
+    """Return the leaves by dotted path; for lists of trees, indices from 0 are keys."""
     if isinstance(tree, dict):
         pairs = [(str(key), value) for key, value in tree.items()]
     elif isinstance(tree, list) and any(isinstance(each, dict) for each in tree):

@@ -1,13 +1,13 @@
 """The hash that a run folder keeps of its recipe.
 
-Keys that came after 0.1.0 enter it only where they do something, so that older hashes stay valid.
+Keys added after 0.1.0 are hashed only if they have an effect, so that older hashes stay valid.
 """
 
 import hashlib
 import json
 from typing import Any
 
-# By section, the later keys with the value that does nothing; None is the recipe itself.
+# By section, the keys added later with the value that has no effect; None is the top level.
 _LATER: dict[str | None, dict[str, Any]] = {
     None: {
         "initial_weights": "none",
@@ -22,7 +22,7 @@ _LATER: dict[str | None, dict[str, Any]] = {
 
 
 def hash_of(tree: dict[str, Any]) -> str:
-    """Return the sha256 of a resolved recipe, as plain data."""
+    """Return the SHA-256 of a resolved recipe given as plain data."""
     optimizer = tree["optimizer"]
     entering = _less(tree, _LATER[None]) | {
         "data": _less(tree["data"], _LATER["data"]),

@@ -1,4 +1,4 @@
-"""One line for each mistake that pydantic finds: file, key, value, remedy."""
+"""Turn pydantic's errors into one line per mistake: file, key, value, remedy."""
 
 from collections.abc import Iterator, Sequence
 from math import isfinite
@@ -8,14 +8,14 @@ from pydantic import BaseModel
 
 from cifar_keras.recipe.wording import cut, did_you_mean, short
 
-# More help nobody.
+# More lines would not help.
 _MOST = 20
 _Keys = tuple[str | int, ...]
 
 
 def mistakes(file: str, tree: Any, errors: Sequence[Any], schema: type[BaseModel]) -> list[str]:
-    """Return a line for each place in `tree`, the data of `file`, that `errors` refuse."""
-    # Of a value with several forms pydantic tells what each of them finds wrong.
+    """Return one line for each place in `tree`, the data of `file`, that has `errors`."""
+    # For a union, pydantic reports the errors of every member, so group them by place.
     places: dict[tuple[_Keys, bool], list[Any]] = {}
     for error in errors:
         places.setdefault((_keys(tree, error), _of_key(error)), []).append(error)
@@ -34,7 +34,7 @@ def _of_key(error: Any) -> bool:
 
 
 def _keys(tree: Any, error: Any) -> _Keys:
-    # `loc` also names the branches of unions, which are no keys of the file: they are skipped.
+    # `loc` also contains the members of unions; skip them, as they are not keys of the file.
     node, keys = tree, []
     for part in error["loc"]:
         if (isinstance(node, dict) and part in node) or (
@@ -70,7 +70,7 @@ def _remedy(value: Any, error: Any) -> str:
         return _number(value, whole=error["type"] == "int_type")
     message = cut(str(error["msg"]).removeprefix("Value error, "), 300)
     if isinstance(value, bool):
-        return f"{message}; YAML reads yes, no, on and off as true or false: quote text"
+        return f"{message}; YAML reads yes, no, on and off as true or false; quote text"
     return message
 
 
@@ -78,9 +78,9 @@ def _number(text: str, whole: bool) -> str:
     try:
         number = float(text)
     except ValueError:
-        return "this is text where a number belongs"
+        return "must be a number, not text"
     if not isfinite(number) or abs(number) >= 1e20:
-        return "no number is that large"
+        return "is too large or not finite"
     if whole and number == int(number):
         return f"{short(text)} is text to YAML; write {int(number)}"
     plain = repr(number)
@@ -88,7 +88,7 @@ def _number(text: str, whole: bool) -> str:
 
 
 def _sections(schema: type[BaseModel], tree: Any, keys: _Keys) -> list[type[BaseModel]]:
-    """The forms that the section at these keys may have, by walking the schema with the data."""
+    """Return the models that the section at these keys may have, by walking schema and data."""
     sections, node = [schema], tree
     for key in keys:
         node = node[key]
@@ -109,6 +109,6 @@ def _forms(annotation: Any) -> Iterator[type[BaseModel]]:
 
 
 def _tagged(form: type[BaseModel], node: dict[str, Any]) -> bool:
-    """Whether `node` names this form by its `name` or `kind`."""
+    """Return whether `node` has the `name` or `kind` of this model."""
     tags = [tag for tag in ("name", "kind") if tag in form.model_fields]
     return all(node.get(tag) in get_args(form.model_fields[tag].annotation) for tag in tags)

@@ -1,12 +1,12 @@
-"""Names that folders, files and web pages are made from."""
+"""Names that are safe in folders, files and web pages."""
 
 import re
 
-# No separator, nothing hidden, no option of a command, no markup; short enough for a file's name.
+# No separators, hidden files, options or markup, and short enough for a file name.
 PATTERN = r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}$"
 RULE = "up to 100 letters, digits, '_', '.' and '-', not starting with '.' or '-'"
 
 
 def is_name(text: str) -> bool:
-    """Return whether `text` is safe as a part of a path and of a page."""
+    """Return whether `text` is safe as part of a path or a page."""
     return re.fullmatch(PATTERN, text) is not None

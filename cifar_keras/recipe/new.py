@@ -1,4 +1,4 @@
-"""A recipe to start from."""
+"""Write a new recipe to start from."""
 
 from pathlib import Path
 from typing import Any
@@ -16,16 +16,16 @@ _KEYS = ("model", "data", "optimizer", "label_smoothing", "stages")
 def write_new_recipe(name: str, base: str, folder: Path) -> Path:
     """Write `name`.yaml into the folder; return its path.
 
-    It trains what `base` does. The keys most often changed follow as comments, with the values that
-    they have in the base.
+    The new recipe trains the same as `base`. The keys most often changed follow as comments, with
+    their values in the base.
 
     Args:
-        name: of the recipe.
-        base: a shipped recipe, or a file as seen from the folder.
-        folder: where to write it.
+        name: the name of the new recipe.
+        base: a shipped recipe, or a file relative to the folder.
+        folder: the folder to write into.
 
     Raises:
-        RecipeError: the name is impossible or taken, the base is unknown or has mistakes, or the
+        RecipeError: the name is not allowed or taken, the base is unknown or has mistakes, or the
             file exists.
         RunError: the folder cannot be written.
     """
@@ -55,7 +55,7 @@ def _text(name: str, base: str) -> str:
         return f"{head}{title}{dump_yaml(own)}"
     return (
         f"{head}{dump_yaml({'base': base})}{title}\n"
-        f"# The values of {path.stem}. Remove '# ' from the lines that you change, and the rest.\n"
+        f"# The values of {path.stem}. Remove '# ' from the lines you change; delete the rest.\n"
         "# Sections merge key by key, lists are replaced, and another `name` or `kind` replaces\n"
         "# its section.\n"
         f"{_commented({key: tree[key] for key in _KEYS if key in tree})}"

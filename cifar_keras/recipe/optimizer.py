@@ -1,4 +1,4 @@
-"""The optimizer's section of a recipe."""
+"""The section `optimizer` of a recipe."""
 
 from typing import Annotated, Literal
 
@@ -8,14 +8,14 @@ from cifar_keras.recipe.section import Section
 
 
 class Until(Section):
-    """The stage's schedule for `epochs` epochs of the stage; frozen from then on."""
+    """The stage's schedule for its first `epochs` epochs; the variables are frozen afterwards."""
 
     kind: Literal["until"]
     epochs: float = Field(gt=0, le=100_000)
 
 
 class LinearToZero(Section):
-    """A straight line from 1 to 0 over `epochs` epochs, in place of the stage's schedule."""
+    """A linear decay from 1 to 0 over `epochs` epochs, instead of the stage's schedule."""
 
     kind: Literal["linear"]
     epochs: float = Field(gt=0, le=100_000)
@@ -35,10 +35,10 @@ GroupSchedule = (
 
 
 class Group(Section):
-    """Variables with a rate and a decay of their own.
+    """Variables with a learning rate and weight decay of their own.
 
-    `variables` is a pattern such as `*/bias` for names of the form layer/variable; of several
-    groups the first that matches counts. `rate` is a factor of the schedule's rate.
+    `variables` is a pattern such as `*/bias` for names of the form layer/variable; the first
+    matching group counts. `rate` is multiplied by the schedule's learning rate.
     """
 
     variables: str
@@ -48,11 +48,11 @@ class Group(Section):
 
 
 class Sgd(Section):
-    """SGD whose decay is part of the gradient, `g + weight_decay * w`, before the momentum.
+    """SGD with weight decay added to the gradient, `g + weight_decay * w`, before the momentum.
 
-    `form` says where the rate stands: `classic`, inside the velocity (Keras, neon, MXNet, Caffe),
-    or `torch`, outside of it. `decayed` is for the variables in no group. `loss_factor` is what the
-    batch's mean loss is multiplied by before its gradient; the batch size makes it the sum.
+    `form` is `classic` if the learning rate is applied inside the velocity (Keras, neon, MXNet,
+    Caffe), or `torch` if outside. `decayed` applies to variables in no group. `loss_factor`
+    multiplies the batch's mean loss; a factor of the batch size makes it the sum.
     """
 
     name: Literal["sgd"]
@@ -68,7 +68,7 @@ class Sgd(Section):
 class Muon(Section):
     """Muon for the kernels whose names match `variables`, and `others` for everything else.
 
-    `rate` is Muon's factor of the schedule's rate.
+    `rate` is Muon's factor, multiplied by the schedule's learning rate.
     """
 
     name: Literal["muon"]
@@ -91,10 +91,10 @@ Optimizer = Annotated[Sgd | Muon | Adadelta, Field(discriminator="name")]
 
 
 class Lookahead(Section):
-    """Every `every` steps a slow copy of all weights and statistics moves towards the fast ones.
+    """Every `every` steps, a slow copy of all weights and statistics moves toward the fast ones.
 
-    The copy keeps the share `decay ** every * (step / total steps) ** power` of itself and the fast
-    weights become the copy; after the last step the network is the copy.
+    The copy keeps the fraction `decay ** every * (step / total steps) ** power` of itself, and the
+    fast weights are set to the copy. After the last step, the network is the copy.
     """
 
     every: int = Field(ge=1, le=2**31)

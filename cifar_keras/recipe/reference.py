@@ -1,4 +1,4 @@
-"""What was published: the figure, what it is, how it scatters, and the curve."""
+"""The published result: its figure, what it measures, its spread, and its curve."""
 
 from typing import Annotated, Literal
 
@@ -9,10 +9,10 @@ from cifar_keras.recipe.section import Section
 
 
 class Curve(Section):
-    """A published curve: rows of `file`, in reports/published, whose columns equal `where`.
+    """A published curve: the rows of `file`, in reports/published, whose columns equal `where`.
 
-    `first_epoch` is the number which that file gives to the first epoch. Where it gives it to the
-    first epoch of each stage anew, `stage` is the column of the stages, which follow one another.
+    `first_epoch` is the number of the first epoch in that file. If the file counts the epochs of
+    each stage separately, `stage` is the column with the stage, in order.
     """
 
     file: Annotated[str, Field(pattern=PATTERN)]
@@ -25,10 +25,10 @@ class Curve(Section):
 
 
 class Spread(Section):
-    """How the published runs scatter, in points of accuracy.
+    """The seed-to-seed spread of the published runs, in points of accuracy.
 
-    `mean` is theirs, in percent, null where the published figure is it. `source` says where both
-    stand; for a single run `deviation` is that of other runs of such a network.
+    `mean` is their mean in percent, null if it is the published figure. `source` is where both were
+    published. For a single run, `deviation` is that of other runs of such a network.
     """
 
     mean: float | None = Field(None, gt=0, lt=100)
@@ -37,19 +37,19 @@ class Spread(Section):
 
 
 class Band(Section):
-    """How far one or two runs may lie from the published figure, in points, and why so far."""
+    """How far one or two runs may differ from the published figure, in points, and the reason."""
 
     points: float = Field(gt=0)
     reason: str
 
 
 class Reference(Section):
-    """The published figure: test accuracy in percent, where it stands, and what it is.
+    """The published test accuracy in percent, its source, and what it measures.
 
-    `epoch` says whether it is the last epoch's or the best on test; `statistic` how it comes from
-    several `runs`; `augmented` whether it was found with test-time augmentation. `verified` is
-    false for a figure that was not seen in its source; `inferred` names the keys that no source
-    states. `spread` and `band` are what docs/verdict.md judges our runs by.
+    `epoch` is whether it is from the last epoch or the best on the test set; `statistic` is how it
+    was computed from several `runs`; `augmented` is whether it was measured with test-time
+    augmentation. `verified` is false for a figure that was not seen in its source; `inferred` lists
+    the keys that no source states. `spread` and `band` are used for the verdict: docs/verdict.md.
     """
 
     accuracy: float = Field(gt=0, lt=100)
@@ -72,5 +72,5 @@ class Reference(Section):
 
     @property
     def expected(self) -> float:
-        """What a run of ours is expected at, in percent: the published mean where it is known."""
+        """The accuracy expected of our runs, in percent: the published mean if it is known."""
         return self.spread.mean if self.spread and self.spread.mean else self.accuracy

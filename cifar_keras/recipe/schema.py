@@ -1,9 +1,9 @@
 """The frozen schema of a recipe.
 
-A recipe states an experiment whole. A key may be left out only where its default means that nothing
-is done: no augmentation, no decay, no reference. Whatever else moves a number is written down.
-Arguments of the network are free-form here and bound to the factory's signature when the network is
-built; everything else is checked when the recipe is read.
+A resolved recipe states an experiment completely. A key may be left out only if its default means
+that nothing is done: no augmentation, no decay, no reference. Arguments of the network are
+free-form here and are checked against the factory's signature when the network is built; everything
+else is checked when the recipe is read.
 """
 
 from fractions import Fraction
@@ -20,7 +20,7 @@ from cifar_keras.recipe.section import Section
 DatasetName = Literal["cifar10", "cifar100", "synthetic10", "synthetic100"]
 NUM_CLASSES = {"cifar10": 10, "cifar100": 100, "synthetic10": 10, "synthetic100": 100}
 IMAGE_SIZE = 32
-# No machine carries out more; a larger number is a slip.
+# Generous limits: a larger number is a mistake.
 MAX_BATCH_SIZE = 2**20
 MAX_EPOCHS = 100_000
 MAX_STAGES = 100
@@ -34,7 +34,7 @@ Rgb = Annotated[list[float], Field(min_length=3, max_length=3)]
 
 
 class Model(BaseModel):
-    """The factory's name, a key of `models.MODELS`, and beside it the factory's arguments."""
+    """The factory's name, a key of `models.MODELS`, and its arguments."""
 
     model_config = ConfigDict(extra="allow", strict=True, frozen=True)
     name: str
@@ -49,12 +49,12 @@ class Model(BaseModel):
 
     @property
     def arguments(self) -> dict[str, Any]:
-        """What the factory is called with, besides the shape of the data."""
+        """The arguments of the factory, besides the shape of the data."""
         return dict(self.__pydantic_extra__)
 
 
 class KerasCvLayer(Section):
-    """A layer of keras-cv, by its class, which acts on the cropped and flipped raw pixels."""
+    """A keras-cv layer by its class, applied to the cropped and flipped raw pixels."""
 
     layer: str
     arguments: dict[str, Argument]
@@ -66,18 +66,20 @@ Size = Annotated[list[float], Field(min_length=2, max_length=2)]
 class Data(Section):
     """How uint8 images become batches; pixels are `(x / scale - mean) / std`.
 
-    `last_batch` says what happens where the batch size does not divide the set: `keep` it smaller,
-    `drop` it, or `carry` over into the next pass (all batches full, one endless stream of passes,
-    as neon and MXNet did). `validation` is how many training images are held out: the network is
-    not trained on them, but evaluated after each epoch. `contrast` is the number of a global
-    contrast normalisation that comes first: each image less the mean of its values, divided by
-    their norm, times the number. `mean` and `std` are `channel` for the training set's own, `image`
-    for the mean image of crops and flips, `pixel` for the mean image of the whole ones, `none`, or
-    three numbers in units of `x / scale`. `padding: zeros` pads after the normalisation, the others
-    before. `flip: alternating` mirrors a random half of the images, and in each pass the other
-    half. `cutout` is the side of a random square that is set to zero after the normalisation.
-    `sizes` are pairs (share of the stage's steps, side): up to that share images are resized to
-    that side.
+    `last_batch` is what happens if the batch size does not divide the training set: `keep` the
+    smaller last batch, `drop` it, or `carry` its images over into the next epoch, so that all
+    batches are full (as in neon and MXNet). `validation` is the number of training images to hold
+    out: the network is evaluated on them after each epoch, but not trained on them.
+
+    `contrast` is the norm of a global contrast normalization, which comes first: the mean of each
+    image is subtracted, and the image is scaled to this norm. `mean` and `std` are `channel` for
+    the training set's own, `image` for the mean image of crops and flips, `pixel` for the mean
+    image of uncropped images, `none`, or three numbers in units of `x / scale`.
+
+    `padding: zeros` pads after the normalization, the others before. `flip: alternating` mirrors a
+    random half of the images, and the other half in the next epoch. `cutout` is the side of a
+    random square that is set to zero after the normalization. `sizes` are pairs (fraction of the
+    stage's steps, side): up to that fraction, images are resized to that side.
     """
 
     batch_size: int = Field(ge=1, le=MAX_BATCH_SIZE)
@@ -100,11 +102,11 @@ class Data(Section):
         if (self.padding == "none") != (self.pad == 0):
             raise ValueError(f"padding '{self.padding}' and pad {self.pad} contradict each other")
         if self.crop % 2:
-            raise ValueError(f"crop {self.crop} is odd: the test images' centre is not defined")
+            raise ValueError(f"crop {self.crop} is odd; must be even, for a centered test crop")
         if self.contrast != "none" and self.scale != 1:
-            raise ValueError(f"scale {self.scale:g} does nothing behind contrast; write 1")
+            raise ValueError(f"scale {self.scale:g} has no effect with contrast; write 1")
         if self.mean == "pixel" and self.padding in ("reflect", "mean"):
-            raise ValueError(f"mean 'pixel' is not defined on the padding '{self.padding}'")
+            raise ValueError(f"mean 'pixel' is not defined for padding '{self.padding}'")
         places = [place for place, _ in self.sizes]
         if self.sizes and (places != sorted(set(places)) or places[0] <= 0 or places[-1] != 1):
             raise ValueError(f"sizes up to {places} must rise from above 0 to 1")
@@ -114,14 +116,14 @@ class Data(Section):
 
 
 class Constant(Section):
-    """One rate throughout the stage."""
+    """One learning rate for the whole stage."""
 
     kind: Literal["constant"]
     learning_rate: float = Field(gt=0)
 
 
 class Steps(Section):
-    """`learning_rates[i]` from the start of epoch `boundaries[i - 1]` (0-based) on."""
+    """`learning_rates[i]` applies from the start of epoch `boundaries[i - 1]` (0-based)."""
 
     kind: Literal["steps"]
     learning_rates: list[Annotated[float, Field(gt=0)]] = Field(
@@ -135,15 +137,15 @@ class Steps(Section):
             raise ValueError(f"boundaries {self.boundaries} must rise from above 0")
         if len(self.learning_rates) != len(self.boundaries) + 1:
             rates, boundaries = len(self.learning_rates), len(self.boundaries)
-            raise ValueError(f"{boundaries} boundaries part {boundaries + 1} rates, not {rates}")
+            raise ValueError(f"{boundaries} boundaries need {boundaries + 1} rates, not {rates}")
         return self
 
 
 class Linear(Section):
-    """The rate follows straight lines between `knots`, step by step.
+    """The learning rate is interpolated linearly between `knots` at each step.
 
-    A knot is (share of the stage's steps, share of `learning_rate`); the first lies at 0, the last
-    at 1.
+    A knot is (fraction of the stage's steps, fraction of `learning_rate`). The first is at 0, the
+    last at 1.
     """
 
     kind: Literal["linear"]
@@ -166,7 +168,7 @@ Schedule = Annotated[Constant | Steps | Linear, Field(discriminator="kind")]
 class Start(Section):
     """The weights after `epoch` epochs of an earlier stage; stages are counted from 1.
 
-    The optimizer starts anew, its momentum at zero; batch norm keeps its statistics.
+    The optimizer is reset, with its momentum at zero; batch norm keeps its statistics.
     """
 
     stage: int = Field(ge=1, le=MAX_STAGES)
@@ -176,8 +178,8 @@ class Start(Section):
 class Stage(Section):
     """A part of the training with a schedule of its own; `epochs` may be fractional.
 
-    `frozen` are patterns for the layers that are not trained in it; a companion among them adds no
-    loss.
+    `frozen` are patterns for layers that are not trained in this stage; a frozen companion
+    classifier adds no loss.
     """
 
     epochs: float = Field(gt=0, le=MAX_EPOCHS)
@@ -189,12 +191,12 @@ class Stage(Section):
     def _boundaries_inside(self) -> "Stage":
         late = [b for b in getattr(self.schedule, "boundaries", []) if b >= self.epochs]
         if late:
-            raise ValueError(f"boundaries {late} lie beyond the stage's {self.epochs:g} epochs")
+            raise ValueError(f"boundaries {late} are beyond the stage's {self.epochs:g} epochs")
         return self
 
 
 class PublishedWeights(Section):
-    """A file of trained weights to begin with, and its md5 sum."""
+    """A file of pretrained weights to start from, and its MD5 sum."""
 
     url: str
     md5: Annotated[str, Field(pattern="^[0-9a-f]{32}$")]
@@ -208,18 +210,21 @@ class Recipe(Section):
     dataset: DatasetName
     model: Model
     parameters: int = Field(
-        0, ge=0, lt=2**63, description="trainable parameters, checked when it is built; 0: any"
+        0,
+        ge=0,
+        lt=2**63,
+        description="trainable parameters, checked when the network is built; 0: not checked",
     )
     initial_weights: Literal["none"] | PublishedWeights = "none"
     data: Data
     batch_norm: Literal["synchronized", "per_replica"] = Field(
         "synchronized",
-        description="on several devices: statistics of the whole batch, or of each device's share",
+        description="on several devices: statistics of the whole batch, or of each device's shard",
     )
     precision: Precision = Field(
         "float32",
-        description="what the network computes in, no part of the hash; weights, logits and loss "
-        "are always float32",
+        description="precision of the network's computation, not part of the hash; weights, logits "
+        "and loss are always float32",
     )
     optimizer: Optimizer
     label_smoothing: float = Field(0.0, ge=0, lt=1)
@@ -240,13 +245,13 @@ class Recipe(Section):
             start = stage.start
             if (number == 1) != (start == "scratch"):
                 raise ValueError(
-                    f"stage {number} starts from {start!r}: the first, and no other, "
-                    "starts from scratch"
+                    f"stage {number} starts from {start!r}: the first stage, and no "
+                    "other, must start from scratch"
                 )
             if isinstance(start, Start):
                 if start.stage >= number:
                     raise ValueError(
-                        f"stage {number} starts from stage {start.stage}, not before it"
+                        f"stage {number} starts from stage {start.stage}; must be an earlier one"
                     )
                 if start.epoch > self.stages[start.stage - 1].epochs:
                     raise ValueError(
@@ -262,37 +267,37 @@ class Recipe(Section):
 
     @property
     def num_classes(self) -> int:
-        """Classes of the data set (fine labels)."""
+        """The number of classes of the data set (fine labels)."""
         return NUM_CLASSES[self.dataset]
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
-        """The shape of the images at test, and of the last ones in training."""
+        """The shape of the images in tests and at the end of training."""
         return self.data.crop, self.data.crop, 3
 
     @property
     def input_shape(self) -> tuple[int | None, int | None, int]:
-        """The shape of the network's input: of no size of its own where `sizes` change."""
+        """The shape of the network's input; height and width are None if there are `sizes`."""
         return (None, None, 3) if self.data.sizes else self.image_shape
 
     def named(self, name: str) -> str:
-        """Return the recipe's name as readers see it: `airbench94 (bfloat16)`, float32 unnamed."""
+        """Return the name for display, with any precision but float32: `airbench94 (bfloat16)`."""
         return name if self.precision == "float32" else f"{name} ({self.number_type})"
 
     @property
     def number_type(self) -> str:
-        """The type of number that the network computes in, as readers see it."""
+        """The precision for display: float32, float16 or bfloat16."""
         return self.precision.removeprefix("mixed_")
 
     @property
     def synthetic(self) -> bool:
-        """Whether the images are drawn by this package and not photographs."""
+        """Whether the images are synthetic and not photographs."""
         return self.dataset.startswith("synthetic")
 
     def sha256(self) -> str:
-        """Return a hash of what is computed, whatever the precision.
+        """Return a hash of the experiment; the same in every precision.
 
-        Comments and published figures do not change it either.
+        Comments and published figures do not change it.
         """
         return hash_of({key: value for key, value in self.settings().items() if key != "precision"})
 

@@ -1,9 +1,9 @@
-"""What every part of a recipe has in common."""
+"""The base class of all sections of a recipe."""
 
 from pydantic import BaseModel, ConfigDict
 
 
 class Section(BaseModel):
-    """A part of a recipe: unknown keys refused, types not coerced, never changed once read."""
+    """A section of a recipe: no unknown keys, no type coercion, immutable."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)

@@ -1,7 +1,7 @@
-"""YAML as recipes use it: plain data that look like what they are.
+"""The strict subset of YAML that recipes use.
 
-Numbers are decimal; dates, times such as 1:30:00, octal and hexadecimal numbers are text. There are
-no tags, anchors, merges or duplicate keys.
+Numbers are decimal; dates, times such as 1:30:00, octal and hexadecimal numbers are text. Tags,
+anchors, merges and duplicate keys are not allowed.
 """
 
 import re
@@ -14,11 +14,11 @@ import yaml
 from cifar_keras.errors import RecipeError
 from cifar_keras.recipe.wording import short
 
-# Written in C, ten times as fast: a report reads all recipes. PyYAML's wheels have it.
+# The C loader is ten times as fast, which matters for reports; PyYAML's wheels include it.
 _Safe: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-# More than any recipe has, and far from what recursion can bear.
+# Deeper than any recipe, and far below the recursion limit.
 _DEEPEST = 20
-# Longer whole numbers are text: nothing in a recipe is as large, and Python refuses thousands.
+# Longer integers are text: recipes have none, and Python refuses thousands of digits.
 _INT = r"[-+]?(0|[1-9][0-9]{0,19})$"
 _FLOAT = r"[-+]?([0-9]+\.[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?$|[-+]?\.(inf|Inf|INF)$|\.(nan|NaN|NAN)$"
 _BOOL = r"(yes|no|true|false|on|off)$"
@@ -29,14 +29,12 @@ class _Loader(_Safe):
     yaml_implicit_resolvers: ClassVar[dict[str, Any]] = {}
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
-        # Keys that are lists or sections the loader itself refuses.
+        # The loader itself refuses keys that are lists or sections.
         keys = [self.construct_object(key, deep=True) for key, _ in node.value]
         counts = Counter(key for key in keys if isinstance(key, Hashable))
         for key in [key for key, count in counts.items() if count > 1]:
             line = node.start_mark.line + 1
-            raise RecipeError(
-                f"key {short(key)} stands twice in the section at line {line}; keep one"
-            )
+            raise RecipeError(f"key {short(key)} is in the section at line {line} twice; keep one")
         return super().construct_mapping(node, deep)
 
 
@@ -63,10 +61,10 @@ for _kind, _pattern, _first in (
 
 
 def load_yaml(text: str) -> Any:
-    """Return the plain data of a YAML text.
+    """Return the data in a YAML text.
 
     Raises:
-        RecipeError: a key stands twice in one section, or a tag, an alias or deep nesting is used.
+        RecipeError: a section has a key twice, or the text has tags, aliases or deep nesting.
         yaml.YAMLError: the text is not YAML.
     """
     try:
@@ -76,13 +74,13 @@ def load_yaml(text: str) -> Any:
     depth = 0
     for event in yaml.parse(text, _Safe):
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
-            raise RecipeError("anchors and aliases are not used in recipes; write the value out")
+            raise RecipeError("anchors and aliases are not allowed in recipes; write the value out")
         if tag := getattr(event, "tag", None):
-            raise RecipeError(f"tags are not used in recipes; remove {short(tag)}")
+            raise RecipeError(f"tags are not allowed in recipes; remove {short(tag)}")
         depth += isinstance(event, yaml.CollectionStartEvent)
         depth -= isinstance(event, yaml.CollectionEndEvent)
         if depth > _DEEPEST:
-            raise RecipeError(f"more than {_DEEPEST} levels are nested; recipes have fewer")
+            raise RecipeError(f"more than {_DEEPEST} levels of nesting; use fewer")
     return yaml.load(text, _Loader)
 
 
@@ -92,7 +90,7 @@ def dump_yaml(tree: Any) -> str:
 
 
 def parse_value(text: str) -> Any:
-    """Return the value of one `KEY=VALUE` override; text that is not YAML stays text.
+    """Return the value of a `KEY=VALUE` override; text that is not YAML stays text.
 
     Raises:
         RecipeError: as `load_yaml`.

@@ -1,4 +1,4 @@
-"""What was reproduced, how well, and on what evidence: run folders -> tables, pages and curves."""
+"""Compare runs with the published results: run folders -> tables, pages and curves."""
 
 from collections.abc import Container, Sequence
 from pathlib import Path
@@ -20,7 +20,7 @@ from cifar_keras.report.table import comparison_markdown
 
 __all__ = ["LeftOut", "Results", "Row", "checkout", "collect", "write_report"]
 
-# What a report writes where, below its folder; and within how many bytes it says so.
+# The files of a report, and how many of their first bytes contain CREATOR.
 _KINDS = ("curves/*.svg", "curves/*.png", "system_*.md", "cards/card_*.md")
 _HEAD = 4096
 
@@ -35,10 +35,15 @@ def write_report(
 ) -> list[Path]:
     """Write the whole report below `out`; return the paths.
 
-    `roots` are folders of runs; see `finished_runs` for a run that lies below two of them. The runs
-    below `committed` are shown in rows of their own. With `root`, that of a checkout, the results
-    in its README.md and the list of recipes are written, too. Pictures, pages and cards of an
-    earlier report that have no runs any more are removed.
+    Figures, pages and cards of an earlier report that no longer have runs are removed.
+
+    Args:
+        recipes: name and recipe of each row that is shown even without runs.
+        roots: folders of run folders; see `finished_runs` for runs that are below two of them.
+        out: the folder to write into.
+        committed: a folder of run folders that are shown in rows of their own.
+        root: a checkout, in whose README.md the results are written; the list of recipes is
+            written, too.
 
     Raises:
         RunError: `out` or `root` cannot be written.
@@ -63,7 +68,7 @@ def write_report(
     contents = {path: text.encode() for path, text in texts.items()}
     contents |= {out / "curves" / name: content for name, content in curves.items()}
     for path, content in contents.items():
-        # Flushing a file to disk takes longer than making it.
+        # Flushing a file to disk takes longer than computing it.
         if not path.is_file() or path.read_bytes() != content:
             write_bytes(path, content)
     _remove_stale(out, keep=contents)
@@ -71,7 +76,7 @@ def write_report(
 
 
 def pictures(rows: Sequence[Row]) -> dict[str, bytes]:
-    """Return file name -> content: an SVG and a PNG of each figure of these rows."""
+    """Return file name -> content: each figure of these rows as SVG and PNG."""
     with settings():
         return {
             f"{name}.{kind}": picture(figure, kind)
@@ -81,7 +86,7 @@ def pictures(rows: Sequence[Row]) -> dict[str, bytes]:
 
 
 def _remove_stale(out: Path, keep: Container[Path]) -> None:
-    """Remove the pictures, pages and cards below `out` that a report wrote, but `keep`."""
+    """Remove the figures, pages and cards of earlier reports below `out`, except `keep`."""
     for path in sorted(path for kind in _KINDS for path in out.glob(kind)):
         try:
             if path not in keep and CREATOR.encode() in path.read_bytes()[:_HEAD]:

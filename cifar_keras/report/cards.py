@@ -1,4 +1,4 @@
-"""A model card for each weight file next to the report."""
+"""Write a model card for each weight file next to the report."""
 
 from collections.abc import Sequence
 from contextlib import suppress
@@ -15,11 +15,11 @@ from cifar_keras.report.verdict import verdict
 
 
 def model_cards(rows: Sequence[Row], runs: Path) -> dict[str, str]:
-    """Return file name -> card, of every run in the rows whose weights lie in its folder."""
+    """Return file name -> card of each run in the rows whose weights are in its folder."""
     cards = {}
     for row in rows:
         for run in row.each:
-            # Nothing to describe without weights, and nothing to say of what is damaged.
+            # A run without weights, or a damaged one, has no card.
             with suppress(RunError):
                 weights = weights_file(runs / run.folder)
                 cards[card_name(run.folder)] = _card(row, run, weights)

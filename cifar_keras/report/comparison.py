@@ -15,7 +15,7 @@ _FIGURES = {
     "augmented": "augmented_at_test",
     "best": "best_epoch_chosen_on_test",
 }
-# Columns that are only there where images were held out: figure and statistic.
+# Columns that exist only if images were held out: figure and statistic.
 _VALIDATION = {
     "validation_accuracy_mean_percent": ("validation", "mean"),
     "validation_accuracy_sd_percent": ("validation", "std"),
@@ -26,7 +26,7 @@ _STATISTICS = {"mean": "mean", "sd": "std", "min": "min", "max": "max"}
 
 
 def comparison(rows: Sequence[Row]) -> pd.DataFrame:
-    """Return the numbers of all rows, to four decimals; full and other runs share no column."""
+    """Return all numbers of the rows, to four decimals; full and other runs share no column."""
     cells = [_cells(row) for row in rows if row.counts]
     table = pd.DataFrame(cells, dtype=object)
     return table.drop(columns=[name for name in _VALIDATION if table[name].isna().all()])
@@ -86,7 +86,7 @@ def _published(reference: Reference | None) -> dict[str, Any]:
 
 
 def _reached(kind: str, row: Row, applies: bool) -> dict[str, Any]:
-    """Count, mean, deviation and extremes of each figure; empty where `kind` is not the row's."""
+    """Return count, mean, deviation and extremes of each figure; empty unless `applies`."""
     figures = row.runs if applies else row.runs.iloc[:0]
     cells = {f"{kind}_n": len(figures) if applies else None}
     for figure, name in _FIGURES.items():

@@ -1,4 +1,4 @@
-"""Curves as figures: each run of ours and their mean, over the published curve."""
+"""Plot the curves: each of our runs and their mean over the published curve."""
 
 from collections.abc import Iterator, Sequence
 from itertools import chain
@@ -38,7 +38,7 @@ _PUBLISHED: Style = {"color": INK, "linewidth": 1.2, "linestyle": _DASHED}
 
 
 def curve_figures(rows: Sequence[Row]) -> dict[str, Figure]:
-    """Return file name without its end -> figure: of each row that has runs, and of systems."""
+    """Return file name without extension -> figure, for rows with runs and for systems."""
     figures = {}
     for row in rows:
         lines, system = series(row), SYSTEMS.get(row.recipe.system)
@@ -46,7 +46,7 @@ def curve_figures(rows: Sequence[Row]) -> dict[str, Figure]:
             figures[row.slug] = curve_figure(row, lines)
             if system and system.accuracies:
                 figures[f"{row.slug}-accuracy"] = curve_figure(row, lines, accuracy=True)
-    # The last of a recipe's rows is kept: one that has runs, float32 before another precision.
+    # Of a recipe's rows the last is used: one with runs, and float32 before other precisions.
     ordered = sorted(reversed(rows), key=lambda row: not row.runs.empty)
     full = {row.name: row for row in ordered if row.full}
     for key, system in SYSTEMS.items():
@@ -58,7 +58,7 @@ def curve_figures(rows: Sequence[Row]) -> dict[str, Figure]:
 
 
 def curve_figure(row: Row, lines: Series, accuracy: bool = False) -> Figure:
-    """Return two panels: the full run, and what follows the first learning-rate drop."""
+    """Return two panels: the full run, and the part after the first learning-rate drop."""
     points = len(mean_of(lines.test)) <= _FEW
     published = _published(row, lines)
     tested = list(_runs(lines.test, BLUE, 1.6, points))
@@ -91,7 +91,7 @@ def curve_figure(row: Row, lines: Series, accuracy: bool = False) -> Figure:
 
 
 def _published(row: Row, lines: Series) -> Line:
-    """The published curve, else the published figure across the panel, unless it is with TTA."""
+    """Return the published curve or else, unless it is with TTA, the figure as a straight line."""
     reference = row.recipe.reference
     line = lines.published
     if line.empty and row.full and reference and not reference.augmented:
@@ -100,7 +100,7 @@ def _published(row: Row, lines: Series) -> Line:
 
 
 def figure_together(title: str, rows: Sequence[tuple[Row, Series]]) -> Figure:
-    """Return several recipes in one figure, a colour each: full runs, and what was published."""
+    """Return several recipes in one figure, a color each: full runs and published curves."""
     published, trained, legend = [], [], []
     tested: list[Line] = []
     for (row, lines), color in zip(rows, _EACH, strict=False):
@@ -129,13 +129,13 @@ def figure_together(title: str, rows: Sequence[tuple[Row, Series]]) -> Figure:
 
 
 def heading(row: Row) -> str:
-    """Return recipe, precision, title and data set; synthetic data are named as such."""
+    """Return recipe, precision, title and data set; synthetic data are marked."""
     data = DATASETS.get(row.recipe.dataset, row.dataset)
     return f"{row.label}: {text.line(row.recipe.title)}, on {data}"
 
 
 def subheading(row: Row) -> str:
-    """Return how many runs, and in what they are not the recipe."""
+    """Return the number of runs, and how they differ from the recipe."""
     count = len(row.runs)
     parts = [text.count(count, "run")]
     if not count:
@@ -170,9 +170,9 @@ def _show_both(
     zoomed: Sequence[Line],
     accuracy: bool = False,
 ) -> Figure:
-    """Show the errors, or what they leave of 100 %: all, and behind the first drop of the rate."""
+    """Plot errors or accuracies: the full run, and the part after the first learning-rate drop."""
     last, zoom = max(lines.last for lines in each), min(lines.zoom for lines in each)
-    # A hair to the right, for the point of the last epoch to be seen whole.
+    # A small margin on the right, so that the marker of the last epoch is not cut.
     hair = 0.01 * (last - zoom)
     errors = list(chain.from_iterable(lines.zoomed_errors for lines in each))
     margin = 0.06 * (max(errors) - min(errors)) or 0.5

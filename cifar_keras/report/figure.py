@@ -1,6 +1,6 @@
-"""Figures of two panels, as SVG and PNG: the same bytes for the same content.
+"""Figures of two panels as SVG and PNG, with identical bytes for identical content.
 
-Margins are fixed and the legend is drawn here: Matplotlib's own layout takes longer than all else.
+Margins are fixed and the legend is drawn here, because Matplotlib's own layout is slow.
 """
 
 import io
@@ -17,43 +17,43 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-# In the head of every picture and page.
+# In the header of every figure and page.
 CREATOR = "cifar-keras report"
 
-# Okabe and Ito's colours, told apart by colour-blind readers.
+# The colors of Okabe and Ito, which color-blind readers can distinguish.
 BLUE, VERMILION, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
 ORANGE, INK, QUIET = "#E69F00", "#000000", "#999999"
 
-# The properties of a Line2D; and percent over x, shown with them.
+# Properties of a Line2D; and a curve, percent over x, drawn with them.
 Style = dict[str, Any]
 Line = tuple["pd.Series[float]", Style]
 
 _STYLE: Any = {
     "font.size": 9,
-    # The same identifiers in the same picture.
+    # Reproducible identifiers in SVG.
     "svg.hashsalt": CREATOR,
-    # Text stays text: smaller, found by a search, read aloud.
+    # Keep text as text: smaller, searchable and accessible.
     "svg.fonttype": "none",
     "text.hinting": "no_hinting",
-    # A title may hold a dollar.
+    # A title may contain a dollar sign.
     "text.parse_math": False,
 }
-# In a third of the default's time, a tenth larger: 3 is zlib's Z_RLE.
+# A third of the default's time for files a tenth larger; 3 is zlib's Z_RLE.
 _PNG: Any = {"dpi": 100, "pil_kwargs": {"compress_level": 1, "compress_type": 3}}
 _TICKS = 4
 
 # Inches: the figure's width, the margins around its panels, and their height.
 _WIDTH, _LEFT, _RIGHT, _BETWEEN, _PANEL = 9.6, 0.66, 0.15, 0.7, 3.1
 _TITLE, _LINE, _AXIS, _ENTRY = 0.42, 0.18, 0.54, 0.195
-# A character of 9 points on average; a legend's lines, what separates them from their text and
-# entries from one another, and what is left below.
+# The average width of a character of 9 points; the length of a legend's lines, their distance to
+# the text and between entries, and the space below.
 _CHARACTER, _SAMPLE, _GAP, _APART, _BELOW = 0.07, 0.25, 0.1, 0.25, 0.05
 _TITLE_LENGTH = 94
 
 
 @contextmanager
 def settings() -> Iterator[None]:
-    """Set what figures are made and saved with: a user's matplotlibrc must not change them."""
+    """Use fixed settings for figures, whatever the user's matplotlibrc says."""
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(_STYLE)
@@ -101,7 +101,7 @@ def draw(title: str, subtitle: str, legend: Sequence[tuple[str, Style]]) -> Figu
 
 
 def show(axes: Axes, lines: Sequence[Line], rules: Sequence[float], share: bool) -> None:
-    """Show lines and, behind them, rules across; x is whole epochs or, for `share`, in percent."""
+    """Plot lines and, behind them, vertical rules; x is epochs or, for `share`, percent."""
     for place in rules:
         axes.axvline(place, color=QUIET, linewidth=0.8)
     for line, style in lines:
@@ -127,7 +127,7 @@ def _legend(figure: Figure, entries: Sequence[tuple[str, Style]], columns: int) 
 
 
 def _columns(labels: Sequence[str]) -> int:
-    """All entries in a row, or four, or two: as many as the width holds."""
+    """Return how many legend entries fit in a row: all, four or two."""
     counts = (len(labels), 4, 2)
     return next((count for count in counts if sum(_widths(labels, count)) <= _WIDTH), 1)
 

@@ -1,4 +1,4 @@
-"""Finished runs, read from their folders: each counts once, unusable ones are named."""
+"""Read the finished runs from their folders; each counts once, unusable ones are reported."""
 
 import logging
 from collections.abc import Sequence
@@ -34,11 +34,11 @@ _log = logging.getLogger("cifar_keras")
 class FinishedRun(NamedTuple):
     """A row of the table of runs; accuracies and errors are in percent.
 
-    `folder` is relative to the folder of runs that holds it; `augmented` is NaN unless `evaluate
-    --tta` was run on these weights, `best` unless every epoch was tested. `validation` is the
-    accuracy on the images held out, `by_validation` the test accuracy of the epoch that is best on
-    them, NaN without. `weights` says whether any are in the folder, so that `verify` can compute
-    the figure again. `history` has the columns of history.csv.
+    `folder` is relative to the folder of run folders. `augmented` is NaN unless `evaluate --tta`
+    was run on these weights; `best` is NaN unless every epoch was tested. `validation` is the
+    accuracy on the held-out images and `by_validation` the test accuracy of the best epoch on them;
+    both are NaN without held-out images. `weights` is whether the folder has weights, so that
+    `verify` can recompute the accuracy. `history` has the columns of history.csv.
     """
 
     name: str
@@ -67,7 +67,7 @@ class FinishedRun(NamedTuple):
     result: Result
 
 
-# What the runs of one row of the comparison have in common.
+# The columns that are equal for all runs of a row of the comparison.
 GROUP = ["name", "precision", "budget", "overrides", "recipe_sha256"]
 _FIGURES = [
     *("accuracy", "best", "augmented", "validation", "by_validation"),
@@ -76,7 +76,7 @@ _FIGURES = [
 
 
 class LeftOut(NamedTuple):
-    """A run folder that was left out, and why."""
+    """A run folder that was left out, and the reason."""
 
     name: str
     reason: str
@@ -87,10 +87,10 @@ def finished_runs(roots: Sequence[Path]) -> tuple[pd.DataFrame, list[LeftOut]]:
 
     The columns are the fields of `FinishedRun`.
 
-    A run without result.json is unfinished and ignored. A damaged folder is left out with one line
-    of warning. A seed is one sample: of two runs alike in recipe, budget, overrides, precision
-    and seed the one started later counts (`started` is ISO 8601 in UTC, so that text compares as
-    time). If they started together they are copies of one run, and that of the later root is taken.
+    A run without result.json is unfinished and ignored. A damaged folder is left out with a
+    warning. Of runs with the same recipe, budget, overrides, precision and seed, only the one
+    started last counts. Runs with the same start time are copies, of which the one in the last root
+    counts.
     """
     found, left_out = [], []
     for root in roots:
@@ -119,7 +119,7 @@ def _read(folder: Path, name: str) -> FinishedRun:
     if reason := why_unfinished(run, rows, result):
         raise RunError(f"'{folder}' is damaged: {reason}")
     history = history_frame(rows)
-    # A figure with TTA of other weights is not this run's.
+    # Ignore a TTA figure that was measured with other weights.
     augmented = tta.test_accuracy if tta and of_the_same_weights(tta, result) else nan
     held = result.validation
     chosen = held.best.test_accuracy if held else None
@@ -153,7 +153,7 @@ def _read(folder: Path, name: str) -> FinishedRun:
 
 
 def history_frame(rows: Sequence[Epoch]) -> pd.DataFrame:
-    """Return the rows of history.csv; what an epoch lacks is NaN."""
+    """Return the rows of history.csv as a table; missing figures are NaN."""
     table = pd.DataFrame(map(dict, rows), columns=list(Epoch.model_fields))
     return table.astype({"test_loss": float, "test_accuracy": float})
 
@@ -164,7 +164,7 @@ def _recorded(run: Run, section: str) -> dict[str, Any]:
 
 
 def _hardware(run: Run) -> str:
-    """The GPUs, if any, then processor and cores."""
+    """Return the GPUs, if any, then processor and cores."""
     gpus, cpu, cores = (_recorded(run, "hardware").get(key) for key in ("gpus", "cpu", "cores"))
     parts = [str(gpu) for gpu in gpus] if isinstance(gpus, list) else []
     if cpu:
@@ -173,14 +173,14 @@ def _hardware(run: Run) -> str:
 
 
 def _revision(run: Run) -> str:
-    """The short git revision, with "dirty" where the tree had uncommitted changes."""
+    """Return the short git revision, with "dirty" if there were uncommitted changes."""
     git = _recorded(run, "git")
     short = str(git.get("revision") or DASH)[:8]
     return f"{short} dirty" if git.get("dirty") and short != DASH else short
 
 
 def _data_copy(run: Run) -> str:
-    """Whether the data were the published files."""
+    """Return whether the data were the official files."""
     data = _recorded(run, "data")
     if run.recipe.synthetic or data.get("synthetic"):
         return "synthetic"

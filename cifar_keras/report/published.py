@@ -1,4 +1,4 @@
-"""What was published: the CSV files of reports/published."""
+"""Read what was published: the CSV files of reports/published."""
 
 from functools import cache
 from pathlib import Path
@@ -18,11 +18,11 @@ def published_folder() -> Path:
 
 
 def originals() -> pd.DataFrame:
-    """Return what the originals report besides their accuracy, all as text, in the file's order.
+    """Return the other figures of the originals, besides accuracy, all as text, in file order.
 
-    `recipe` is empty where the figure is that of `label`. `quantity` names its unit where it has
-    one; accuracies and errors are in percent. `mark` is as in `text.MARKS`, and `marked` the value
-    with it.
+    `recipe` is empty if the figure belongs to `label`. `quantity` contains the unit, if there is
+    one; accuracies and errors are in percent. `mark` is one of `text.MARKS`, and `marked` is the
+    value with its mark.
     """
     facts = _table(published_folder() / "originals.csv")
     marks = facts["mark"].map(lambda mark: f" [{mark}]" if mark else "")
@@ -30,12 +30,12 @@ def originals() -> pd.DataFrame:
 
 
 def published_curve(curve: Curve, folder: Path | None = None) -> "pd.Series[float]":
-    """Return test errors in percent over epochs finished, rising; the files hold fractions.
+    """Return test errors in percent over finished epochs, in order; the files have fractions.
 
-    Epochs are counted through all stages, as in our own histories.
+    Epochs are counted over all stages, as in our own histories.
 
     Raises:
-        RecipeError: the file, a column or the rows that the recipe names are not there.
+        RecipeError: the file, a column or the rows that the recipe names do not exist.
     """
     try:
         errors = _errors(_table((folder or published_folder()) / curve.file), curve)

@@ -1,4 +1,4 @@
-"""The results in README.md: the report writes what is between two markers."""
+"""Write the results into README.md, between two markers."""
 
 import re
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ END = "<!-- end of results -->"
 
 
 def checkout() -> Path | None:
-    """Return the checkout that this package runs from; None where it is installed without one."""
+    """Return the checkout that this package runs from; None if it is installed without one."""
     there = (_ROOT / "README.md").is_file() and (_ROOT / "reports" / "published").is_dir()
     return _ROOT if there else None
 
@@ -27,7 +27,7 @@ def with_results(readme: str, rows: Sequence[Row]) -> str:
     """Return the README's text with the results of these rows between its markers.
 
     Raises:
-        RunError: it has not got both markers, once and in order.
+        RunError: it does not have both markers, once each and in order.
     """
     before, begin, rest = readme.partition(BEGIN)
     _, end, after = rest.partition(END)
@@ -41,14 +41,14 @@ def full_name(row: Row) -> str:
     title, name = text.escaped(row.recipe.title), text.code(row.name)
     named = row.named(name if row.recipe.title == row.name else f"{title} ({name})")
     dataset = DATASETS.get(row.recipe.dataset, row.recipe.dataset)
-    # The title may name another data set besides: "CIFAR-100 speed run on CIFAR-10".
+    # The title may also name another data set: "CIFAR-100 speed run on CIFAR-10".
     return named if re.search(rf"{dataset}(?!\d)", row.recipe.title) else f"{named} on {dataset}"
 
 
 def _results(rows: Sequence[Row]) -> str:
     recipes = len({row.name for row in rows if row.full})
     full = [row for row in rows if row.full and not row.runs.empty]
-    # What was published comes first.
+    # Rows with a published result come first.
     full.sort(key=lambda row: row.recipe.reference is None)
     done = len({row.name for row in full})
     pages = ",\n".join(
@@ -62,7 +62,7 @@ def _results(rows: Sequence[Row]) -> str:
     if not full:
         return summary
     table = text.markdown_table(_COLUMNS, full)
-    # The fullest evidence: a published curve, then the most runs.
+    # Show the row with the best evidence: a published curve, then the most runs.
     shown = max(full, key=lambda row: (row.curve is not None, len(row.runs)))
     title = text.escaped(text.title(shown))
     figure = f"![Error curves of {title}](reports/curves/{shown.slug}.svg)\n"
@@ -78,7 +78,7 @@ def _published(row: Row) -> str:
 
 
 def _ours(row: Row) -> str:
-    """Our figure that the published one is compared with; what it is unless the last epoch's."""
+    """Return our figure to compare with the published one, and its kind unless last epoch."""
     reference = row.recipe.reference
     if not row.compared.count() or reference is None:
         return text.spread(row.runs["accuracy"])

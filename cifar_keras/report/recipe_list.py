@@ -1,4 +1,4 @@
-"""reports/recipes.md: every shipped recipe, by system."""
+"""Write reports/recipes.md: all shipped recipes by system."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,7 @@ from cifar_keras.report.verdict import verdict
 
 
 def recipe_list(rows: Sequence[Row]) -> str:
-    """Return the page; `rows` are those of a report, of which the full ones in float32 count."""
+    """Return the page; of `rows`, the rows of a report, it uses the full ones in float32."""
     recipes = [row for row in rows if row.full and row.recipe.precision == "float32"]
     sections = [
         _section(

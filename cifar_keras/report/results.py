@@ -1,4 +1,4 @@
-"""Recipes and finished runs -> rows, one a recipe and one for each other way it was run."""
+"""Group runs into rows: one per recipe, and one for each other way in which it was run."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -18,11 +18,11 @@ from cifar_keras.report.unfinished import UnfinishedRun, unfinished_runs
 class Row:
     """The runs of one recipe in one precision, at one budget, with the same overrides.
 
-    A `full` row holds runs of the whole recipe as it is shipped, in whatever precision and on all
-    training images; any other is never compared with the published figure. `full_epochs` is the
-    length of the shipped recipe. `slug` names the row's curve files. `runs` has the columns of
-    `FinishedRun`, ordered by seed; the `unfinished` are shown next to them and count nowhere. The
-    runs of a `committed` row are those kept with this project, next to a user's own.
+    A `full` row has full runs of the shipped recipe on all training images, in any precision; other
+    rows are never compared with the published figure. `full_epochs` is the length of the shipped
+    recipe. `slug` names the row's curve files. `runs` has the columns of `FinishedRun`, ordered by
+    seed; `unfinished` runs are shown, but do not count. The runs of a `committed` row are those in
+    this project, shown next to a user's own.
     """
 
     name: str
@@ -40,12 +40,12 @@ class Row:
 
     @property
     def counts(self) -> bool:
-        """Whether the row is in the tables of figures: all do but those of unfinished runs only."""
+        """Whether the row is in the tables of figures: unless it has only unfinished runs."""
         return self.full or not self.runs.empty
 
     @property
     def each(self) -> Iterable[FinishedRun]:
-        """The runs, one by one."""
+        """The finished runs, one by one."""
         return map(FinishedRun._make, self.runs.to_numpy().tolist())
 
     @property
@@ -54,12 +54,12 @@ class Row:
         return self.named(self.name)
 
     def named(self, name: str) -> str:
-        """Return `name` with what tells this row from the recipe's others."""
+        """Return `name` with what distinguishes this row from others of the recipe."""
         return self.recipe.named(name) + " (committed)" * self.committed
 
     @property
     def compared(self) -> "pd.Series[float]":
-        """The accuracies that the published figure is one of; the last without a figure."""
+        """The accuracies to compare with the published figure; without one, of the last epoch."""
         reference = self.recipe.reference
         if reference and reference.augmented:
             return self.runs["augmented"]
@@ -67,19 +67,19 @@ class Row:
 
     @property
     def curve(self) -> Curve | None:
-        """The published curve, where there is one."""
+        """The published curve, if there is one."""
         return self.recipe.reference.curve if self.recipe.reference else None
 
     @property
     def length_differs(self) -> bool:
-        """Whether the epochs are not those of the shipped recipe."""
+        """Whether the number of epochs differs from the shipped recipe."""
         return self.budget != "1" or float(self.recipe.epochs) != self.full_epochs
 
     @property
     def epochs(self) -> float:
-        """The epochs trained, or to be trained where there is no run."""
+        """The epochs trained, or to be trained if there is no run."""
         if self.budget == "1":
-            # A run ends with a whole step: 9.9 epochs may be 9.92 of them, and are the full length.
+            # A run ends with a whole step, so 9.9 epochs may be 9.92 and are still the full length.
             return float(self.recipe.epochs)
         if self.runs.empty:
             return float(self.recipe.epochs * Fraction(self.budget))
@@ -93,17 +93,17 @@ class Row:
 
     @property
     def seconds_per_epoch(self) -> float:
-        """Mean seconds an epoch, its test included; NaN without runs."""
+        """Mean seconds per epoch, including its test; NaN without runs."""
         return float(self.runs["seconds"].mean() / self.epochs)
 
     @property
     def hardware(self) -> str:
-        """All kinds of hardware that the runs were made on."""
+        """All kinds of hardware that the runs were trained on."""
         return "; ".join(sorted({*self.runs["hardware"]} - {DASH})) or DASH
 
     @property
     def dataset(self) -> str:
-        """The data set, marked where it is synthetic or a copy of unknown origin was used."""
+        """The data set, marked if it is synthetic or if an unofficial copy was used."""
         if self.recipe.synthetic:
             return f"{self.recipe.dataset} (synthetic, not CIFAR)"
         copies = {*self.runs["data_copy"]} - {"official", DASH}
@@ -112,7 +112,7 @@ class Row:
 
 
 class Results(NamedTuple):
-    """Full rows first, then the scaled or modified ones; and the run folders left out."""
+    """The rows, full ones first, then scaled or modified ones; and the run folders left out."""
 
     rows: list[Row]
     left_out: list[LeftOut]
@@ -123,10 +123,10 @@ def collect(
 ) -> Results:
     """Return the rows for `recipes` (name, recipe), with or without runs, and for all other runs.
 
-    Runs of recipe files that are not among `recipes` get rows of their own. A run of a recipe which
-    has since been changed is no full run of it: its row says so. The finished runs below
-    `committed` get rows of their own, next to those of the same recipe; those that are also below
-    `roots` are left out there.
+    Runs of recipe files that are not among `recipes` get rows of their own. A run of a recipe that
+    has changed since is not a full run of it, and its row says so. The finished runs below
+    `committed` get rows of their own, next to those of the same recipe, unless they are also below
+    `roots`.
     """
     shipped = dict(recipes)
     runs, left_out = finished_runs(roots)
@@ -156,7 +156,7 @@ def collect(
 
 
 def _only_committed(folder: Path, runs: pd.DataFrame) -> pd.DataFrame:
-    """The finished runs below the folder of which `runs` has no copy."""
+    """Return the finished runs below the folder that are not also in `runs`."""
     kept, _ = finished_runs([folder])
     identity = [*GROUP, "seed", "started"]
     ours = set(runs[identity].itertuples(index=False, name=None))
@@ -170,7 +170,7 @@ def _row(
     name, precision, budget, overrides, recipe_sha256 = group
     shipped = recipes.get(name)
     as_shipped = shipped is not None and shipped.sha256() == recipe_sha256
-    # The hash of an overridden recipe is its own: it cannot tell which version it comes from.
+    # An overridden recipe has its own hash, which does not show the version of the recipe.
     other_version = shipped is not None and not as_shipped and not overrides
     unfinished = tuple(each for each in begun if each.group == group)
     own = [*runs["run"], *(each.run for each in unfinished)]

@@ -1,4 +1,4 @@
-"""The numbers of a row's curves, before anything is drawn."""
+"""Compute the numbers of a row's curves."""
 
 import logging
 from collections.abc import Iterator
@@ -17,11 +17,11 @@ _log = logging.getLogger("cifar_keras")
 
 @dataclass(frozen=True, eq=False)
 class Series:
-    """Errors in percent over x: epochs finished or, for `share`, that over their total.
+    """Errors in percent over x: finished epochs or, for `share`, their fraction of all.
 
-    `test`, `train` and `validation` have a column a finished run, the last only where images were
-    held out; `published` is one line; `unfinished` are the test errors of the runs that are not.
-    `steps` are the x at which the learning rate jumps, none where it changes all the time.
+    `test`, `train` and `validation` have one column per finished run; `validation` is empty without
+    held-out images. `published` is one curve; `unfinished` are the test errors of unfinished runs.
+    `steps` are the x at which the learning rate drops, empty if it changes continuously.
     """
 
     share: bool
@@ -34,54 +34,54 @@ class Series:
 
     @property
     def last(self) -> float:
-        """Where the longest line ends."""
+        """The end of the longest curve."""
         begun = (line.index for line in self.unfinished)
         return max(chain(self.test.index, self.published.index, *begun), default=0)
 
     @property
     def zoom(self) -> float:
-        """Where the zoomed panel begins: at a drop of the rate in the second half, or half-way."""
-        # A hair less, as a share may come out a hair below a half.
+        """The start of the zoomed panel: a learning-rate drop in the second half, or halfway."""
+        # With a tolerance, as a rounded fraction may be just below a half.
         return next((x for x in self.steps if x > 0.499 * self.last), self.last / 2)
 
     @property
     def settled(self) -> float:
-        """Where the fall right after the zoomed panel's drop is over."""
+        """The end of the steep fall that follows the zoomed panel's learning-rate drop."""
         return self.zoom + 0.03 * (self.last - self.zoom)
 
     @property
     def zoomed_errors(self) -> Iterator[float]:
-        """The test errors, ours and published, that the zoomed panel must hold."""
-        # The fall would take half of the panel's height.
+        """Yield the test errors, ours and published, that the zoomed panel must show."""
+        # The steep fall would fill half of the panel's height, so it is left out.
         for line in (*lines_of(self.test), *self.unfinished, self.published):
             yield from line[line.index > self.settled]
 
     @property
     def gap(self) -> float:
-        """Mean distance, in points, of our mean test curve from the published one, once settled.
+        """The mean distance between our mean test curve and the published one, in points.
 
-        It is taken at the points that both have; NaN where there are none.
+        It is computed after `settled`, at the epochs that both have; NaN if there are none.
         """
         gaps = (mean_of(self.test) - self.published).abs()
         return float(gaps[gaps.index > self.settled].mean())
 
 
 def lines_of(errors: pd.DataFrame) -> "list[pd.Series[float]]":
-    """Return the line of each run."""
+    """Return the curve of each run."""
     return [errors[run].dropna() for run in errors]
 
 
 def mean_of(errors: pd.DataFrame) -> "pd.Series[float]":
-    """Return the mean over runs, where all of them have a point."""
+    """Return the mean over runs, at the x that all of them have."""
     return errors.dropna().mean(axis=1)
 
 
 @cache
 def series(row: Row) -> Series:
-    """Return the curves of a row; without runs only the published one.
+    """Return the curves of a row; without runs, only the published one.
 
-    Ours and the published one share an axis of epochs only where both schedules have the same
-    length; otherwise each is drawn against the share of its own.
+    Curves are over epochs if our schedule is as long as the published one; otherwise each is over
+    the fraction of its own schedule.
     """
     histories = [history.set_index("epoch") for history in row.runs["history"]]
     published = _published(row)
@@ -106,7 +106,7 @@ def series(row: Row) -> Series:
 
 
 def rate_steps(rates: "pd.Series[float]") -> list[float]:
-    """Return the epochs finished before each jump of the rate, if it is mostly constant."""
+    """Return the epochs before each change of the learning rate, if it is mostly constant."""
     jumps = rates.index[:-1][(rates.diff().abs() > 1e-6 * rates.shift()).to_numpy()[1:]]
     return list(jumps) if 2 * len(jumps) < len(rates) else []
 
@@ -125,6 +125,6 @@ def _published(row: Row) -> "pd.Series[float]":
     try:
         return published_curve(row.curve)
     except RecipeError as error:
-        # The recipe is that of a run made before; nothing there can be mended, the rest is sound.
+        # The recipe is that of an earlier run and cannot be corrected, so draw the other curves.
         _log.warning("the curves of '%s' are drawn without the published one: %s", row.slug, error)
         return nothing

@@ -1,4 +1,4 @@
-"""One page per system: the original's figures next to ours, and the curves."""
+"""Write one page per system: the original's figures next to ours, and the curves."""
 
 import math
 from collections.abc import Callable, Collection, Sequence
@@ -43,7 +43,7 @@ names ours. Our memory is that of the whole process.
 
 
 def system_page(key: str, rows: Sequence[Row], pictures: Collection[str]) -> str:
-    """Return the page of a system; `rows` are all rows, `pictures` the file names of the curves."""
+    """Return the page of a system, from all rows and the file names of the curves."""
     system = SYSTEMS[key]
     own = [row for row in rows if row.recipe.system == key]
     full = [row for row in own if row.full]
@@ -94,7 +94,7 @@ def _accuracies(system: System, rows: Sequence[Row], facts: pd.DataFrame) -> str
 
 
 def _others(system: System, rows: Sequence[Row], facts: pd.DataFrame) -> list[str]:
-    """What was published besides the accuracy, next to ours; nothing where nothing was."""
+    """Return the other published figures next to ours; empty if there are none."""
     quantities = [key for key in _QUANTITIES if (facts["quantity"] == key).any()]
     if not quantities and not system.errors:
         return []

@@ -14,7 +14,7 @@ class Figure(BaseModel):
 
 
 class System(BaseModel):
-    """What the report says of a system that is no figure; the keys are explained in the file."""
+    """The text about a system; systems.yaml explains the keys."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

@@ -1,11 +1,11 @@
-"""comparison.md: the rows as tables. The same rows give the same text."""
+"""Write comparison.md: the rows as tables. The same rows give the same text."""
 
 from cifar_keras.report import text
 from cifar_keras.report.finished import DASH
 from cifar_keras.report.results import Results, Row
 from cifar_keras.report.systems import SYSTEMS
 
-# What has no place in eight columns is in comparison.csv.
+# A table has at most eight columns; comparison.csv has the others.
 _FULL: list[text.Column] = [
     ("recipe", lambda row: row.label + (f" ({text.escaped(row.note)})" if row.note else "")),
     *text.columns("data", "published, %", "ours, %", "with TTA, %", "difference", "verdict"),
@@ -57,7 +57,7 @@ computes the accuracy again from them; of other runs it can only check that thei
 
 
 def comparison_markdown(results: Results) -> str:
-    """Return the report for readers: full and other runs, the recipes' sources, the evidence."""
+    """Return the page: full and other runs, the recipes' sources, and the evidence."""
     full = [row for row in results.rows if row.full]
     other = [row for row in results.rows if row.counts and not row.full]
     systems = sorted({row.recipe.system for row in full} & SYSTEMS.keys())

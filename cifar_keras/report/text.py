@@ -1,4 +1,4 @@
-"""Figures and tables as text, worded alike in every file of the report."""
+"""Format figures and tables, with the same wording in every file of the report."""
 
 import re
 from collections.abc import Callable, Iterable, Sequence
@@ -17,22 +17,22 @@ MARKS = (
     "[dig]: read off a plot. [calc]: calculated here.\n"
 )
 
-# What Markdown or HTML could begin with inside a line. Not `_`: it is part of names, and inside of
-# words it means nothing. Not `|`: it means something in tables alone, and is escaped there.
+# The characters that can start Markdown or HTML markup within a line. Not `_`, which is part of
+# names and means nothing within words, nor `|`, which is markup only in tables and escaped there.
 _MARKUP = re.compile(r"[\\`*<>&~#$\[\]]")
 
-# The headings of columns that hold no figures.
+# The headings of columns without figures.
 WORDS = (
     *("recipe", "title", "system", "source of the published", "what differs", "data", "verdict"),
     *("hardware", "folder", "weights", "revision", "TensorFlow", "Keras", "started"),
 )
 
-# A heading, and the cell of a row of the comparison or of a run.
+# A heading, and the function that returns the cell of a row or run.
 Column = tuple[str, Callable[[Any], str]]
 
 
 def template(name: str) -> str:
-    """Return the text of a file of templates/, with its fields in braces."""
+    """Return a file of templates/, with its fields in braces."""
     return (files("cifar_keras.report") / "templates" / name).read_text(encoding="utf-8")
 
 
@@ -42,7 +42,7 @@ def line(words: object) -> str:
 
 
 def escaped(words: object) -> str:
-    """Return text from a recipe or a run as one line of Markdown that shows exactly this."""
+    """Return text from a recipe or a run as one line of Markdown, escaped."""
     return _MARKUP.sub(r"\\\g<0>", line(words))
 
 
@@ -57,9 +57,9 @@ def markdown_table(
     more: Iterable[Sequence[str]] = (),
     words: Iterable[str] = (),
 ) -> str:
-    """Return an aligned table of `rows` and below them `more`, which are cells already.
+    """Return an aligned Markdown table of `rows` and, below them, the ready cells of `more`.
 
-    The columns that hold no figures, headed as in `WORDS` or `words`, are flush left.
+    Columns without figures, whose headings are in `WORDS` or `words`, are left-aligned.
     """
     head = [heading for heading, _ in columns]
     body = [[cell(row) for _, cell in columns] for row in rows]
@@ -87,7 +87,7 @@ def number(value: float | None, form: str = ".2f") -> str:
 
 
 def signed(points: float | None) -> str:
-    """Return points with their sign; nothing is +0.00."""
+    """Return points with their sign; zero is +0.00."""
     # Adding 0 turns a rounded -0.0 into 0.0.
     return number(None if points is None else round(points, 2) + 0, "+.2f")
 
@@ -102,12 +102,12 @@ def spread(values: "pd.Series[float]") -> str:
 
 
 def extent(values: "pd.Series[float]") -> str:
-    """Return the smallest and the largest; a dash for a single figure, which is the mean."""
+    """Return the smallest and the largest figure; a dash for a single one."""
     return f"{values.min():.2f} to {values.max():.2f}" if values.count() > 1 else DASH
 
 
 def published(reference: Reference | None) -> str:
-    """Return the published figure in percent with its marks, and what it is."""
+    """Return the published figure in percent, its marks, and what it measures."""
     if reference is None:
         return DASH
     marks = {key: " [inf]" for key in reference.inferred}
@@ -135,7 +135,7 @@ def title(row: Row) -> str:
     return f"{row.label}{budget}{f', {row.note}' if row.note else ''}"
 
 
-# The columns of a row of the comparison that several tables have, by their headings.
+# Columns that several tables share, by heading.
 _COLUMNS: dict[str, Callable[[Row], str]] = {
     "recipe": lambda row: row.label,
     "what differs": lambda row: escaped(row.note or "length"),
@@ -152,7 +152,7 @@ _COLUMNS: dict[str, Callable[[Row], str]] = {
 
 
 def column(heading: str, shown_as: str | None = None) -> Column:
-    """Return one of the columns that several tables have, under its own heading or another."""
+    """Return one of the shared columns, under its own heading or another."""
     return shown_as or heading, _COLUMNS[heading]
 
 
@@ -178,7 +178,7 @@ _VALIDATION: list[Column] = [
 
 
 def validation_table(rows: Sequence[Row]) -> str:
-    """Return the rows with validation figures as a table; empty where there are none."""
+    """Return the rows with validation figures as a table; empty if there are none."""
     held = [row for row in rows if row.runs["validation"].count()]
     return markdown_table(_VALIDATION, held) if held else ""
 
@@ -188,11 +188,11 @@ def _length(row: Row) -> str:
 
 
 def unfinished_table(rows: Sequence[Row]) -> str:
-    """Return the unfinished runs of these rows as a table; empty where there are none."""
+    """Return the unfinished runs of these rows as a table; empty if there are none."""
     pairs = [(row, each) for row in rows for each in row.unfinished]
     return markdown_table(_UNFINISHED, pairs, words=["last event"]) if pairs else ""
 
 
 def columns(*headings: str) -> list[Column]:
-    """Return some of the columns that several tables have."""
+    """Return several of the shared columns."""
     return [column(heading) for heading in headings]

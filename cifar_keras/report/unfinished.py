@@ -1,4 +1,4 @@
-"""Runs in progress or stopped: shown with their epoch, but in no mean and no verdict."""
+"""Read unfinished runs, which are shown with their epoch, but in no mean and no verdict."""
 
 import logging
 from collections.abc import Sequence
@@ -27,18 +27,18 @@ class UnfinishedRun(NamedTuple):
 
     @property
     def group(self) -> tuple[Any, ...]:
-        """What it has in common with the runs of its row: `finished.GROUP`."""
+        """The values of `finished.GROUP`, equal for all runs of a row."""
         run = self.run
         return run.name, run.precision, run.budget, tuple(sorted(run.overrides)), run.recipe_sha256
 
     @property
     def done(self) -> float:
-        """The epochs that are trained."""
+        """The epochs trained so far."""
         return 0.0 if self.history.empty else float(self.history["epoch"].iloc[-1])
 
     @property
     def epochs(self) -> str:
-        """The epochs that are trained, of how many."""
+        """The epochs trained so far, of how many."""
         total = float(self.run.recipe.epochs * Fraction(self.run.budget))
         return f"{self.done:.4g} of {total:.4g}"
 
@@ -49,12 +49,12 @@ class UnfinishedRun(NamedTuple):
 
     @property
     def errors(self) -> "pd.Series[float]":
-        """The test errors so far, in percent, over epochs."""
+        """The test errors so far, in percent over epochs."""
         return 100 * (1 - self.history.set_index("epoch")["test_accuracy"].dropna())
 
     @property
     def last_event(self) -> str:
-        """What happened to it last, as run.json recorded it."""
+        """The last event in run.json."""
         return self.run.events[-1].kind if self.run.events else DASH
 
 
@@ -63,8 +63,9 @@ def unfinished_runs(
 ) -> tuple[list[UnfinishedRun], list[LeftOut]]:
     """Return the unfinished runs below `roots`, by folder, and the damaged folders.
 
-    Of two alike in all that makes a row, and in seed, the one started later is returned, or of
-    copies that of the later root; none where one of the `finished` started as late.
+    Of runs that belong to the same row and have the same seed, only the one started last is
+    returned (of copies, the one in the last root), unless one of the `finished` was started at the
+    same time or later.
     """
     newest: dict[Any, UnfinishedRun] = {}
     damaged = []

@@ -1,4 +1,4 @@
-"""Whether a published figure was reproduced, by the rule of docs/verdict.md."""
+"""Judge whether a published figure was reproduced, by the rule in docs/verdict.md."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -27,8 +27,8 @@ _COUNTS = {1: "one run", 2: "two runs"}
 class Verdict:
     """Whether a row's runs reproduce the published figure.
 
-    `difference` is our mean minus what is expected, in points; `margin` is half of its interval, or
-    the band. Both are None if nothing is compared.
+    `difference` is our mean minus the expected one, in points. `margin` is half the width of its
+    interval, or the band. Both are None if nothing is compared.
     """
 
     kind: Kind
@@ -39,7 +39,7 @@ class Verdict:
 
 @cache
 def verdict(row: Row) -> Verdict:
-    """Return the verdict on a row. Only full runs have one, and like is compared with like."""
+    """Return the verdict on a row, which only full runs get, by comparing like with like."""
     reference = row.recipe.reference
     if reference is None:
         return Verdict("none", "no verdict: nothing published")
@@ -51,7 +51,7 @@ def verdict(row: Row) -> Verdict:
     if not ours.count():
         lacking = "not evaluated with TTA" if reference.augmented else "not tested after each epoch"
         return Verdict("none", f"no verdict: {lacking}")
-    # Rounded, for a difference of just the margin to lie within it.
+    # Rounded, so that a difference of exactly the margin is within it.
     difference = round(ours.mean() - reference.expected, 6)
     judge = _by_band if ours.count() < _ENOUGH else _by_interval
     found = judge(reference, ours, difference)
@@ -69,9 +69,9 @@ def margin(reference: Reference, ours: "pd.Series[float]") -> float:
     if reference.spread:
         theirs = reference.spread.deviation**2 / reference.runs
         variance += theirs
-        # A single run's deviation is that of other runs: known, as far as the interval goes.
+        # A single run's deviation comes from other runs and is treated as exactly known.
         weight += theirs**2 / (reference.runs - 1) if reference.runs > 1 else 0
-    # A hair more, as a whole number may come out a hair less.
+    # With a tolerance, as rounding may leave a whole number just below itself.
     freedom = floor(variance**2 / weight + 1e-9) if weight else len(_T)
     return _T[min(freedom, len(_T)) - 1] * sqrt(variance)
 

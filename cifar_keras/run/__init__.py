@@ -1,1 +1,1 @@
-"""A run: training that survives being killed, and the folder it leaves."""
+"""A run: training that survives interruption, and its run folder."""

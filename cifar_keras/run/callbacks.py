@@ -1,4 +1,4 @@
-"""What a run does at its steps besides training: it keeps times, reports, saves and stops."""
+"""Callbacks of a run: they measure time, report, save and stop."""
 
 import signal
 import time
@@ -20,14 +20,15 @@ from cifar_keras.terminal import Bar
 
 
 class Stopped(Exception):
-    """Raised between two steps when a signal has come and the state is saved."""
+    """Raised between two steps after a signal, when the state is saved."""
 
 
 class Agreement(keras.callbacks.Callback):
-    """What all workers do next: `stop`, since a signal came to any of them, or save, being `late`.
+    """Let all workers agree whether to `stop`, or to save because a checkpoint is overdue (`late`).
 
-    They ask each other every so many steps, as this is a collective. It is late after so many
-    seconds without a save, by the chief's clock.
+    They stop if any of them received a signal. A checkpoint is overdue after `seconds` without one
+    by the chief worker's clock. Asking is a collective operation, so it happens every `every`
+    steps.
     """
 
     def __init__(
@@ -60,10 +61,10 @@ class Agreement(keras.callbacks.Callback):
 
 
 class Saver(keras.callbacks.Callback):
-    """Saves the state after each epoch, where a later stage will start, and as it was agreed.
+    """Save the state after each epoch, where a later stage starts, and when the workers agree to.
 
-    With `every_steps` also after so many steps of a stage. All workers take the state, as that is
-    a collective; the chief saves it.
+    With `every_steps`, also save after that many steps of a stage. All workers take the state, as
+    this is a collective operation; the chief worker writes it.
     """
 
     def __init__(
@@ -82,7 +83,7 @@ class Saver(keras.callbacks.Callback):
             self._save(self._take())
 
     def on_test_begin(self, logs: Logs = None) -> None:
-        # Testing resets the metrics, and may last for minutes: a signal then saves this state.
+        # Testing resets the metrics and may take minutes, so a signal in it saves this state.
         if self.before_test is None:
             self.before_test = self._take()
 
@@ -107,15 +108,15 @@ class Saver(keras.callbacks.Callback):
             if array.dtype.kind == "f" and not np.isfinite(array).all():
                 group, *_, name = key.split(":")
                 raise Diverged(
-                    "the loss is no finite number"
+                    "the loss became NaN or infinite"
                     if group == "metrics"
-                    else f"{name} holds what is no finite number"
+                    else f"{name} became NaN or infinite"
                 )
         return snapshot
 
 
 class Stop(keras.callbacks.Callback):
-    """Raises `Stopped` where the workers have agreed on it."""
+    """Raise `Stopped` when the workers have agreed to stop."""
 
     def __init__(self, agreement: Agreement) -> None:
         super().__init__()
@@ -136,11 +137,12 @@ def run_callbacks(
     saver: Saver,
     bar: Bar,
 ) -> list[keras.callbacks.Callback]:
-    """Return what a run adds to the experiment's own callbacks, which come first, in calling order.
+    """Return the callbacks of a run, in calling order; they follow those of the experiment.
 
-    The clock before the history, whose rows have the times; the history before the progress and
-    the trackers, so that a row is on disk before it is shown; then the saver, so that what it saves
-    is complete, behind what it goes by; and what stops the run last, once the state is saved.
+    The clock comes before the history, whose rows contain the times. The history comes before the
+    progress and the trackers, so that a row is on disk before it is shown. The saver follows, so
+    that it saves the complete state, after the agreement that tells it when. What stops the run
+    comes last, when the state is saved.
     """
     agreement = saver.agreement
     chief = agreement.team.chief

@@ -1,4 +1,4 @@
-"""Exact checkpoints: every variable of a run and its position, in one checked file."""
+"""Exact checkpoints: all variables of a run and its position, in one file with a checksum."""
 
 import hashlib
 import io
@@ -32,18 +32,19 @@ logger = logging.getLogger("cifar_keras")
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The state between two steps, in memory; arrays are keyed by group and place."""
+    """The state between two steps, in memory; array keys are group, number and name."""
 
     position: dict[str, Any]
     arrays: Arrays
 
 
 def take(model: keras.Model, position: Position) -> Snapshot:
-    """The state as it is now; call it between steps.
+    """Return the current state; call it between steps.
 
-    Groups are `model` (weights and statistics), `seeds` (of the layers that draw), `optimizer`
-    (iterations, rate, slots, loss scale) and `metrics` (the running sums of the epoch under way, of
-    several replicas each one's own, (replicas, ...)). With several workers all must call it.
+    Groups are `model` (weights and statistics), `seeds` (of random layers), `optimizer`
+    (iterations, learning rate, slots, loss scale) and `metrics` (the running sums of the current
+    epoch, per replica if there are several: (replicas, ...)). With several workers all must call
+    it.
     """
     variables = _variables(model)
     metrics = {key: variable for key, variable in variables.items() if _is_metric(key)}
@@ -56,15 +57,15 @@ def put_back(model: keras.Model, arrays: Arrays, groups: Collection[str]) -> Non
     """Assign the arrays of these groups to the model's variables.
 
     Raises:
-        RunError: they are not this model's.
+        RunError: they do not fit this model.
     """
     variables = {k: v for k, v in _variables(model).items() if k.split(":")[0] in groups}
     known = {k: v for k, v in arrays.items() if k.split(":")[0] in groups}
-    # Those of metrics depend on the number of replicas.
+    # The shapes of metrics depend on the number of replicas.
     shapes = {key: None if _is_metric(key) else array.shape for key, array in known.items()}
     wanted = {k: None if _is_metric(k) else tuple(v.shape) for k, v in variables.items()}
     if shapes != wanted:
-        raise RunError("the checkpoint is of another network or optimizer; use --fresh")
+        raise RunError("the checkpoint is from another network or optimizer; use --fresh")
     metrics = [key for key in variables if _is_metric(key)]
     write_sums(
         model.distribute_strategy, [variables[k] for k in metrics], [known[k] for k in metrics]
@@ -88,7 +89,7 @@ def _variables(model: keras.Model) -> dict[str, keras.Variable]:
         "optimizer": model.optimizer.variables,
         "metrics": model.metrics_variables,
     }
-    # Not the path: it holds the running number of each seed generator of the process.
+    # A path would contain the process-wide count of seed generators, so use the name.
     return {
         f"{group}:{number}:{variable.name}": variable
         for group, variables in groups.items()
@@ -97,12 +98,12 @@ def _variables(model: keras.Model) -> dict[str, keras.Variable]:
 
 
 class Store:
-    """The checkpoints of a run folder: the last two, and those a later stage starts from.
+    """The checkpoints of a run folder: the last two, and those that later stages start from.
 
     Args:
-        folder: where they lie.
-        starts: (stage, step) from which later stages start.
-        run: what tells this run from any other, as plain data; it is kept in each checkpoint.
+        folder: the folder of the checkpoints.
+        starts: the (stage, step) pairs from which later stages start.
+        run: plain data that identify the run; each checkpoint contains them.
     """
 
     def __init__(
@@ -114,20 +115,20 @@ class Store:
         self.folder, self.starts, self.run = folder, frozenset(starts), dict(run or {})
 
     def path(self, stage: int, step: int) -> Path:
-        """The file of a state; the stage in its name counts from 1."""
+        """Return the file of a state; its name counts stages from 1."""
         return self.folder / f"stage-{stage + 1}-step-{step:09d}.ckpt"
 
     def paths(self) -> list[Path]:
-        """All checkpoints, oldest first."""
+        """Return all checkpoints, oldest first."""
         named = [(_NAME.fullmatch(path.name), path) for path in self.folder.glob("stage-*.ckpt")]
         places = [((int(name[1]), int(name[2])), path) for name, path in named if name]
         return [path for _, path in sorted(places)]
 
     def save(self, snapshot: Snapshot) -> None:
-        """Write a checkpoint, then remove what is older than the last two.
+        """Write a checkpoint, then remove those older than the last two.
 
         Raises:
-            RunError: it cannot be written; the earlier ones are as they were.
+            RunError: it cannot be written; earlier ones are unchanged.
         """
         position = snapshot.position
         kept = replace(snapshot, position=position | {_RUN: self.run})
@@ -138,19 +139,19 @@ class Store:
                 self._remove(old)
 
     def newest(self) -> Snapshot | None:
-        """The newest whole checkpoint; None where there is none.
+        """Return the newest undamaged checkpoint; None if there are no checkpoints.
 
-        Damaged ones that are newer are logged and removed, so that they don't count as the last.
+        Newer damaged ones are logged and removed, so that they do not count as one of the last two.
 
         Raises:
-            RunError: there are checkpoints, and all are damaged, or it is of another run.
+            RunError: all checkpoints are damaged, or the newest is from another run.
         """
         damaged: list[Path] = []
         for path in reversed(self.paths()):
             try:
                 snapshot = read(path)
             except RunError as error:
-                logger.warning("%s; the one before it is used", error)
+                logger.warning("%s; using the one before it", error)
                 damaged.append(path)
                 continue
             snapshot = self._own(snapshot, path)
@@ -162,28 +163,28 @@ class Store:
         return None
 
     def at(self, stage: int, step: int) -> Snapshot:
-        """The state that a later stage starts from.
+        """Return the state that a later stage starts from.
 
         Raises:
-            RunError: its checkpoint is missing or damaged, or of another run.
+            RunError: its checkpoint is missing or damaged, or from another run.
         """
         path = self.path(stage, step)
         return self._own(read(path), path)
 
     def _own(self, snapshot: Snapshot, path: Path) -> Snapshot:
         position = dict(snapshot.position)
-        # An earlier version did not keep it.
+        # Checkpoints of an earlier version do not contain it.
         there = position.pop(_RUN, self.run)
         differing = [key for key in self.run if there.get(key) != self.run[key]]
         if differing:
             raise RunError(
-                f"checkpoint '{path}' is of another run, with another {' and '.join(differing)}; "
+                f"checkpoint '{path}' is from another run, with another {' and '.join(differing)}; "
                 "remove it, or use --fresh"
             )
         return replace(snapshot, position=position)
 
     def clear(self) -> None:
-        """Remove all checkpoints, once the run's result is on disk."""
+        """Remove all checkpoints; call it when the run's result is on disk."""
         for path in self.paths():
             self._remove(path)
         if self.folder.is_dir() and not any(self.folder.iterdir()):
@@ -197,7 +198,7 @@ class Store:
 
 
 def encode(snapshot: Snapshot) -> bytes:
-    """The snapshot as the content of a file."""
+    """Return the content of a snapshot's file."""
     text = json.dumps(snapshot.position).encode()
     payload = io.BytesIO()
     arrays: Any = {_POSITION: np.frombuffer(text, np.uint8), **snapshot.arrays}
@@ -207,10 +208,10 @@ def encode(snapshot: Snapshot) -> bytes:
 
 
 def read(path: Path) -> Snapshot:
-    """The state that a checkpoint holds.
+    """Return the state in a checkpoint file.
 
     Raises:
-        RunError: it is missing, truncated or altered.
+        RunError: it is missing, truncated or modified.
     """
     try:
         raw = path.read_bytes()
@@ -220,18 +221,18 @@ def read(path: Path) -> Snapshot:
 
 
 def decode(raw: bytes, name: str) -> Snapshot:
-    """The state that `encode` gave these bytes of; `name` is what a refusal calls it.
+    """Return the state that `encode` wrote as these bytes; `name` is for error messages.
 
     Raises:
-        RunError: they are truncated or altered.
+        RunError: they are truncated or modified.
     """
     head, digest, content = raw[: len(_HEAD)], raw[len(_HEAD) :][:64], raw[len(_HEAD) + 65 :]
     if head != _HEAD or hashlib.sha256(content).hexdigest().encode() != digest:
-        raise RunError(f"{name} is damaged: its checksum does not agree")
+        raise RunError(f"{name} is damaged: its checksum does not match")
     try:
         with np.load(io.BytesIO(content), allow_pickle=False) as archive:
             arrays = {key: archive[key] for key in archive.files}
         position = json.loads(arrays.pop(_POSITION).tobytes())
     except (ValueError, KeyError, zipfile.BadZipFile):
-        raise RunError(f"{name} is of another version; use --fresh") from None
+        raise RunError(f"{name} is from another version; use --fresh") from None
     return Snapshot(position, arrays)

@@ -1,4 +1,4 @@
-"""A run's folder while it trains: whose it is, what happened to it, and that nobody else has it."""
+"""A run's folder during training: its lock, its identity and its events."""
 
 import fcntl
 import logging
@@ -22,12 +22,12 @@ logger = logging.getLogger("cifar_keras")
 
 @dataclass(frozen=True)
 class Job:
-    """What was asked for: everything that decides a run's figures, and where they go.
+    """Everything that determines a run's figures, and where they are written.
 
-    `weights` is the user's copy of the recipe's published initial weights, None to fetch them;
-    `trackers` are where the history is shown besides, of "tensorboard" and "mlflow". `jit` is
-    "auto", "on" or "off": it changes rounding alone. `test_every` is after how many epochs the run
-    is tested, 0 for the last only: it changes no weight.
+    `weights` is the user's copy of the pretrained weights that the recipe starts from, None to
+    download them. `trackers` are "tensorboard" and "mlflow", or one or none of them. `jit` is
+    "auto", "on" or "off" and affects only rounding. `test_every` is the number of epochs from test
+    to test, 0 to test only after the last; it does not affect the weights.
     """
 
     name: str
@@ -45,17 +45,17 @@ class Job:
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Hold the folder for this process; the lock goes with the process, however it ends.
+    """Lock the folder for this process; the lock ends with the process, even if it is killed.
 
     Raises:
-        RunError: another process holds it, or the folder cannot be written.
+        RunError: another process has the lock, or the folder cannot be written.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         handle = os.open(folder / records.LOCK, os.O_RDWR | os.O_CREAT, 0o644)
     except OSError as error:
         raise unwritable(folder / records.LOCK, error) from None
-    # `cifar-keras runs` holds a lock for a moment, to see whether it is free.
+    # `cifar-keras runs` takes the lock for a moment to see whether it is free.
     if not (_take(handle) or _take(handle, after=0.1)):
         os.close(handle)
         raise RunError(f"another process is training in '{folder}'; wait for it, or stop it")
@@ -63,7 +63,7 @@ def locked(folder: Path) -> Iterator[None]:
         yield
     finally:
         if folder.is_dir() and [path.name for path in folder.iterdir()] == [records.LOCK]:
-            # Nothing came of it: leave no trace.
+            # Nothing was written, so remove the folder again.
             (folder / records.LOCK).unlink()
             folder.rmdir()
         os.close(handle)
@@ -79,7 +79,7 @@ def _take(handle: int, after: float = 0.0) -> bool:
 
 
 def put_aside(folder: Path) -> Path | None:
-    """Rename a run folder so that a fresh one can take its place; None where there is none."""
+    """Rename a run folder for --fresh; return its new path, or None if there was no run."""
     if not (folder / records.RUN).exists():
         return None
     number = 1
@@ -91,7 +91,7 @@ def put_aside(folder: Path) -> Path | None:
 
 
 def identity(job: Job, data: dict[str, Any]) -> dict[str, Any]:
-    """Return what tells this job's run from any other, for its checkpoints."""
+    """Return the data that identify this job's run in its checkpoints."""
     return {
         "recipe": job.recipe.sha256(),
         "precision": job.recipe.precision,
@@ -104,12 +104,12 @@ def identity(job: Job, data: dict[str, Any]) -> dict[str, Any]:
 def open_run(
     job: Job, data: dict[str, Any], devices: list[str], preprocessing: records.Preprocessing
 ) -> None:
-    """Write run.json and preprocessing.json, where there are none yet.
+    """Write run.json and preprocessing.json if they do not exist.
 
     Raises:
         RunError: the folder cannot be written.
     """
-    # Runs that an earlier version began have none.
+    # Runs that were started by an earlier version have none.
     if not (job.folder / records.PREPROCESSING).exists():
         records.write_preprocessing(job.folder, preprocessing)
     if (job.folder / records.RUN).exists():
@@ -136,7 +136,7 @@ def record(
     machine: dict[str, Any],
     note: str | None = None,
 ) -> None:
-    """Add an event to run.json; `machine` is what `provenance.machine` says."""
+    """Add an event to run.json; `machine` is what `provenance.machine` returns."""
     files = records.file_hashes(folder) if kind == "finished" else {}
     event = new_event(kind, position.stage + 1, position.step, machine, note, files)
     before = records.read_run(folder).training_events
@@ -147,12 +147,12 @@ def record(
 
 def _warn_of_rounding(before: records.Event, now: records.Event) -> None:
     then, here = before.versions | before.machine, now.versions | now.machine
-    # What an earlier version did not write down is not known to have changed.
+    # Keys that an earlier version did not record are not compared.
     both = [key for key in here if key in then]
     changed = [f"{key} {then[key]} -> {here[key]}" for key in both if then[key] != here[key]]
     if changed:
         logger.warning(
-            "resumed under other conditions (%s): the run goes on, but is no longer claimed to be "
+            "resumed under different conditions (%s): the run continues, but may no longer be "
             "bit-identical to an uninterrupted one",
             ", ".join(changed),
         )

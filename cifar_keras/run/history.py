@@ -1,4 +1,4 @@
-"""The history of a run: a row for each epoch, with its times."""
+"""The history of a run: one row per epoch, with its times."""
 
 import time
 from pathlib import Path
@@ -15,12 +15,12 @@ VALIDATION = ("validation_loss", "validation_accuracy")
 
 
 class Clock(keras.callbacks.Callback):
-    """Keeps the times of the epoch under way at the position, and puts them into its logs."""
+    """Measure the times of the current epoch and add them to its logs."""
 
     def __init__(self, position: Position, batch_size: int) -> None:
         super().__init__()
         self.position, self.batch_size = position, batch_size
-        # An epoch that is resumed after its last step, and not tested, begins with its end.
+        # A run that resumes after the last step of an epoch begins with the end of that epoch.
         self.last = time.perf_counter()
 
     def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
@@ -33,7 +33,7 @@ class Clock(keras.callbacks.Callback):
         self.last = time.perf_counter()
 
     def on_test_end(self, logs: Logs = None) -> None:
-        # Before another test begins, that of the validation images.
+        # The next test, of the validation images, begins with `on_test_begin` again.
         self._lap()
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
@@ -52,10 +52,11 @@ class Clock(keras.callbacks.Callback):
 
 
 class HistoryLog(keras.callbacks.Callback):
-    """Adds a row to the history after each epoch; history.csv is replaced whole.
+    """Add a row to the history after each epoch, and replace history.csv atomically.
 
-    Keras' CSVLogger loses the learning rate when it stands before the scheduler, fixes its columns
-    by the first epoch, and can leave half a row. Without a folder only the position has the rows.
+    Keras' CSVLogger loses the learning rate if it comes before the scheduler, takes its columns
+    from the first epoch, and can leave half a row. Without a folder, only the position gets the
+    rows.
     """
 
     def __init__(self, position: Position, plan: Plan, folder: Path | None) -> None:
@@ -86,5 +87,5 @@ class HistoryLog(keras.callbacks.Callback):
 
 
 def _shortest(value: float) -> float:
-    # 0.1 and not 0.100000001490116: the shortest number that is the same float32.
+    # The shortest decimal of the same float32: 0.1 and not 0.100000001490116.
     return float(str(np.float32(value)))

@@ -1,4 +1,4 @@
-"""Where a run stands: all that a checkpoint keeps next to the variables."""
+"""The position of a run: all that a checkpoint contains besides the variables."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,10 +9,10 @@ from cifar_keras.records import Epoch
 
 @dataclass
 class Position(Place):
-    """`step` steps of stage `stage` (from 0) are done, and the epochs in `rows` are tested.
+    """The position after `step` steps of stage `stage` (from 0); `rows` are the finished epochs.
 
-    `seconds` and `trained` are what the epoch under way has taken so far, in all and in training
-    steps; `logs` its running metrics, for an epoch that is stopped before its test.
+    `seconds` is the time that the current epoch has taken so far, and `trained` its part in
+    training steps. `logs` are its running metrics, for an epoch that is stopped before its test.
     """
 
     rows: list[Epoch] = field(default_factory=list)
@@ -22,15 +22,15 @@ class Position(Place):
 
     @property
     def tested_step(self) -> int:
-        """The step of this stage up to which epochs are tested."""
+        """The last step of this stage's finished epochs."""
         return next((r.step for r in reversed(self.rows) if r.stage == self.stage + 1), 0)
 
     def to_json(self) -> dict[str, Any]:
-        """Return plain data, which `go_to` takes."""
+        """Return plain data for `go_to`."""
         return self.__dict__ | {"rows": [row.model_dump() for row in self.rows]}
 
     def go_to(self, data: dict[str, Any]) -> None:
-        """Become the position that these plain data are of."""
+        """Set the position from the data of `to_json`."""
         rows = [Epoch.model_validate(row) for row in data["rows"]]
-        # A key that is unknown, or lacking, is an error here and not later.
+        # Raise an error for unknown or missing keys here rather than later.
         self.__dict__.update(Position(**(data | {"rows": rows})).__dict__)

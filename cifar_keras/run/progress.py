@@ -1,4 +1,4 @@
-"""What a run reports on stderr while it trains."""
+"""The progress of a training, on stderr."""
 
 import sys
 import time
@@ -15,21 +15,21 @@ from cifar_keras.terminal import Bar
 
 
 class Progress(keras.callbacks.Callback):
-    """A line an epoch with the time left; before the first epoch ends, an estimate of the whole.
+    """Print one line per epoch with the time left, and an early estimate in the first epoch.
 
-    On a terminal the lines are shorter, and below them a bar shows the epoch's steps and its test.
-    Nothing is read from the device: what is shown is known to the host.
+    On a terminal the lines are shorter, and a bar below them shows the steps of the epoch or its
+    test. Nothing is read from the device, which would slow the training.
 
     Args:
-        name: what the lines begin with.
-        position: the run's.
+        name: the start of each line.
+        position: the run's position.
         plan: the stages.
-        batch_size: the images of a step.
-        test_steps: the batches of a test.
-        bar: on stderr.
+        batch_size: images per step.
+        test_steps: batches per test.
+        bar: the bar on stderr.
     """
 
-    # The first steps compile and warm up; the estimate is taken from those after them.
+    # The first steps compile and warm up, so the estimate uses those after them.
     TIMED_FROM, TIMED_TO = 5, 15
 
     def __init__(
@@ -49,7 +49,7 @@ class Progress(keras.callbacks.Callback):
 
     @property
     def step(self) -> int:
-        """The steps done of all stages."""
+        """The steps done in all stages."""
         return self._before + self.position.step
 
     @property
@@ -112,22 +112,22 @@ class Progress(keras.callbacks.Callback):
                 self._line(f"{epochs:.4g} epochs left, about {left} plus evaluation")
 
     def _left(self, since: int, seconds: float) -> str:
-        """The time left, where the steps from `since` on have taken so long."""
+        """Return the time left if the steps since `since` took so many seconds."""
         work = self.plan.work
         done = work(self.step) - work(since)
         return duration(seconds / done * (work(self.total) - work(self.step)))
 
     def _step_before(self, step: int) -> int:
-        """Return where in its stage the epoch of a step begins; steps count from 1."""
+        """Return the number of steps before the epoch of a step; steps count from 1."""
         return (step - 1) // self.per_epoch * self.per_epoch
 
     def _line(self, text: str) -> None:
-        # Whoever was reading may have gone; the run goes on.
+        # The run continues even if the reader has closed the pipe.
         with suppress(OSError):
             print(f"{self.name}: {text}", file=sys.stderr, flush=True)
 
     def _epoch(self) -> str:
-        """The epoch under way, and how many there are."""
+        """Return the current epoch and the number of epochs, as 1/10."""
         epochs = f"{self.total / self.per_epoch:.4g}"
         return f"{self.step // self.per_epoch + 1:>{len(epochs)}}/{epochs}"
 

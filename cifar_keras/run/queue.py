@@ -1,4 +1,4 @@
-"""Several runs, one after another: which they are, how far each is, and the time left."""
+"""A queue of runs: their progress, and the time left."""
 
 from collections.abc import Container, Iterator, Sequence
 from contextlib import suppress
@@ -18,7 +18,7 @@ HEADER = ("recipe", "seed", "epoch", "test accuracy", "time left", "state")
 
 @dataclass(frozen=True, eq=False)
 class Queued:
-    """A run to be trained: `given` is the recipe as it was named, `path` its file."""
+    """A run to train; `given` is the recipe as the user named it, `path` its file."""
 
     given: str
     path: Path
@@ -30,17 +30,17 @@ class Queued:
 
     @property
     def label(self) -> str:
-        """Recipe, precision and seed."""
+        """Recipe, precision and seed, for messages."""
         return f"{self.recipe.named(self.path.stem)} seed {self.seed}"
 
     @property
     def finished(self) -> bool:
-        """Whether the run has come to its end."""
+        """Whether the run is finished."""
         return (self.folder / records.RESULT).exists()
 
     @property
     def standing(self) -> Standing | None:
-        """How far the run is; None where it has not begun."""
+        """The progress of the run; None if it has not started."""
         if not (self.folder / records.RUN).exists():
             return None
         return standing(self.folder, records.read_run(self.folder))
@@ -53,10 +53,10 @@ def queue(
     budget: str = "1",
     overrides: Sequence[str] = (),
 ) -> list[Queued]:
-    """Return the runs of each recipe with each seed, in this order, each once.
+    """Return the runs of each recipe with each seed, in this order and without duplicates.
 
     Raises:
-        RecipeError: recipes are unknown or have mistakes (all are told), or two have one folder.
+        RecipeError: recipes are unknown or have mistakes, or two would use the same folder.
     """
     runs: dict[Path, Queued] = {}
     mistakes = []
@@ -83,10 +83,10 @@ def queue(
 
 
 def seconds_left(run: Queued) -> float | None:
-    """Return the time that the run still takes; None where nothing is known.
+    """Return the estimated time left of the run; None if it cannot be estimated.
 
-    Known from, in this order: its own epochs; a finished run of this recipe and precision next to
-    it; the measured length of the shipped recipe, in float32.
+    The estimate uses the first of these that is available: the run's own epochs; a finished run of
+    this recipe and precision next to it; the measured float32 time of the shipped recipe.
     """
     if run.finished:
         return 0.0
@@ -99,14 +99,14 @@ def seconds_left(run: Queued) -> float | None:
 
 
 def _full_seconds(run: Queued) -> Iterator[float]:
-    """What a run at the whole budget takes, the nearest evidence last."""
+    """Yield the seconds of a full run: as measured for the shipped recipe, then by its runs."""
     shipped = run.path.parent.resolve() == recipes_folder().resolve()
     if shipped and not run.overrides and run.recipe.precision == "float32":
         measured = measured_seconds(run.path.stem)
         if measured is not None:
             yield measured
     for path in sorted(run.folder.parent.glob(f"*/{records.RESULT}")):
-        # What is damaged is no evidence; its own row says so.
+        # Skip damaged runs; their own rows report them.
         with suppress(RunError):
             other, result = records.read_run(path.parent), records.read_result(path.parent)
             same = other.recipe_sha256 == run.recipe.sha256()
@@ -115,7 +115,7 @@ def _full_seconds(run: Queued) -> Iterator[float]:
 
 
 def queue_table(runs: Sequence[Queued], now: Queued | None, failed: Container[Queued]) -> str:
-    """Return the whole queue, a row a run, and below it the time left in all."""
+    """Return the queue as a table, one row per run, and below it the total time left."""
     left = {run.folder: seconds_left(run) for run in runs}
     rows = []
     for run in runs:
@@ -135,7 +135,7 @@ def queue_table(runs: Sequence[Queued], now: Queued | None, failed: Container[Qu
 def _in_all(
     runs: Sequence[Queued], left: dict[Path, float | None], failed: Container[Queued]
 ) -> str:
-    """How many runs there are, how many are finished, and the time that the others take."""
+    """Return the number of runs and of finished ones, and the time left of the others."""
     due = [left[run.folder] for run in runs if not run.finished and run not in failed]
     known = [seconds for seconds in due if seconds is not None]
     count = f"{len(runs)} run{'s' * (len(runs) != 1)}, {sum(r.finished for r in runs)} finished"

@@ -1,4 +1,4 @@
-"""One run as it is asked for, by the command `train` or from Python."""
+"""A requested run, from the command `train` or from Python."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ _SLOW_BFLOAT16 = (
 class Request:
     """What to train, on which data and devices, and where to keep it.
 
-    `networks` is the folder of a recipe of the user's own, which may name a network there. `every`
-    are the arguments of `run.train.Every`; the other fields are those of `run.folder.Job`.
+    `networks` is the folder of the user's recipe, which may name a network there. `every` are the
+    arguments of `run.train.Every`. The other fields are those of `run.folder.Job`.
     """
 
     name: str
@@ -60,20 +60,20 @@ class Request:
 
     @property
     def chief(self) -> bool:
-        """Whether this process keeps the run folder."""
+        """Whether this process writes the run folder."""
         return self.cluster is None or self.cluster.index == 0
 
 
 def fulfil(request: Request, tell: Callable[[str], None]) -> tuple[Result, bool]:
-    """Train the run to its end; return its result, and whether it was finished before.
+    """Train the run to its end; return its result, and whether it was already finished.
 
     Args:
-        request: which run.
-        tell: is called with each line that the user should see before the training begins.
+        request: the run.
+        tell: called with each message for the user before training starts.
 
     Raises:
-        CifarKerasError: as `run.train.train`; or the recipe begins with random weights, and others
-            are given; or the data cannot be had.
+        CifarKerasError: as `run.train.train`; or weights are given for a recipe with random
+            initial weights; or the data are not available.
     """
     from cifar_keras.data import load
     from cifar_keras.records import RESULT
@@ -104,8 +104,8 @@ def fulfil(request: Request, tell: Callable[[str], None]) -> tuple[Result, bool]
     if request.networks:
         allow_outside(request.networks)
     if cluster:
-        tell(f"worker {cluster.index} of {len(cluster.workers)}; begins once all are there")
-    # A worker waits here for the others, with nothing to save yet.
+        tell(f"worker {cluster.index} of {len(cluster.workers)}; waiting for the others")
+    # A worker waits here for the others and has no state to save yet.
     with ending_at_once() if cluster else nullcontext():
         strategy = make_strategy(request.devices, cluster, deterministic=request.jit != "on")
     if recipe.precision == "mixed_bfloat16" and not multiplies_bfloat16(strategy):
@@ -117,6 +117,6 @@ def fulfil(request: Request, tell: Callable[[str], None]) -> tuple[Result, bool]
 
 
 def check_weights(weights: Path | None, name: str, recipe: Recipe) -> None:
-    """Raise if weights are given for a recipe that begins with random ones."""
+    """Raise an error if weights are given for a recipe with random initial weights."""
     if weights and recipe.initial_weights == "none":
-        raise RecipeError(f"--weights: recipe '{name}' begins with random weights")
+        raise RecipeError(f"--weights: recipe '{name}' has random initial weights; leave it out")

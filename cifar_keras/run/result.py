@@ -1,4 +1,4 @@
-"""What comes out of a run: its weights, result.json and the event of its end."""
+"""The results of a run: its weights, result.json and the event "finished"."""
 
 import resource
 import sys
@@ -24,7 +24,7 @@ def write_result(
     validation_images: int,
     macs: int,
 ) -> records.Result:
-    """Write the weights, then result.json; returns what it says.
+    """Write the weights, then result.json; return its content.
 
     Raises:
         RunError: the folder cannot be written.
@@ -42,13 +42,13 @@ def write_result(
 
 
 def finished_result(folder: Path) -> records.Result | None:
-    """Return the result of the folder's run, None where it has none.
+    """Return the result of the folder's run; None if it is unfinished.
 
-    What a kill after the result was written left undone is done: the event of the run's end is
-    added, and the checkpoints are removed.
+    If the run was killed right after writing its result, complete it: add the event "finished" and
+    remove the checkpoints.
 
     Raises:
-        RunError: there is no such event, and the result is not of this history and these weights.
+        RunError: the event is missing, and the result does not match the history or the weights.
     """
     if not (folder / records.RESULT).exists():
         return None
@@ -64,14 +64,15 @@ def _belated_finish(folder: Path, run: records.Run, result: records.Result) -> r
     weights = folder / records.WEIGHTS
     reason = why_unfinished(run, rows, result)
     if not run.training_events:
-        reason = "no event of its training is recorded"
+        reason = "run.json records no event of its training"
     elif not weights.is_file() or sha256_of(weights) != result.weights_sha256:
-        reason = f"{records.WEIGHTS} is missing, or not what it was written with"
+        reason = f"{records.WEIGHTS} is missing, or not the recorded file"
     if reason:
         raise RunError(
-            f"'{folder / records.RESULT}' is not of this run: {reason}; use --fresh to start over"
+            f"'{folder / records.RESULT}' does not belong to this run: {reason}; use --fresh to "
+            "start over"
         )
-    # The process that wrote the result is the one that recorded the last event.
+    # The process that wrote the result also recorded the last event.
     update = {
         "kind": "finished",
         "time": now(),
@@ -86,7 +87,7 @@ def _belated_finish(folder: Path, run: records.Run, result: records.Result) -> r
 def _save_weights(model: keras.Model, folder: Path) -> str:
     scratch = folder / f".saving.{records.WEIGHTS}"
     try:
-        # Of a compiled model Keras would save the optimizer's slots, too.
+        # For a compiled model, Keras would also save the optimizer's slots.
         keras.Model(model.inputs, model.outputs).save_weights(scratch)
         content = scratch.read_bytes()
     except OSError as error:

@@ -1,4 +1,4 @@
-"""How a run goes on from where it stands: the state it restores, and the epoch it ends."""
+"""How a run resumes: restore its state, and finish an interrupted epoch."""
 
 from functools import partial
 
@@ -15,15 +15,15 @@ from cifar_keras.run.checkpoint import Snapshot, Store, decode, encode, put_back
 from cifar_keras.run.folder import Job
 from cifar_keras.run.position import Position
 
-_decoded = partial(decode, name="the chief's state")
+_decoded = partial(decode, name="the chief worker's state")
 
 
 def restore(
     job: Job, experiment: Experiment, position: Position, store: Store, team: Team
 ) -> Snapshot | None:
-    """Restore the newest checkpoint and return it; without one, begin with initial weights.
+    """Restore the newest checkpoint and return it; without one, set the initial weights.
 
-    All workers begin with the chief's state, bit for bit.
+    All workers start from the chief worker's state, bit for bit.
     """
 
     def newest() -> Snapshot | None:
@@ -47,9 +47,9 @@ def restore(
 
 
 def begin_next_stage(experiment: Experiment, position: Position, store: Store, team: Team) -> None:
-    """Go to the start of the next stage: the weights and statistics of an earlier state.
+    """Start the next stage from the weights and statistics of an earlier state.
 
-    The optimizer starts from nothing, and random states go on, so that no noise is seen twice.
+    The optimizer is reset. Random states continue, so that no noise is repeated.
     """
     position.stage, position.step = position.stage + 1, 0
     start = experiment.plan.stages[position.stage].start
@@ -68,11 +68,11 @@ def resume_epoch(
     callbacks: list[keras.callbacks.Callback],
     saver: Saver,
 ) -> list[keras.callbacks.Callback]:
-    """Return the callbacks to go on with from the restored state.
+    """Return the callbacks to resume with from the restored state.
 
-    A run that was stopped inside an epoch goes on with the sums of its metrics. One that was
-    stopped after the last step of an epoch, or in its test, first tests it: a signal meanwhile
-    saves the restored state again.
+    A run that was stopped within an epoch continues with the sums of its metrics. One that was
+    stopped after the last step of an epoch, or in its test, first tests it; a signal during this
+    test saves the restored state again.
     """
     if restored is None or position.step <= position.tested_step:
         return callbacks
@@ -85,7 +85,7 @@ def resume_epoch(
 
 
 class UnfinishedMetrics(keras.callbacks.Callback):
-    """Restores the sums of an unfinished epoch's metrics, once `fit` has reset them."""
+    """Restore the sums of an unfinished epoch's metrics after `fit` has reset them."""
 
     def __init__(self, restored: Snapshot) -> None:
         super().__init__()

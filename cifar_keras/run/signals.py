@@ -1,4 +1,4 @@
-"""All that this package does with SIGINT and SIGTERM; it imports nothing heavy."""
+"""Everything that handles SIGINT and SIGTERM, with no slow imports."""
 
 import os
 import signal
@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from types import FrameType
 
 _BOTH = (signal.SIGINT, signal.SIGTERM)
-# A parent and its process group may both pass one signal on: an echo, not a second wish.
+# A signal may arrive twice, from the parent and by way of the process group: count it once.
 _ECHO = 1.0
 
 
@@ -19,7 +19,7 @@ def _handled(
     handler: Callable[[int, FrameType | None], None] | signal.Handlers,
     numbers: Sequence[int] = _BOTH,
 ) -> Iterator[None]:
-    """Let the handler have the signals; afterwards they act as before."""
+    """Handle the signals with this handler in the context; restore the former ones after it."""
     before = {number: signal.signal(number, handler) for number in numbers}
     try:
         yield
@@ -29,7 +29,7 @@ def _handled(
 
 
 class Signals:
-    """The first signal that came, or None; a second one ends the process at once."""
+    """The first signal received, or None; a second one ends the process at once."""
 
     def __init__(self) -> None:
         self.received: int | None = None
@@ -37,7 +37,7 @@ class Signals:
 
     @contextmanager
     def noted(self) -> Iterator[None]:
-        """Only note signals, so that a run can stop between two steps; for the main thread only."""
+        """Only record signals, so that a run can stop between two steps; main thread only."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return
@@ -57,7 +57,7 @@ class Signals:
 
 @contextmanager
 def listed() -> Iterator[list[int]]:
-    """Give a list to which each signal only adds its number."""
+    """Yield a list to which each signal only appends its number."""
     received: list[int] = []
     with _handled(lambda number, _: received.append(number)):
         yield received
@@ -65,17 +65,17 @@ def listed() -> Iterator[list[int]]:
 
 @contextmanager
 def ending_at_once() -> Iterator[None]:
-    """Let signals end the process: while TensorFlow waits, no handler of Python's runs.
+    """Let signals end the process, because Python's handlers do not run while TensorFlow waits.
 
-    While it waits for other workers TensorFlow has a handler of its own for SIGTERM, which only
-    notes it; so there it is SIGINT alone that ends the process.
+    While TensorFlow waits for other workers, its own handler only records SIGTERM, so then only
+    SIGINT ends the process.
     """
     with _handled(signal.SIG_DFL):
         yield
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM came where no state is to be saved: before the first step or after the last."""
+    """SIGTERM was received with no state to save: before the first step or after the last."""
 
 
 @contextmanager
@@ -95,9 +95,9 @@ def number_of(stop: KeyboardInterrupt) -> int:
 
 
 def run_child(command: Sequence[str], received: Sequence[int]) -> int:
-    """Return the command's exit code, 128 and more for a signal.
+    """Run the command and return its exit code; for a signal, 128 plus its number.
 
-    What is added to `received` meanwhile is passed on, but for what reaches the child by itself.
+    Signals added to `received` meanwhile are passed on, except those that also reach the child.
     """
     child = subprocess.Popen(command)
     passed_on = 0
@@ -113,7 +113,7 @@ def run_child(command: Sequence[str], received: Sequence[int]) -> int:
 
 
 def at_a_terminal() -> bool:
-    """Return whether Ctrl-C reaches this process and its child alike."""
+    """Return whether Ctrl-C reaches both this process and its child."""
     try:
         terminal = os.open(os.ctermid(), os.O_RDONLY)
     except OSError:

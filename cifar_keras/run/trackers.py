@@ -1,4 +1,4 @@
-"""The history shown elsewhere, in TensorBoard and MLflow; history.csv stays the truth."""
+"""Log the history to TensorBoard and MLflow; history.csv remains the reference."""
 
 import json
 import logging
@@ -23,22 +23,22 @@ logger = logging.getLogger("cifar_keras")
 
 
 class Sink(Protocol):
-    """Somewhere that points can be shown."""
+    """A destination for the rows of the history."""
 
     def add(self, number: int, points: dict[str, float]) -> None:
-        """Show the points of a row of the history; rows are counted from 1."""
+        """Log the figures of a row of the history; rows are counted from 1."""
 
     def finish(self) -> None:
-        """The run has come to its end."""
+        """Record that the run is finished."""
 
 
 class Tracker(keras.callbacks.Callback):
-    """Passes the history on, row by row; a sink that fails is given up, and the run goes on.
+    """Log the history row by row; if the sink fails, warn and continue the run without it.
 
     Args:
-        name: of the sink, for the warning.
-        open_sink: makes it; all rows there are so far are passed on first.
-        position: the run's.
+        name: the sink's name in the warning.
+        open_sink: creates the sink; all rows so far are logged first.
+        position: the run's position.
     """
 
     def __init__(self, name: str, open_sink: Callable[[], Sink], position: Position) -> None:
@@ -51,7 +51,7 @@ class Tracker(keras.callbacks.Callback):
         self._attempt(lambda: self._add(len(self.position.rows)))
 
     def finish(self) -> None:
-        """The run has come to its end."""
+        """Tell the sink that the run is finished."""
         if self.sink:
             self._attempt(self.sink.finish)
 
@@ -70,7 +70,7 @@ class Tracker(keras.callbacks.Callback):
         except Exception as error:
             self.sink = None
             reason = " ".join(str(error).split()) or type(error).__name__
-            logger.warning("%s: %s; the run goes on without it", self.name, reason)
+            logger.warning("%s: %s; the run continues without it", self.name, reason)
 
 
 def _points(row: records.Epoch) -> Iterator[tuple[str, float]]:
@@ -80,7 +80,7 @@ def _points(row: records.Epoch) -> Iterator[tuple[str, float]]:
 
 
 def start_trackers(job: Job, position: Position) -> list[Tracker]:
-    """The trackers that the job asks for, up to date with the history."""
+    """Return the trackers that the job asks for, with all rows so far logged."""
     sinks: dict[str, Callable[[], Sink]] = {
         "tensorboard": lambda: TensorBoard(job.folder),
         "mlflow": lambda: Mlflow(job),
@@ -89,10 +89,9 @@ def start_trackers(job: Job, position: Position) -> list[Tracker]:
 
 
 class TensorBoard:
-    """Event files in the run's folder, written anew at each start: a point never stands twice.
+    """Event files in the run folder, rewritten at each start, so that no point appears twice.
 
-    Keras' own callback would begin where it is called, and with what an interrupted epoch had
-    left.
+    Keras' own callback would start at the resumed epoch, after the points of the interrupted one.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -100,7 +99,7 @@ class TensorBoard:
         self.writer = tf.summary.create_file_writer(str(folder / records.TENSORBOARD))
 
     def add(self, number: int, points: dict[str, float]) -> None:
-        """Write the row's points, each at the row's number."""
+        """Write the row's figures, with the row's number as their step."""
         with self.writer.as_default():
             for key, value in points.items():
                 tf.summary.scalar(key, value, step=number)
@@ -112,7 +111,7 @@ class TensorBoard:
 
 
 class Mlflow:
-    """A run of MLflow's, whose id is kept in mlflow.json; what it has of the history stays."""
+    """An MLflow run, whose id is stored in mlflow.json; rows that it has are not sent again."""
 
     def __init__(self, job: Job) -> None:
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
@@ -124,7 +123,7 @@ class Mlflow:
         self.known = {point.step for point in known}
 
     def add(self, number: int, points: dict[str, float]) -> None:
-        """Send the row's points, unless they are there."""
+        """Send the row's figures, unless MLflow has them."""
         from mlflow.entities import Metric
 
         if number not in self.known:
@@ -134,7 +133,7 @@ class Mlflow:
             self.known.add(number)
 
     def finish(self) -> None:
-        """Say that the run is finished."""
+        """Mark the run as finished."""
         self.client.set_terminated(self.id)
 
     def _found(self, path: Path) -> str | None:

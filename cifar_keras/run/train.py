@@ -1,4 +1,4 @@
-"""One run: a recipe, a seed, a folder; begun, continued or found finished."""
+"""Train one run: a recipe and a seed in a folder, started, resumed or already finished."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -32,7 +32,7 @@ Record = Callable[..., None]
 
 @dataclass(frozen=True)
 class Every:
-    """When to save inside an epoch, besides at its end: after steps, or after seconds."""
+    """When to save within an epoch, besides at its end: every so many steps or seconds."""
 
     steps: int | None = None
     seconds: float | None = None
@@ -41,17 +41,17 @@ class Every:
 def train(
     job: Job, dataset: Dataset, strategy: tf.distribute.Strategy, every: Every
 ) -> records.Result:
-    """Train to the end, from wherever the folder's run stands; a finished run is only read.
+    """Train to the end, resuming the folder's run; of a finished run only read the result.
 
-    Under a strategy of several workers all must call it, for the same job. The folder is the
-    chief's: what the others have under its name is neither read nor written.
+    With several workers, all must call it with the same job. Only the chief worker reads and writes
+    the folder.
 
     Raises:
-        Interrupted: SIGINT or SIGTERM came, to any worker; the state is saved.
-        RunError: the folder is another run's or another process', cannot be written, the training
-            diverged, or a worker is lost or trains something else.
+        Interrupted: a worker received SIGINT or SIGTERM; the state is saved.
+        RunError: the folder belongs to another run, is in use or cannot be written; the training
+            diverged; or a worker is lost or trains something else.
         RecipeError: the recipe's network cannot be built.
-        DeviceError: the devices do not allow what the job asks for.
+        DeviceError: the devices do not support what the job asks for.
     """
     team = team_of(strategy)
     with team.whole(), ExitStack() as held:
@@ -105,7 +105,7 @@ def _train(
 def _facts(
     job: Job, dataset: Dataset, strategy: tf.distribute.Strategy, every: Every
 ) -> dict[str, Any]:
-    """What all workers must have in common."""
+    """Return what must be the same on all workers."""
     return {
         **flat(job.recipe.settings()),
         "seed": job.seed,
@@ -120,7 +120,7 @@ def _facts(
 
 
 def _open(job: Job, dataset: Dataset, held: ExitStack) -> dict[str, Any] | None:
-    """Lock the folder for as long as `held` is; return the result of a run that is finished."""
+    """Lock the folder until `held` is closed; return the result of a finished run."""
     held.enter_context(locked(job.folder))
     records.check_same(job.folder, job.recipe, job.seed, job.budget, dataset.provenance)
     if result := finished_result(job.folder):
@@ -129,8 +129,9 @@ def _open(job: Job, dataset: Dataset, held: ExitStack) -> dict[str, Any] | None:
         begun = records.read_run(job.folder).test_every
         if begun != job.test_every:
             raise RunError(
-                f"'{job.folder}' holds an unfinished run that began with {_testing(begun)}; "
-                f"resume it so, or start over with --fresh. Received: {_testing(job.test_every)}"
+                f"'{job.folder}' holds an unfinished run that was started with {_testing(begun)}; "
+                "resume it with that, or start over with --fresh. "
+                f"Received: {_testing(job.test_every)}"
             )
     return None
 
@@ -150,7 +151,7 @@ def _recorded(
     team: Team,
     store: Store,
 ) -> Iterator[Record]:
-    """Record in run.json what happens, by the function that is given and by how this ends."""
+    """Record events in run.json: those passed to the yielded function, and how this ends."""
     devices = device_names(experiment.strategy)
     here = machine(devices, experiment.model.jit_compile)
 
@@ -181,12 +182,12 @@ def _recorded(
 
 
 def _divergence(experiment: Experiment, reason: str, saved: bool) -> str:
-    """What to report of a run that came to no finite number."""
+    """Return the message about a run that diverged."""
     place = experiment.place
     epoch, step = divmod(place.step - 1, experiment.plan.pace.per_epoch)
-    kept = "the last good checkpoint is kept" if saved else "no checkpoint had been saved"
+    kept = "the last good checkpoint is kept" if saved else "no checkpoint was saved before"
     rate = float(experiment.model.optimizer.learning_rate.numpy())
     return (
-        f"{reason} after epoch {epoch}, step {step + 1} (stage {place.stage + 1}), at "
+        f"{reason} at epoch {epoch + 1}, step {step + 1} (stage {place.stage + 1}), with "
         f"learning rate {rate:.4g}; {kept}; lower the learning rate, or inspect the data"
     )

@@ -21,8 +21,8 @@ def finish(process, code=0):
 
 
 def command_that_continues(err):
-    [line] = [line for line in err.splitlines() if "go on with: " in line]
-    return line.partition("go on with: cifar-keras ")[2].split()
+    [line] = [line for line in err.splitlines() if "resume with: " in line]
+    return line.partition("resume with: cifar-keras ")[2].split()
 
 
 def wait_for_step(process):
@@ -112,7 +112,7 @@ def test_two_seeds_are_two_folders_and_stop_together(tiny):
     _, err = finish(process, 143)
 
     assert err.splitlines()[-1] == (
-        "cifar-keras: stopped at tiny seed 3; go on with: "
+        "cifar-keras: stopped at tiny seed 3; resume with: "
         "cifar-keras train --recipe tiny.yaml --seeds 3,4 --budget 100"
     )
     [event] = records.read_run(Path("runs/tiny/seed-3-budget-100")).events[1:]

@@ -175,8 +175,11 @@ TRAIN = ("train", "--recipe", "demo")
             (*TRAIN, "--budget", "inf"),
             "argument --budget: 'inf' is not a positive number; write",
         ),
-        ((*TRAIN, "--budget", "1e9"), "argument --budget: '1e9' is not from 0.000001 to 1000"),
-        ((*TRAIN, "--budget", "1e-7"), "argument --budget: '1e-7' is not from 0.000001 to 1000"),
+        ((*TRAIN, "--budget", "1e9"), "argument --budget: '1e9' must be between 0.000001 and 1000"),
+        (
+            (*TRAIN, "--budget", "1e-7"),
+            "argument --budget: '1e-7' must be between 0.000001 and 1000",
+        ),
         ((*TRAIN, "--budget"), "argument --budget: expected one argument"),
         (
             (*TRAIN, "--seed", "-1"),

@@ -156,8 +156,8 @@ def test_a_run_that_fails_does_not_end_the_others(child, capfd, script, ending):
     *_, total, error = err.splitlines()
     assert total.startswith("cifar-keras: 2 runs, 0 finished")
     assert error == (
-        f"cifar-keras: error: 1 of 2 runs failed: demo seed 1 ({ending}); see what each said "
-        "above; try them again with: cifar-keras train --recipe demo --seeds 1,2"
+        f"cifar-keras: error: 1 of 2 runs failed: demo seed 1 ({ending}); see their messages "
+        "above; retry with: cifar-keras train --recipe demo --seeds 1,2"
     )
 
 
@@ -165,7 +165,7 @@ def test_a_run_that_fails_does_not_end_the_others(child, capfd, script, ending):
     ("recipes", "told"),
     [
         ("demo,resnet20he", "unknown recipe 'resnet20he'; did you mean 'resnet20_he'?"),
-        ("demo,nowhere.yaml", "recipe file 'nowhere.yaml' is not there; correct the path"),
+        ("demo,nowhere.yaml", "recipe file 'nowhere.yaml' does not exist; correct the path"),
         (
             "mine.yaml,sub/mine.yaml",
             "recipes 'mine.yaml' and 'sub/mine.yaml' would both train in 'runs/mine/seed-1'; "
@@ -204,7 +204,7 @@ def test_weights_for_a_recipe_that_begins_with_random_ones_are_told_before_any_i
 
     assert refused("train", "--recipe", "resnet20,demo", "--weights", "w.h5") == (
         1,
-        "cifar-keras: error: --weights: recipe 'resnet20' begins with random weights",
+        "cifar-keras: error: --weights: recipe 'resnet20' has random initial weights; leave it out",
     )
 
 
@@ -212,7 +212,7 @@ def test_no_recipe_between_two_commas_is_misuse(refused):
     code, line = refused("train", "--recipe", "demo,,resnet20")
 
     assert code == 2
-    assert "argument --recipe: 'demo,,resnet20' names no recipe between two commas" in line
+    assert "argument --recipe: 'demo,,resnet20' has an empty name" in line
 
 
 def test_published_recipes_are_named_as_train_takes_them_the_shortest_first(capsys):
@@ -233,7 +233,7 @@ def test_a_run_that_somebody_stops_ends_the_queue(child, capfd, script, code):
     out, err = capfd.readouterr()
     assert len(of_children(out)) == 1
     assert err.splitlines()[-1] == (
-        "cifar-keras: stopped at demo seed 1; go on with: cifar-keras train --recipe demo,resnet20"
+        "cifar-keras: stopped at demo seed 1; resume with: cifar-keras train --recipe demo,resnet20"
     )
 
 
@@ -259,7 +259,7 @@ def test_a_signal_to_the_parent_stops_the_child_and_the_seeds_after_it(
     out, err = capfd.readouterr()
     assert out == "stopped\n"
     assert err.splitlines()[-1] == (
-        "cifar-keras: stopped at demo seed 1; go on with: cifar-keras train --recipe demo "
+        "cifar-keras: stopped at demo seed 1; resume with: cifar-keras train --recipe demo "
         "--seeds 1,2"
     )
     assert signal.getsignal(number) is before

@@ -175,24 +175,24 @@ def test_a_fresh_run_keeps_the_old_one_under_another_name(trained, begun, capsys
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_stopped_run_says_how_to_go_on(trained, refused, number, code):
+def test_a_stopped_run_says_how_to_resume(trained, refused, number, code):
     trained.ends(Interrupted("interrupted after step 3 of stage 1; the state is saved", number))
 
     assert refused("train", "--fresh", "--recipe", "demo", "--set", "title=a b") == (
         code,
-        "cifar-keras: interrupted after step 3 of stage 1; the state is saved; go on with: "
+        "cifar-keras: interrupted after step 3 of stage 1; the state is saved; resume with: "
         "cifar-keras train --recipe demo --set 'title=a b'",
     )
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_run_stopped_before_its_first_step_says_how_to_go_on(monkeypatch, refused, number, code):
+def test_a_run_stopped_before_its_first_step_says_how_to_resume(monkeypatch, refused, number, code):
     before = signal.getsignal(signal.SIGTERM)
     monkeypatch.setattr("cifar_keras.data.load", lambda *_, **__: os.kill(os.getpid(), number))
 
     assert refused(*TRAIN) == (
         code,
-        "cifar-keras: interrupted; go on with: cifar-keras train --recipe demo",
+        "cifar-keras: interrupted; resume with: cifar-keras train --recipe demo",
     )
     assert signal.getsignal(signal.SIGTERM) is before
 
@@ -206,11 +206,11 @@ def test_ctrl_c_in_another_command_is_one_line(monkeypatch, refused):
 
 
 def test_a_failed_run_is_one_line(trained, refused):
-    trained.ends(RunError("the loss is no finite number after epoch 3"))
+    trained.ends(RunError("the loss became NaN or infinite"))
 
     assert refused(*TRAIN) == (
         1,
-        "cifar-keras: error: the loss is no finite number after epoch 3",
+        "cifar-keras: error: the loss became NaN or infinite",
     )
 
 

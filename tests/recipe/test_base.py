@@ -131,8 +131,8 @@ def test_a_base_is_a_file_beside_the_recipe(write, tmp_path, monkeypatch):
         ("resnt20", "base: unknown recipe 'resnt20'; did you mean 'resnet20'?"),
         ("3", "base = 3; must name a recipe or a file"),
         ("[resnet20]", "base = ['resnet20']; must name a recipe or a file"),
-        ("mine.yaml", "base 'mine.yaml' has a base itself; name a recipe that has none"),
-        ("second.yaml", "base 'second.yaml' has a base itself; name a recipe that has none"),
+        ("mine.yaml", "base 'mine.yaml' has a base of its own; name a recipe without one"),
+        ("second.yaml", "base 'second.yaml' has a base of its own; name a recipe without one"),
     ],
 )
 def test_a_base_that_cannot_be_one_is_told_in_one_line(write, base, told):
@@ -145,7 +145,7 @@ def test_a_base_file_that_is_missing_is_named_with_its_path(write, tmp_path):
     path = write("base: no.yaml\ntitle: x\n")
 
     assert refusal(path) == (
-        f"mine.yaml: base: recipe file '{tmp_path / 'no.yaml'}' is not there; correct the path"
+        f"mine.yaml: base: recipe file '{tmp_path / 'no.yaml'}' does not exist; correct the path"
     )
 
 

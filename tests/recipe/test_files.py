@@ -61,7 +61,7 @@ def test_an_unknown_recipe_names_the_nearest():
 
 def test_a_missing_file_is_named():
     with pytest.raises(
-        RecipeError, match=r"^recipe file 'no/such.yaml' is not there; correct the path$"
+        RecipeError, match=r"^recipe file 'no/such.yaml' does not exist; correct the path$"
     ):
         recipe_path("no/such.yaml")
 
@@ -138,12 +138,12 @@ def test_the_published_figure_does_not_enter_the_hash():
         ),
         (
             "optimizer.momentum=fast",
-            "resnet20.yaml: key 'optimizer.momentum' = 'fast': this is text where a number belongs",
+            "resnet20.yaml: key 'optimizer.momentum' = 'fast': must be a number, not text",
         ),
         (
             "data.flip=on",
             "resnet20.yaml: key 'data.flip' = True: Input should be 'none', 'random' or "
-            "'alternating'; YAML reads yes, no, on and off as true or false: quote text",
+            "'alternating'; YAML reads yes, no, on and off as true or false; quote text",
         ),
         (
             "data.batch_size=0",
@@ -153,7 +153,7 @@ def test_the_published_figure_does_not_enter_the_hash():
             "stages.0.schedule.boundaries=[90, 200]",
             "resnet20.yaml: key 'stages.0' = {'epochs': 180.0, 'start': 'scratch', 'frozen': [], "
             "'schedule': {'kind': 'steps', 'learning_rates...: "
-            "boundaries [200.0] lie beyond the stage's 180 epochs",
+            "boundaries [200.0] are beyond the stage's 180 epochs",
         ),
     ],
 )
@@ -182,7 +182,7 @@ def test_all_mistakes_are_told_at_once(tmp_path):
         load_recipe(path)
 
     assert sorted(str(caught.value).splitlines()) == [
-        "broken.yaml: key 'data.pad' = 'big': this is text where a number belongs",
+        "broken.yaml: key 'data.pad' = 'big': must be a number, not text",
         "broken.yaml: key 'dataset' is missing; add it",
         "broken.yaml: unknown key 'optimizer.momentm' = 0.9; did you mean 'momentum'?",
     ]
@@ -193,7 +193,7 @@ def test_a_key_that_stands_twice_is_refused(tmp_path):
 
     with pytest.raises(
         RecipeError,
-        match=r"^broken.yaml: key 'title' stands twice in the section at line 9; keep one$",
+        match=r"^broken.yaml: key 'title' is in the section at line 9 twice; keep one$",
     ):
         load_recipe(path)
 

@@ -165,7 +165,7 @@ def test_a_source_links_to_the_papers_and_repositories_it_names(
     assert row["source"] == expected
 
 
-def test_the_licence_of_the_library_is_in_the_page(tmp_path, resnet20):
+def test_the_license_of_the_library_is_in_the_page(tmp_path, resnet20):
     page = index_html(collect([("resnet20", resnet20)], [tmp_path]).rows)
 
     assert "uPlot (v1.6.32)" in page

@@ -310,7 +310,7 @@ def test_a_history_with_a_row_twice_in_place_of_another_is_left_out(tmp_path, re
 
     [left_out] = collect([("resnet20", resnet20)], [tmp_path]).left_out
 
-    assert "line 8 of its history is not the epoch of its recipe" in left_out.reason
+    assert "line 8 of its history is not an epoch of its recipe" in left_out.reason
 
 
 @pytest.mark.parametrize(

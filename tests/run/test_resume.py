@@ -191,7 +191,7 @@ def flip_a_bit(path):
     path.write_bytes(bytes(content))
 
 
-TOLD = "step-000000012.ckpt' is damaged: its checksum does not agree; the one before it is used"
+TOLD = "step-000000012.ckpt' is damaged: its checksum does not match; using the one before it"
 
 
 @pytest.mark.parametrize("damage", [truncate, flip_a_bit, lambda path: path.write_bytes(b"")])
@@ -222,7 +222,7 @@ def test_a_checkpoint_of_another_run_is_refused(job, dataset, killed, go):
     killed[-1].write_bytes(encode(snapshot))
     before = (job.folder / records.HISTORY).read_bytes()
 
-    other = r"step-000000012.ckpt' is of another run, with another seed and data; "
+    other = r"step-000000012.ckpt' is from another run, with another seed and data; "
     with pytest.raises(RunError, match=other + "remove it, or use --fresh"):
         go(job, dataset)
 
@@ -348,9 +348,7 @@ def test_a_run_that_diverges_stops_and_says_where(job, dataset, go):
     ]
     wild = replace(job, recipe=load_recipe(recipes_folder() / "resnet20.yaml", overrides))
 
-    where = (
-        r"after epoch 1, step [123] \(stage 1\), at learning rate .*last good checkpoint is kept"
-    )
+    where = r"at epoch 2, step [123] \(stage 1\), with learning rate .*last good checkpoint is kept"
     with pytest.raises(RunError, match=where):
         go(wild, dataset)
 
@@ -365,7 +363,7 @@ def test_a_run_that_diverges_before_its_first_checkpoint_does_not_name_one(job, 
     tree["stages"][0]["schedule"] = {"kind": "constant", "learning_rate": 1e30}
     wild = replace(job, recipe=type(job.recipe).model_validate(tree))
 
-    with pytest.raises(RunError, match="; no checkpoint had been saved; lower the learning rate"):
+    with pytest.raises(RunError, match="; no checkpoint was saved before; lower the learning rate"):
         go(wild, dataset)
 
 
@@ -414,7 +412,9 @@ def test_a_result_of_another_run_is_not_given_an_end(
 ):
     damage(job.folder / name)
 
-    with pytest.raises(RunError, match=r"result\.json' is not of this run: .*; use --fresh to"):
+    with pytest.raises(
+        RunError, match=r"result\.json' does not belong to this run: .*; use --fresh to"
+    ):
         go(job, dataset)
 
     assert records.read_run(job.folder).finish is None

@@ -144,6 +144,6 @@ def test_a_place_that_fails_is_given_up_with_one_warning_and_the_run_goes_on(cap
     tracker.finish()
 
     assert [record.getMessage() for record in caplog.records] == [
-        "--mine: no answer; the run goes on without it"
+        "--mine: no answer; the run continues without it"
     ]
     assert not place.finished

@@ -119,7 +119,7 @@ def test_a_signal_to_one_worker_stops_all_at_one_step(recipe, tmp_path, unbroken
     assert codes == [128 + signal.SIGTERM] * 2
     steps = {text.partition("interrupted after step ")[2].partition(" ")[0] for text in told}
     assert len(steps) == 1
-    assert all("; the state is saved; go on with: cifar-keras train" in text for text in told)
+    assert all("; the state is saved; resume with: cifar-keras train" in text for text in told)
 
     again = pair(recipe, tmp_path)
     codes, told = again.ended()
@@ -199,8 +199,8 @@ def test_launch_ends_all_when_one_dies_and_goes_on(tmp_path):
 
     assert launched.returncode == 1
     assert told.endswith(
-        "cifar-keras: error: worker 1 ended with SIGKILL, and the others after it; see "
-        f"'{logs}/worker-1.log'; go on with: cifar-keras {' '.join(command[3:])}\n"
+        "cifar-keras: error: worker 1 ended with SIGKILL, so all were stopped; see "
+        f"'{logs}/worker-1.log'; resume with: cifar-keras {' '.join(command[3:])}\n"
     )
     assert "worker 0 lost worker 1" in (tmp_path / logs / "worker-0.log").read_text()
     again = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)
@@ -213,7 +213,7 @@ def test_a_worker_that_waits_for_the_others_ends_at_once(recipe, tmp_path):
     command = [sys.executable, str(NOISY), "train", "--recipe", str(recipe), "--run-dir"]
     command += [str(tmp_path), "--workers", addresses(), "--worker-index", "0"]
     worker = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    assert any("begins once all are there" in line for line in worker.stderr)
+    assert any("waiting for the others" in line for line in worker.stderr)
     # Python's own handler would do until TensorFlow waits.
     time.sleep(8)
 

@@ -1,6 +1,6 @@
-"""index.html: the comparison and every curve in one file that needs no network.
+"""Write index.html: the comparison and all curves in one file that works offline.
 
-The charts are uPlot's (version 1.6.32, MIT, `uPlot.LICENSE`), 51 kB, which the file carries along.
+The file contains uPlot (version 1.6.32, MIT, `uPlot.LICENSE`, 51 kB), which draws the charts.
 """
 
 import json
@@ -23,16 +23,16 @@ from cifar_keras.report.systems import SYSTEMS
 
 
 def index_html(rows: Sequence[Row], cards: Collection[str] = (), rule: str | None = None) -> str:
-    """Return the page; rows with runs come first, and the same rows give the same text.
+    """Return the page; rows with runs come first. The same rows give the same text.
 
-    `cards` are the names of the model cards next to it, `rule` is the address of docs/verdict.md.
+    `cards` are the names of the model cards next to it; `rule` is the address of docs/verdict.md.
     """
     ordered = sorted(rows, key=lambda row: row.runs.empty)
     validation = any(row.runs["validation"].count() for row in rows)
     whole_rule = f'<a href="{escape(rule)}">docs/verdict.md</a>' if rule else "docs/verdict.md"
     filled = {
         "style": _asset("uPlot.min.css") + _asset("page.css"),
-        "licence": escape(_asset("uPlot.LICENSE")),
+        "license": escape(_asset("uPlot.LICENSE")),
         "library": _asset("uPlot.iife.min.js"),
         "script": _asset("page.js"),
         "summary": escape(_summary(rows)),
@@ -44,7 +44,7 @@ def index_html(rows: Sequence[Row], cards: Collection[str] = (), rule: str | Non
         "body": "\n".join(table_row(row, validation) for row in ordered),
         "data": _data(ordered, cards),
     }
-    # In one pass: what is filled in may hold such a mark itself.
+    # Replace in one pass, as a value may contain a placeholder itself.
     return re.sub(r"%(\w+)%", lambda mark: filled[mark[1]], _asset("page.html"))
 
 
@@ -72,12 +72,12 @@ def _systems(rows: Sequence[Row]) -> list[str]:
 def _data(rows: Sequence[Row], cards: Collection[str]) -> str:
     facts = [_facts(row, cards) | _curves(row) for row in rows]
     data = json.dumps(facts, separators=(",", ":"), ensure_ascii=False)
-    # `<` would end the element that holds it; the others end a line in older JavaScript.
+    # `<` could end the script element; the others end a line in older JavaScript.
     return re.sub("[<\u2028\u2029]", lambda found: f"\\u{ord(found[0]):04x}", data)
 
 
 def _facts(row: Row, cards: Collection[str]) -> dict[str, Any]:
-    """What is shown below the chart and not in the table: source and model cards."""
+    """Return what is shown below the chart: source and model cards."""
     reference = row.recipe.reference
     names = {run.seed: card_name(run.folder) for run in row.each}
     links = [(f"seed {seed}", f"cards/{quote(n)}") for seed, n in names.items() if n in cards]
@@ -91,7 +91,7 @@ def _facts(row: Row, cards: Collection[str]) -> dict[str, Any]:
 
 
 def _curves(row: Row) -> dict[str, Any]:
-    """The curves of a row with runs or a published curve; nothing for any other."""
+    """Return the curves of a row with runs or a published curve; empty for any other."""
     lines = series(row)
     if row.runs.empty and lines.published.empty and not lines.unfinished:
         return {}
@@ -129,6 +129,6 @@ def _points(line: "pd.Series[float]", scale: float) -> list[list[float]] | None:
 
 
 def _short(number: float) -> float:
-    """Return it with three decimals, and without the `.0` of a whole number."""
+    """Return the number with three decimals, and as an integer if it is whole."""
     rounded = round(number, 3)
     return int(rounded) if rounded == int(rounded) else rounded

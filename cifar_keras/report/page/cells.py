@@ -1,4 +1,4 @@
-"""The table of index.html: what each column shows, as HTML, and what it sorts by."""
+"""The table of index.html: the cells of each column as HTML, and their sort keys."""
 
 from collections.abc import Callable
 from html import escape
@@ -16,9 +16,9 @@ from cifar_keras.report.verdict import verdict
 
 
 class _Column(NamedTuple):
-    """A column: its cells as HTML, and what it sorts by if not by their text.
+    """A column: its cells as HTML, and the values to sort by if not their text.
 
-    On a phone only the columns that are not `wide` are shown.
+    `wide` columns are hidden on phones.
     """
 
     heading: str
@@ -32,7 +32,7 @@ class _Column(NamedTuple):
 
 
 def table_head(validation: bool = False) -> str:
-    """Return the cells of the table's head, with the columns of validation or without."""
+    """Return the header cells, with or without the columns of validation."""
     return "".join(
         f'<th scope="col" class="{column.classes}">'
         f'<button type="button">{escape(column.heading)}</button></th>'
@@ -41,7 +41,7 @@ def table_head(validation: bool = False) -> str:
 
 
 def table_row(row: Row, validation: bool = False) -> str:
-    """Return a row of the table; its recipe is a link, with which the script shows its curves."""
+    """Return a row of the table; its recipe is a link that shows its curves."""
     head, *columns = _columns(validation)
     cells = "".join(_cell(column, row) for column in columns)
     kind = "not-run" if row.runs.empty and not row.unfinished else "run"
@@ -88,7 +88,7 @@ def _published(row: Row) -> str:
 
 
 def _compared(row: Row) -> str:
-    """Our figure that the published one is compared with, and what it is."""
+    """Return our figure to compare with the published one, and what it measures."""
     if row.runs.empty and row.unfinished:
         return _quiet("unfinished") + "".join(map(_small, _so_far(row)))
     if row.runs.empty:
@@ -115,18 +115,18 @@ def _difference(row: Row) -> str:
 
 def _verdict(row: Row) -> str:
     if row.recipe.reference is None or row.runs.empty:
-        # The columns before say which.
+        # The columns before this one show why.
         return DASH
     found = verdict(row)
     words = found.text.replace("no verdict", "not judged")
-    # The difference has a column of its own where there is room for it.
+    # On wide screens, the difference has a column of its own.
     difference = f'<small class="narrow">difference {text.signed(found.difference)}</small>'
     narrow = "" if found.difference is None else difference
     return f'<span class="{found.kind.replace(" ", "-")}">{escape(words)}</span>{narrow}'
 
 
 def _seconds(row: Row) -> str:
-    """Seconds per epoch, and on what: times on other hardware or versions are not comparable."""
+    """Return seconds per epoch with hardware and versions, on which times depend."""
     if row.runs.empty:
         return DASH
     made_by = {
@@ -147,7 +147,7 @@ def _measured(values: "pd.Series[float]") -> str:
 
 
 def _together(words: str) -> str:
-    """Return words that are never broken into two lines."""
+    """Return words with non-breaking spaces."""
     return words.replace(" ", "\N{NO-BREAK SPACE}")
 
 

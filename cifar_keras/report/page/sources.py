@@ -1,10 +1,10 @@
-"""Where a published figure can be read: what a source names, as links."""
+"""Turn the papers and repositories in a source into links."""
 
 import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-# What becomes part of an address is nothing but letters, digits, `_`, `.`, `-` and `/`.
+# Only letters, digits, `_`, `.`, `-` and `/` can become part of an address.
 _NAMED = re.compile(
     r"arXiv (?P<paper>\d{4}\.\d{4,5})"
     r"|(?P<repository>[\w.-]+/[\w.-]+)"
@@ -14,14 +14,14 @@ _NAMED = re.compile(
 
 
 class Part(NamedTuple):
-    """Some words of a source, and what they link to, if anything."""
+    """A part of a source, and its link, if any."""
 
     words: str
     link: str | None = None
 
 
 def parts(source: str) -> Iterator[Part]:
-    """Yield the words of a source in order, those that name a paper or a repository with a link."""
+    """Yield the parts of a source in order; papers and repositories have links."""
     end = 0
     for found in _NAMED.finditer(source):
         if source[end : found.start()]:
