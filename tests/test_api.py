@@ -216,7 +216,7 @@ class TestPretrained:
         content = json.loads((folder / record).read_text())
         (folder / record).write_text(json.dumps(content | {"weights_sha256": "0" * 64}))
 
-        with pytest.raises(RunError, match="sha256 differs"):
+        with pytest.raises(RunError, match="SHA-256"):
             ck.pretrained(source.parent.name, root="runs")
 
 
