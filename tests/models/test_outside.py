@@ -110,7 +110,7 @@ def test_a_file_of_the_folder_hides_no_installed_module(networks):
         ("my_networks:odd", {}, "depth 9 must be even"),
         ("my_networks:nothing", {}, "returned int; must return a functional keras.Model"),
         ("my_networks:headless", {}, "its output is (None, 11); must be logits, (None, 10)"),
-        ("my_networks:unstatable", {"model": 3}, "which no recipe can state"),
+        ("my_networks:unstatable", {"model": 3}, "which a recipe cannot express"),
     ],
 )
 def test_what_is_no_network_is_told_in_one_line(networks, name, arguments, told):

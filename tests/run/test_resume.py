@@ -511,7 +511,7 @@ def test_tests_left_out_change_no_weight_and_resuming_keeps_to_them(
         stop_at(patch, "on_train_batch_end", 6)
         with pytest.raises(Interrupted):
             go(sparse, dataset)
-    with pytest.raises(RunError, match=r"began with --test-every 2.*--fresh.*--no-test"):
+    with pytest.raises(RunError, match=r"--test-every 2.*--fresh.*--no-test"):
         go(replace(job, test_every=0), dataset)
 
     go(sparse, dataset)
