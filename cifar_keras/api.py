@@ -27,7 +27,7 @@ from cifar_keras.recipe import (
     overridden,
     recipe_path,
 )
-from cifar_keras.run.request import Request, fulfil
+from cifar_keras.run.request import Request, execute
 from cifar_keras.trained_run import TrainedRun, load_run
 
 if TYPE_CHECKING:
@@ -173,7 +173,7 @@ def train(
     import_tensorflow()
     _warn_without_onednn()
     try:
-        fulfil(request, lambda line: logger.warning("%s", line))
+        execute(request, lambda line: logger.warning("%s", line))
     except Interrupted as stop:
         if stop.signal != signal.SIGINT:
             raise

@@ -60,7 +60,7 @@ class LossScaleOptimizer(keras.optimizers.LossScaleOptimizer):
         return tf.equal(context.all_reduce(tf.distribute.ReduceOp.SUM, infinite), 0.0)
 
 
-def start_anew(optimizer: keras.optimizers.Optimizer) -> None:
+def reset_optimizer(optimizer: keras.optimizers.Optimizer) -> None:
     """Reset a built optimizer: all variables to 0, and a loss scale to its initial value."""
     for variable in optimizer.variables:
         variable.assign(keras.ops.zeros_like(variable))

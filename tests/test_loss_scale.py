@@ -4,7 +4,7 @@ import pytest
 import tensorflow as tf
 
 from cifar_keras.distribute.devices import make_strategy
-from cifar_keras.loss_scale import LossScaleOptimizer, start_anew
+from cifar_keras.loss_scale import LossScaleOptimizer, reset_optimizer
 from cifar_keras.optimizers import CoupledSGD, VariableGroup
 
 ROOM = 2.0**15
@@ -103,7 +103,7 @@ def test_anew_momentum_and_counters_are_zero_and_the_scale_is_its_first(factor):
     for gradient in ([1.0, 1.0], [np.nan, 1.0], [1.0, 1.0]):
         step(optimizer, variable, gradient)
 
-    start_anew(optimizer)
+    reset_optimizer(optimizer)
 
     assert float(optimizer.dynamic_scale) == ROOM / factor
     others = [each for each in optimizer.variables if each is not optimizer.dynamic_scale]
@@ -116,7 +116,7 @@ def test_anew_without_a_scale_everything_is_zero():
     optimizer.build([variable])
     optimizer.apply([tf.constant([1.0, 1.0])], [variable])
 
-    start_anew(optimizer)
+    reset_optimizer(optimizer)
 
     assert not any(np.any(each) for each in optimizer.variables)
 

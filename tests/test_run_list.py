@@ -9,7 +9,7 @@ import pytest
 from cifar_keras import records
 from cifar_keras.cli import main
 from cifar_keras.recipe import load_recipe, recipe_path
-from cifar_keras.run.folder import locked, put_aside
+from cifar_keras.run.folder import locked, move_aside
 from cifar_keras.run_list import runs_table
 
 TWO_STAGES = (
@@ -257,7 +257,7 @@ def test_recipes_stand_together_and_seeds_in_their_order(make):
 
 
 def test_a_run_that_was_put_aside_is_not_listed(make, capsys):
-    put_aside(make(seed=1))
+    move_aside(make(seed=1))
     make(seed=2)
 
     assert main(["runs"]) == 0

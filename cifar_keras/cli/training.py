@@ -13,7 +13,7 @@ from cifar_keras.distribute.cluster import VARIABLE, Cluster, from_environment, 
 from cifar_keras.distribute.launch import end_with_launcher
 from cifar_keras.errors import DeviceError, Interrupted
 from cifar_keras.extras import require
-from cifar_keras.run.request import Request, fulfil
+from cifar_keras.run.request import Request, execute
 from cifar_keras.run.signals import number_of, terminated_as_interrupted
 from cifar_keras.terminal import loading
 
@@ -85,7 +85,7 @@ def _train_one(options: argparse.Namespace) -> None:
         fresh=options.fresh,
     )
     loading(f"{request.recipe.dataset} and TensorFlow")
-    result, done = fulfil(request, say)
+    result, done = execute(request, say)
     say(_outcome(result, done))
     if request.chief:
         print(request.folder)

@@ -113,7 +113,7 @@ def in_turn(datasets: list[tf.data.Dataset]) -> tf.data.Dataset:
     return tf.data.Dataset.choose_from_datasets(datasets, turns)
 
 
-def parted(dataset: tf.data.Dataset) -> Shares:
+def sharded(dataset: tf.data.Dataset) -> Shares:
     """Return a function that splits complete batches of images and labels into shards."""
 
     def shares(replica: int, replicas: int) -> tf.data.Dataset:
@@ -163,7 +163,7 @@ def multiplies_bfloat16(strategy: tf.distribute.Strategy) -> bool:
     return on_gpu or not BFLOAT16.isdisjoint(instructions())
 
 
-def steps_between_looks(strategy: tf.distribute.Strategy) -> int:
+def steps_between_checks(strategy: tf.distribute.Strategy) -> int:
     """Return after how many steps to read results; each read makes a GPU wait."""
     return 50 if any("GPU" in name for name in strategy.extended.worker_devices) else 1
 

@@ -34,11 +34,11 @@ def write_sums(
 ) -> None:
     """Restore the values of `read_sums`; if the number of replicas differs, the first gets all."""
     for variable, array in zip(variables, arrays, strict=True):
-        parted = _parted(array, len(variable.shape), strategy.num_replicas_in_sync)
+        sharded = _sharded(array, len(variable.shape), strategy.num_replicas_in_sync)
         here = _of_replicas_here(strategy, variable)
         first = team_of(strategy).index * len(here)
         for number, each in enumerate(here, start=first):
-            each.assign(parted[number])
+            each.assign(sharded[number])
 
 
 def _of_replicas_here(
@@ -48,10 +48,10 @@ def _of_replicas_here(
     return parts
 
 
-def _parted(array: NDArray[Any], rank: int, replicas: int) -> NDArray[Any]:
+def _sharded(array: NDArray[Any], rank: int, replicas: int) -> NDArray[Any]:
     values = array if array.ndim > rank else array[None]
     if len(values) == replicas:
         return values
-    parted = np.zeros((replicas, *values.shape[1:]), values.dtype)
-    parted[0] = values.sum(axis=0)
-    return parted
+    sharded = np.zeros((replicas, *values.shape[1:]), values.dtype)
+    sharded[0] = values.sum(axis=0)
+    return sharded

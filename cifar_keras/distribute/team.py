@@ -58,7 +58,7 @@ class Team:
             return list(numbers)
         return [int(each) for each in self._added(np.array(numbers, _WORD))]
 
-    def of_chief(self, content: bytes) -> bytes:
+    def broadcast(self, content: bytes) -> bytes:
         """Return the chief worker's content; that of the others is ignored."""
         if self.size == 1:
             return content
@@ -90,7 +90,7 @@ class Team:
         Raises:
             RunError: they differ. The message of a worker that differs says in what.
         """
-        theirs = json.loads(self.of_chief(json.dumps(facts).encode()))
+        theirs = json.loads(self.broadcast(json.dumps(facts).encode()))
         ours = json.loads(json.dumps(facts))
         differing = [key for key in theirs | ours if ours.get(key) != theirs.get(key)]
         places = [0] * self.size
@@ -141,7 +141,7 @@ class Team:
             raise RunError(f"the chief worker could not {what}; see its message")
         if self.size == 1:
             return value
-        content = self.of_chief(b"" if value is None else encode(value))
+        content = self.broadcast(b"" if value is None else encode(value))
         return decode(content) if content else None
 
     @contextmanager

@@ -11,7 +11,7 @@ from cifar_keras.data import Dataset, Split, held_out
 from cifar_keras.data.normalise import Normalization
 from cifar_keras.data.pipeline import TrainingBatches, evaluation_batches
 from cifar_keras.data.recorded import Inputs
-from cifar_keras.distribute.devices import feed, parted, steps_between_looks
+from cifar_keras.distribute.devices import feed, sharded, steps_between_checks
 from cifar_keras.errors import RecipeError
 from cifar_keras.experiment.compiled import compiled_model
 from cifar_keras.experiment.lookahead import LookaheadSteps
@@ -87,7 +87,7 @@ class Experiment:
     ) -> tuple[tf.distribute.DistributedDataset, int]:
         """Return the batches of a split for evaluation, and their number."""
         batches = evaluation_batches(split.images, split.labels, self.recipe.data, norm)
-        return feed(self.strategy, parted(batches)), int(batches.cardinality())
+        return feed(self.strategy, sharded(batches)), int(batches.cardinality())
 
     def initialize(self, weights: Path | None = None) -> None:
         """Load the recipe's published weights and adapt the whitening, if the recipe has any.
@@ -182,7 +182,7 @@ class Experiment:
             Steps(self.place, stage),
             StepRateScheduler(self.place, stage.rate, count_all=scaled),
             *([self.lookahead.within(self.place, stage.steps)] if self.lookahead else []),
-            FiniteLoss(steps_between_looks(self.strategy)),
+            FiniteLoss(steps_between_checks(self.strategy)),
             *self._validating(callbacks),
             *callbacks,
         ]

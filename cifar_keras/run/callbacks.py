@@ -10,7 +10,7 @@ import numpy as np
 from cifar_keras.distribute.team import Team
 from cifar_keras.experiment import Experiment
 from cifar_keras.experiment.steps import Diverged, Logs
-from cifar_keras.run.checkpoint import Snapshot, Store, take
+from cifar_keras.run.checkpoint import Snapshot, Store, take_snapshot
 from cifar_keras.run.folder import Job
 from cifar_keras.run.history import Clock, HistoryLog
 from cifar_keras.run.position import Position
@@ -103,7 +103,7 @@ class Saver(keras.callbacks.Callback):
     def _take(self) -> Snapshot:
         results = self.model.get_metrics_result()
         self.position.logs = {name: float(value) for name, value in results.items()}
-        snapshot = take(self.model, self.position)
+        snapshot = take_snapshot(self.model, self.position)
         for key, array in snapshot.arrays.items():
             if array.dtype.kind == "f" and not np.isfinite(array).all():
                 group, *_, name = key.split(":")

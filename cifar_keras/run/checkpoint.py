@@ -38,7 +38,7 @@ class Snapshot:
     arrays: Arrays
 
 
-def take(model: keras.Model, position: Position) -> Snapshot:
+def take_snapshot(model: keras.Model, position: Position) -> Snapshot:
     """Return the current state; call it between steps.
 
     Groups are `model` (weights and statistics), `seeds` (of random layers), `optimizer`
@@ -53,7 +53,7 @@ def take(model: keras.Model, position: Position) -> Snapshot:
     return Snapshot(position.to_json(), arrays | dict(zip(metrics, sums, strict=True)))
 
 
-def put_back(model: keras.Model, arrays: Arrays, groups: Collection[str]) -> None:
+def restore_arrays(model: keras.Model, arrays: Arrays, groups: Collection[str]) -> None:
     """Assign the arrays of these groups to the model's variables.
 
     Raises:

@@ -78,7 +78,7 @@ def _take(handle: int, after: float = 0.0) -> bool:
     return True
 
 
-def put_aside(folder: Path) -> Path | None:
+def move_aside(folder: Path) -> Path | None:
     """Rename a run folder for --fresh; return its new path, or None if there was no run."""
     if not (folder / records.RUN).exists():
         return None

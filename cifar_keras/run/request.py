@@ -64,12 +64,12 @@ class Request:
         return self.cluster is None or self.cluster.index == 0
 
 
-def fulfil(request: Request, tell: Callable[[str], None]) -> tuple[Result, bool]:
+def execute(request: Request, notify: Callable[[str], None]) -> tuple[Result, bool]:
     """Train the run to its end; return its result, and whether it was already finished.
 
     Args:
         request: the run.
-        tell: called with each message for the user before training starts.
+        notify: called with each message for the user before training starts.
 
     Raises:
         CifarKerasError: as `run.train.train`; or weights are given for a recipe with random
@@ -85,7 +85,7 @@ def fulfil(request: Request, tell: Callable[[str], None]) -> tuple[Result, bool]
     import_tensorflow()
     from cifar_keras.distribute.devices import make_strategy, multiplies_bfloat16
     from cifar_keras.models import allow_outside
-    from cifar_keras.run.folder import Job, put_aside
+    from cifar_keras.run.folder import Job, move_aside
     from cifar_keras.run.train import Every, train
 
     job = Job(
@@ -104,14 +104,14 @@ def fulfil(request: Request, tell: Callable[[str], None]) -> tuple[Result, bool]
     if request.networks:
         allow_outside(request.networks)
     if cluster:
-        tell(f"worker {cluster.index} of {len(cluster.workers)}; waiting for the others")
+        notify(f"worker {cluster.index} of {len(cluster.workers)}; waiting for the others")
     # A worker waits here for the others and has no state to save yet.
     with ending_at_once() if cluster else nullcontext():
         strategy = make_strategy(request.devices, cluster, deterministic=request.jit != "on")
     if recipe.precision == "mixed_bfloat16" and not multiplies_bfloat16(strategy):
-        tell(_SLOW_BFLOAT16)
-    if request.chief and request.fresh and (aside := put_aside(folder)):
-        tell(f"the earlier run is now '{aside}'")
+        notify(_SLOW_BFLOAT16)
+    if request.chief and request.fresh and (aside := move_aside(folder)):
+        notify(f"the earlier run is now '{aside}'")
     done = request.chief and (folder / RESULT).exists()
     return train(job, dataset, strategy, Every(**request.every)), done
 

@@ -9,9 +9,16 @@ from cifar_keras.distribute.team import Team
 from cifar_keras.experiment import Experiment
 from cifar_keras.experiment.steps import Logs
 from cifar_keras.files import remove_leftovers
-from cifar_keras.loss_scale import start_anew
+from cifar_keras.loss_scale import reset_optimizer
 from cifar_keras.run.callbacks import Saver
-from cifar_keras.run.checkpoint import Snapshot, Store, decode, encode, put_back, take
+from cifar_keras.run.checkpoint import (
+    Snapshot,
+    Store,
+    decode,
+    encode,
+    restore_arrays,
+    take_snapshot,
+)
 from cifar_keras.run.folder import Job
 from cifar_keras.run.position import Position
 
@@ -36,10 +43,10 @@ def restore(
     restored = team.by_chief("find a state to begin with", newest, encode, _decoded)
     state = restored
     if not restored and team.size > 1:
-        initial = take(experiment.model, position)
+        initial = take_snapshot(experiment.model, position)
         state = team.by_chief("pass its state on", lambda: initial, encode, _decoded)
     if state:
-        put_back(experiment.model, state.arrays, ["model", "seeds", "optimizer"])
+        restore_arrays(experiment.model, state.arrays, ["model", "seeds", "optimizer"])
         position.go_to(state.position)
     if restored and team.chief:
         records.write_history(job.folder, position.rows)
@@ -57,8 +64,8 @@ def begin_next_stage(experiment: Experiment, position: Position, store: Store, t
     name = store.path(*start).name
     state = team.by_chief(f"read '{name}'", lambda: store.at(*start), encode, _decoded)
     assert state is not None
-    put_back(experiment.model, state.arrays, ["model"])
-    start_anew(experiment.model.optimizer)
+    restore_arrays(experiment.model, state.arrays, ["model"])
+    reset_optimizer(experiment.model.optimizer)
 
 
 def resume_epoch(
@@ -93,5 +100,5 @@ class UnfinishedMetrics(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
         if self.restored:
-            put_back(self.model, self.restored.arrays, ["metrics"])
+            restore_arrays(self.model, self.restored.arrays, ["metrics"])
             self.restored = None

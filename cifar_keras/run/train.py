@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from cifar_keras import records
 from cifar_keras.data import Dataset
-from cifar_keras.distribute.devices import device_names, steps_between_looks
+from cifar_keras.distribute.devices import device_names, steps_between_checks
 from cifar_keras.distribute.team import Team, team_of
 from cifar_keras.errors import CifarKerasError, Interrupted, RunError
 from cifar_keras.experiment import Experiment
@@ -77,7 +77,7 @@ def _train(
         event("resumed" if restored else "started")
         with signals.noted(), Bar() as bar:
             trackers = start_trackers(job, position) if team.chief else []
-            asking = 1 if team.size == 1 else steps_between_looks(experiment.strategy)
+            asking = 1 if team.size == 1 else steps_between_checks(experiment.strategy)
             agreement = Agreement(team, signals, asking, every.seconds)
             saver = Saver(position, store, agreement, every.steps)
             callbacks = run_callbacks(job, experiment, position, trackers, saver, bar)

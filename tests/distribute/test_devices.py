@@ -1,6 +1,6 @@
 import tensorflow as tf
 
-from cifar_keras.distribute.devices import in_turn, parted
+from cifar_keras.distribute.devices import in_turn, sharded
 
 
 def test_replicas_of_a_worker_take_their_shares_in_turn():
@@ -12,7 +12,7 @@ def test_replicas_of_a_worker_take_their_shares_in_turn():
 def test_shares_of_whole_batches_are_all_of_them():
     batches = tf.data.Dataset.from_tensors((tf.range(7), tf.range(7, 14)))
 
-    found = [next(parted(batches)(number, 3).as_numpy_iterator()) for number in range(3)]
+    found = [next(sharded(batches)(number, 3).as_numpy_iterator()) for number in range(3)]
 
     assert [images.tolist() for images, _ in found] == [[0, 1], [2, 3], [4, 5, 6]]
     assert [labels.tolist() for _, labels in found] == [[7, 8], [9, 10], [11, 12, 13]]

@@ -17,7 +17,7 @@ from cifar_keras.recipe import load_recipe, recipes_folder
 from cifar_keras.run import train as training
 from cifar_keras.run.callbacks import Stop
 from cifar_keras.run.checkpoint import Snapshot, Store, encode, read
-from cifar_keras.run.folder import locked, put_aside, record
+from cifar_keras.run.folder import locked, move_aside, record
 from cifar_keras.run.position import Position
 
 
@@ -454,10 +454,10 @@ def test_a_folder_of_other_data_is_refused(job, dataset, uninterrupted, go):
 
 
 def test_fresh_keeps_the_old_folder_under_another_name(job, killed):
-    first = put_aside(job.folder)
+    first = move_aside(job.folder)
     (job.folder).mkdir()
     (job.folder / records.RUN).write_text("{}")
-    second = put_aside(job.folder)
+    second = move_aside(job.folder)
 
     assert (first.name, second.name) == ("seed-3.old-1", "seed-3.old-2")
     assert (first / records.CHECKPOINTS / killed[-1].name).exists()
