@@ -218,6 +218,8 @@ def test_rand_augment_leaves_the_share_of_the_rate_alone():
 
 @pytest.mark.slow
 def test_rand_augment_is_as_strong_as_keras_cvs_own():
+    # keras-cv asks for it, and TensorFlow makes none where an earlier test turned determinism on.
+    tf.random.set_global_generator(tf.random.Generator.from_seed(1))
     ours = rand_augment(STRONG | {"magnitude": 0.2})
     own = pytest.importorskip("keras_cv").layers.RandAugment((0, 255), **asdict(ours))
     copies = np.repeat(IMAGES[:1] // 2 + 30, 1000, axis=0).astype(np.float32)
