@@ -109,7 +109,8 @@ class Progress(keras.callbacks.Callback):
             if not self.bar.shown:
                 epochs = (self.total - self.timed_step + self.TIMED_FROM) / self.per_epoch
                 left = self._left(self.timed_step, now - self.timed)
-                self._line(f"{epochs:.4g} epochs left, about {left} plus evaluation")
+                some = f"{epochs:.4g} epoch{'s' * (epochs != 1)}"
+                self._line(f"{some} left, about {left} plus evaluation")
 
     def _left(self, since: int, seconds: float) -> str:
         """Return the time left if the steps since `since` took so many seconds."""
