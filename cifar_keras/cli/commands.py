@@ -55,8 +55,10 @@ def evaluate(options: argparse.Namespace) -> None:
     print("\naccuracy by class, lowest first" + (left_out if len(shown) < len(classes) else ""))
     for name, accuracy in shown:
         print(f"  {100 * accuracy:6.2f} %  {name}")
-    print("\nmost confused")
-    for true, predicted, images in done.most_confused():
+    confused = done.most_confused()
+    if confused:
+        print("\nmost confused")
+    for true, predicted, images in confused:
         print(f"  {images:4d}  {true} predicted as {predicted}")
 
 

@@ -6,6 +6,7 @@ from typing import Any, get_args
 
 from pydantic import BaseModel
 
+from cifar_keras.errors import in_one_line
 from cifar_keras.recipe.wording import cut, did_you_mean, short
 
 # More lines would not help.
@@ -68,7 +69,7 @@ def _line(file: str, tree: Any, keys: _Keys, found: Sequence[Any], schema: type[
 def _remedy(value: Any, error: Any) -> str:
     if isinstance(value, str) and error["type"] in ("float_type", "int_type"):
         return _number(value, whole=error["type"] == "int_type")
-    message = cut(str(error["msg"]).removeprefix("Value error, "), 300)
+    message = cut(in_one_line(str(error["msg"])).removeprefix("Value error, "), 300)
     if isinstance(value, bool):
         return f"{message}; YAML reads yes, no, on and off as true or false; quote text"
     return message

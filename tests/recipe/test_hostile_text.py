@@ -1,7 +1,7 @@
 """Whatever the text of a recipe or of an override, it is a recipe or one short line an error."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from cifar_keras.errors import RecipeError
@@ -250,5 +250,7 @@ def test_any_text_is_a_recipe_or_refused(tmp_path, content):
         max_size=3,
     )
 )
+# The validator repeats the name, which a terminal would obey.
+@example(overrides=["optimizer.name=\x1b"])
 def test_any_override_is_a_value_or_refused(overrides):
     recipe_or_refusal(ROOT, overrides)
