@@ -43,6 +43,7 @@ def lengths(recipes: Mapping[str, Recipe], roots: Sequence[Path] = ()) -> Length
     """
     trials = {name: trial for name in recipes if (trial := _trial(name))}
     seconds = {name: float(trial["seconds_per_run"]) for name, trial in trials.items()}
+    here = hardware([])
     full: dict[str, float] = {}
     factors: list[float] = []
     for folder in records.find_runs(roots):
@@ -50,7 +51,7 @@ def lengths(recipes: Mapping[str, Recipe], roots: Sequence[Path] = ()) -> Length
         with suppress(RunError):
             run = records.read_run(folder)
             recipe = recipes.get(run.name)
-            if recipe and _counts(run, recipe):
+            if recipe and _counts(run, recipe, here):
                 rows = records.read_history(folder)
                 if run.finish and not run.scaled:
                     full[run.name] = sum(row.seconds for row in rows)
@@ -66,9 +67,9 @@ def lengths(recipes: Mapping[str, Recipe], roots: Sequence[Path] = ()) -> Length
     return Lengths(scaled | full, "here")
 
 
-def _counts(run: records.Run, recipe: Recipe) -> bool:
-    """Return whether the run shows how fast this machine trains the recipe."""
-    there, here = run.provenance.get("hardware", {}), hardware([])
+def _counts(run: records.Run, recipe: Recipe, here: Mapping[str, Any]) -> bool:
+    """Return whether the run shows how fast the hardware `here` trains the recipe."""
+    there = run.provenance.get("hardware", {})
     same = all(there.get(key) == here[key] for key in ("cpu", "cores", "gpus"))
     return same and run.precision == "float32" and run.recipe_sha256 == recipe.sha256()
 

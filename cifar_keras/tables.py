@@ -83,5 +83,12 @@ def recipes() -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def history_frame(rows: Sequence[records.Epoch]) -> pd.DataFrame:
+    """Return the rows of history.csv as a table; missing figures are NaN."""
+    trees = [row.model_dump() for row in rows]
+    table = pd.DataFrame(trees, columns=list(records.Epoch.model_fields))
+    return table.astype({"test_loss": float, "test_accuracy": float})
+
+
 def _number(value: float | None) -> float:
     return float("nan") if value is None else value

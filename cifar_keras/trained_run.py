@@ -20,6 +20,7 @@ from cifar_keras.errors import ArgumentError, RunError
 from cifar_keras.files import sha256_of
 from cifar_keras.quiet import import_tensorflow
 from cifar_keras.recipe import Recipe
+from cifar_keras.tables import history_frame
 
 if TYPE_CHECKING:
     import keras
@@ -80,8 +81,7 @@ class TrainedRun:
         Raises:
             RunError: no epoch is finished, or the file is damaged.
         """
-        rows = [row.model_dump() for row in records.read_history(self.folder)]
-        return pd.DataFrame(rows, columns=list(records.Epoch.model_fields))
+        return history_frame(records.read_history(self.folder))
 
     @cached_property
     def model(self) -> keras.Model:

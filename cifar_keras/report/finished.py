@@ -14,7 +14,6 @@ from cifar_keras.records import (
     HALF_WEIGHTS,
     RESULT,
     WEIGHTS,
-    Epoch,
     Result,
     Run,
     find_runs,
@@ -25,6 +24,7 @@ from cifar_keras.records import (
     read_tta,
 )
 from cifar_keras.summary import why_unfinished
+from cifar_keras.tables import history_frame
 
 DASH = "—"
 
@@ -150,12 +150,6 @@ def _read(folder: Path, name: str) -> FinishedRun:
         run=run,
         result=result,
     )
-
-
-def history_frame(rows: Sequence[Epoch]) -> pd.DataFrame:
-    """Return the rows of history.csv as a table; missing figures are NaN."""
-    table = pd.DataFrame(map(dict, rows), columns=list(Epoch.model_fields))
-    return table.astype({"test_loss": float, "test_accuracy": float})
 
 
 def _recorded(run: Run, section: str) -> dict[str, Any]:

@@ -10,7 +10,8 @@ import pandas as pd
 
 from cifar_keras.errors import RunError
 from cifar_keras.records import HISTORY, RESULT, Run, find_runs, read_history, read_run
-from cifar_keras.report.finished import DASH, GROUP, FinishedRun, LeftOut, history_frame
+from cifar_keras.report.finished import DASH, GROUP, FinishedRun, LeftOut
+from cifar_keras.tables import history_frame
 
 _log = logging.getLogger("cifar_keras")
 

@@ -163,17 +163,16 @@ def _shown(row: Row) -> "pd.Series[float]":
     return row.compared if row.compared.count() else row.runs["accuracy"]
 
 
+def _mean(heading: str, figure: str) -> _Column:
+    """Return the column of a figure's mean over the runs, which it is sorted by."""
+    return _Column(
+        heading, lambda row: _measured(row.runs[figure]), lambda row: row.runs[figure].mean()
+    )
+
+
 _VALIDATION = (
-    _Column(
-        "validation, %",
-        lambda row: _measured(row.runs["validation"]),
-        lambda row: row.runs["validation"].mean(),
-    ),
-    _Column(
-        "ours, epoch chosen by validation, %",
-        lambda row: _measured(row.runs["by_validation"]),
-        lambda row: row.runs["by_validation"].mean(),
-    ),
+    _mean("validation, %", "validation"),
+    _mean("ours, epoch chosen by validation, %", "by_validation"),
 )
 _COLUMNS = (
     _Column("recipe", _recipe, wide=False),
@@ -188,16 +187,8 @@ _COLUMNS = (
     _Column("ours, as compared, %", _compared, lambda row: _shown(row).mean(), wide=False),
     _Column("difference", _difference, lambda row: verdict(row).difference),
     _Column("verdict", _verdict, wide=False),
-    _Column(
-        "ours, last epoch, %",
-        lambda row: _measured(row.runs["accuracy"]),
-        lambda row: row.runs["accuracy"].mean(),
-    ),
-    _Column(
-        "ours, with TTA, %",
-        lambda row: _measured(row.runs["augmented"]),
-        lambda row: row.runs["augmented"].mean(),
-    ),
+    _mean("ours, last epoch, %", "accuracy"),
+    _mean("ours, with TTA, %", "augmented"),
     *_VALIDATION,
     _Column("epochs", lambda row: text.epochs(row).partition(" (")[0], lambda row: row.epochs),
     _Column("s/epoch", _seconds, lambda row: row.seconds_per_epoch),
