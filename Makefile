@@ -59,9 +59,10 @@ demo: $(VENV)/.installed ## train a small network on synthetic images and report
 test: $(VENV)/.installed-test ## run the fast tests
 	$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile
 
-# The tests that depend most on versions: private names, Keras' layers and optimizers, a resumed run.
+# The tests that depend most on versions: private names, Keras' layers and optimizers, an export, a resumed
+# run. The `test` extra alone is installed, as by `make test`.
 LOWEST := tests/test_private.py tests/test_optimizers.py tests/experiment tests/layers/test_rrelu.py \
-	tests/layers/test_batch_normalization.py tests/cli/test_end_to_end.py
+	tests/layers/test_batch_normalization.py tests/test_export.py tests/cli/test_end_to_end.py
 lowest: ## run version-dependent tests with the lowest versions that setup.cfg allows
 	$(MAKE) VENV=$(VENV)-lowest CONSTRAINTS=constraints-lowest.txt $(VENV)-lowest/.installed-test
 	$(VENV)-lowest/bin/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile \

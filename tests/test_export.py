@@ -149,6 +149,7 @@ def test_in_mixed_precision_the_same_is_exported_as_is_evaluated(
 
 
 def test_bfloat16_is_not_exported_to_onnx(folder, inputs, tmp_path):
+    pytest.importorskip("tf2onnx")
     run = in_precision(folder, "mixed_bfloat16")
 
     with pytest.raises(RunError) as caught:
@@ -225,6 +226,8 @@ def test_a_file_that_no_export_wrote_is_never_replaced(tmp_path, name, content):
     ],
 )
 def test_what_is_of_another_kind_is_never_replaced(tmp_path, to, name):
+    if to == "onnx":
+        pytest.importorskip("tf2onnx")
     with zipfile.ZipFile(tmp_path / "a.keras", "w") as packed:
         packed.writestr("letter.txt", "mine")
     (tmp_path / "a.onnx").write_bytes(b"\x08\x08\x12\x07pytorch")

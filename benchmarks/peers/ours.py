@@ -86,14 +86,14 @@ class Ours:
 
     def checkpoints(self, count: int) -> tuple[float, int]:
         """Take checkpoints and flush them to disk."""
-        from cifar_keras.run.checkpoint import Store, take
+        from cifar_keras.run.checkpoint import Store, take_snapshot
         from cifar_keras.run.position import Position
 
         with tempfile.TemporaryDirectory(dir=".") as folder:
             store = Store(Path(folder), [])
             begin = time.perf_counter()
             for step in range(count):
-                store.save(take(self.experiment.model, Position(step=step)))
+                store.save(take_snapshot(self.experiment.model, Position(step=step)))
             return time.perf_counter() - begin, count
 
 
