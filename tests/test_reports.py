@@ -8,6 +8,8 @@ from cifar_keras.report import write_report
 
 ROOT = Path(__file__).resolve().parent.parent
 REPORTS = ROOT / "reports"
+# Documents with results between two markers.
+DOCUMENTS = ("README.md", "docs/precision.md")
 # Other commands write into reports/, too.
 OURS = ("comparison.*", "recipes.md", "index.html", "system_*.md", "cards/*", "curves/*")
 
@@ -16,7 +18,9 @@ OURS = ("comparison.*", "recipes.md", "index.html", "system_*.md", "cards/*", "c
 def written(tmp_path_factory):
     """What `cifar-keras report` makes of the committed runs alone."""
     folder = tmp_path_factory.mktemp("checkout")
-    (folder / "README.md").write_text((ROOT / "README.md").read_text())
+    (folder / "docs").mkdir()
+    for name in DOCUMENTS:
+        (folder / name).write_text((ROOT / name).read_text())
     (folder / "reports").mkdir()
     (folder / "reports" / "runs").symlink_to(REPORTS / "runs")
     recipes = [(name, load_recipe(recipe_path(name))) for name in recipe_names()]
@@ -38,8 +42,9 @@ def test_each_committed_file_is_what_the_report_writes_today(written, name):
     assert (REPORTS / name).read_text() == (written / "reports" / name).read_text()
 
 
-def test_the_results_in_the_readme_are_what_the_report_writes_today(written):
-    assert (ROOT / "README.md").read_text() == (written / "README.md").read_text()
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_the_results_in_a_document_are_what_the_report_writes_today(written, name):
+    assert (ROOT / name).read_text() == (written / name).read_text()
 
 
 @pytest.mark.parametrize(

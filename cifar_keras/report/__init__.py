@@ -10,8 +10,10 @@ from cifar_keras.report.comparison import comparison
 from cifar_keras.report.curves import curve_figures
 from cifar_keras.report.figure import CREATOR, picture, settings
 from cifar_keras.report.finished import LeftOut
+from cifar_keras.report.marked import with_written
 from cifar_keras.report.page import index_html
-from cifar_keras.report.readme import checkout, with_results
+from cifar_keras.report.precisions import precisions
+from cifar_keras.report.readme import checkout, results
 from cifar_keras.report.recipe_list import recipe_list
 from cifar_keras.report.results import Results, Row, collect
 from cifar_keras.report.system_page import system_page
@@ -23,6 +25,12 @@ __all__ = ["LeftOut", "Results", "Row", "checkout", "collect", "write_report"]
 # The files of a report, and how many of their first bytes contain CREATOR.
 _KINDS = ("curves/*.svg", "curves/*.png", "system_*.md", "cards/card_*.md")
 _HEAD = 4096
+
+# What is written into documents of the checkout.
+_WRITTEN = [
+    ("README.md", "results", results),
+    ("docs/precision.md", "precisions", precisions),
+]
 
 
 def write_report(
@@ -42,29 +50,30 @@ def write_report(
         roots: folders of run folders; see `finished_runs` for runs that are below two of them.
         out: the folder to write into.
         committed: a folder of run folders that are shown in rows of their own.
-        root: a checkout, in whose README.md the results are written; the list of recipes is
-            written, too.
+        root: a checkout, in whose README.md and docs/precision.md the results are written; the
+            list of recipes is written, too.
 
     Raises:
         RunError: `out` or `root` cannot be written.
     """
-    results = collect(recipes, roots, committed)
-    cards = model_cards(results.rows, out / "runs")
-    curves = pictures(results.rows)
+    found = collect(recipes, roots, committed)
+    cards = model_cards(found.rows, out / "runs")
+    curves = pictures(found.rows)
     texts = {
-        out / "comparison.md": comparison_markdown(results),
-        out / "comparison.csv": comparison(results.rows).to_csv(index=False, lineterminator="\n"),
+        out / "comparison.md": comparison_markdown(found),
+        out / "comparison.csv": comparison(found.rows).to_csv(index=False, lineterminator="\n"),
         out / "index.html": index_html(
-            results.rows, cards, rule="../docs/verdict.md" if root else None
+            found.rows, cards, rule="../docs/verdict.md" if root else None
         ),
     }
-    for key in sorted({row.recipe.system for row in results.rows} & SYSTEMS.keys()):
-        texts[out / f"system_{key.lower()}.md"] = system_page(key, results.rows, curves)
+    for key in sorted({row.recipe.system for row in found.rows} & SYSTEMS.keys()):
+        texts[out / f"system_{key.lower()}.md"] = system_page(key, found.rows, curves)
     texts |= {out / "cards" / name: card for name, card in cards.items()}
     if root:
-        readme = root / "README.md"
-        texts[readme] = with_results(readme.read_text(encoding="utf-8"), results.rows)
-        texts[out / "recipes.md"] = recipe_list(results.rows)
+        for name, what, write in _WRITTEN:
+            document = (root / name).read_text(encoding="utf-8")
+            texts[root / name] = with_written(name, document, what, write(found.rows))
+        texts[out / "recipes.md"] = recipe_list(found.rows)
     contents = {path: text.encode() for path, text in texts.items()}
     contents |= {out / "curves" / name: content for name, content in curves.items()}
     for path, content in contents.items():

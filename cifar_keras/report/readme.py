@@ -1,10 +1,9 @@
-"""Write the results into README.md, between two markers."""
+"""Write what README.md says of the results."""
 
 import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from cifar_keras.errors import RunError
 from cifar_keras.report import text
 from cifar_keras.report.curves import DATASETS
 from cifar_keras.report.finished import DASH
@@ -13,27 +12,12 @@ from cifar_keras.report.systems import SYSTEMS
 from cifar_keras.report.verdict import verdict
 
 _ROOT = Path(__file__).resolve().parent.parent.parent
-BEGIN = "<!-- results: written by `cifar-keras report --publish` -->"
-END = "<!-- end of results -->"
 
 
 def checkout() -> Path | None:
     """Return the checkout that this package runs from; None if it is installed without one."""
     there = (_ROOT / "README.md").is_file() and (_ROOT / "reports" / "published").is_dir()
     return _ROOT if there else None
-
-
-def with_results(readme: str, rows: Sequence[Row]) -> str:
-    """Return the README's text with the results of these rows between its markers.
-
-    Raises:
-        RunError: it does not have both markers, once each and in order.
-    """
-    before, begin, rest = readme.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end or BEGIN in rest or END in after:
-        raise RunError(f"README.md needs a line '{BEGIN}' and, below it, one line '{END}'")
-    return f"{before}{BEGIN}\n{_results(rows)}{END}{after}"
 
 
 def full_name(row: Row) -> str:
@@ -45,7 +29,8 @@ def full_name(row: Row) -> str:
     return named if re.search(rf"{dataset}(?!\d)", row.recipe.title) else f"{named} on {dataset}"
 
 
-def _results(rows: Sequence[Row]) -> str:
+def results(rows: Sequence[Row]) -> str:
+    """Return table, picture and links, for README.md."""
     recipes = len({row.name for row in rows if row.full})
     full = [row for row in rows if row.full and not row.runs.empty]
     # Rows with a published result come first.

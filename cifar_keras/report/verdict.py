@@ -60,20 +60,33 @@ def verdict(row: Row) -> Verdict:
     return found
 
 
-def margin(reference: Reference, ours: "pd.Series[float]") -> float:
-    """Return half of the 95 % interval of our mean minus the published one, in points (Welch)."""
-    if ours.count() < 2:
-        return inf
-    variance = ours.var() / ours.count()
-    weight = variance**2 / (ours.count() - 1)
-    if reference.spread:
-        theirs = reference.spread.deviation**2 / reference.runs
-        variance += theirs
-        # A single run's deviation comes from other runs and is treated as exactly known.
-        weight += theirs**2 / (reference.runs - 1) if reference.runs > 1 else 0
+def half_interval(*means: tuple[float, float]) -> float:
+    """Return half of the 95 % interval of a sum or difference of means, by Welch's rule.
+
+    Each mean is given by its variance and the degrees of freedom of this variance, `inf` if it is
+    exactly known.
+    """
+    variance = sum(variance for variance, _ in means)
+    weight = sum(variance**2 / freedom for variance, freedom in means)
     # With a tolerance, as rounding may leave a whole number just below itself.
     freedom = floor(variance**2 / weight + 1e-9) if weight else len(_T)
     return _T[min(freedom, len(_T)) - 1] * sqrt(variance)
+
+
+def mean_of(values: "pd.Series[float]") -> tuple[float, float]:
+    """Return the variance of the values' mean and its degrees of freedom, for `half_interval`."""
+    return values.var() / values.count(), values.count() - 1
+
+
+def margin(reference: Reference, ours: "pd.Series[float]") -> float:
+    """Return half of the 95 % interval of our mean minus the published one, in points."""
+    if ours.count() < 2:
+        return inf
+    if not reference.spread:
+        return half_interval(mean_of(ours))
+    # A single run's deviation comes from other runs and is treated as exactly known.
+    freedom = reference.runs - 1 if reference.runs > 1 else inf
+    return half_interval(mean_of(ours), (reference.spread.deviation**2 / reference.runs, freedom))
 
 
 def _by_interval(reference: Reference, ours: "pd.Series[float]", difference: float) -> Verdict:

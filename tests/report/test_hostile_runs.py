@@ -13,7 +13,7 @@ from cifar_keras.records import RESULT, RUN, WEIGHTS
 from cifar_keras.report import pictures, write_report
 from cifar_keras.report.cards import model_cards
 from cifar_keras.report.page import index_html
-from cifar_keras.report.readme import BEGIN, END, with_results
+from cifar_keras.report.readme import results
 from cifar_keras.report.results import collect
 from cifar_keras.report.system_page import system_page
 from cifar_keras.report.table import comparison_markdown
@@ -163,7 +163,7 @@ def test_a_system_page_shows_free_text_as_it_is(tmp_path, resnet20, make_run):
 
 
 def test_the_readme_shows_free_text_as_it_is(hostile):
-    readme = with_results(f"{BEGIN}\n{END}\n", collect([], [hostile]).rows)
+    readme = results(collect([], [hostile]).rows)
 
     assert f"| {IN_TABLE} (`own`) on CIFAR-10 | " in readme
     assert "![Error curves of own, recipe not shipped](reports/" in readme

@@ -11,7 +11,8 @@ from cifar_keras.report.cards import model_cards
 from cifar_keras.report.comparison import comparison
 from cifar_keras.report.curves import curve_figures
 from cifar_keras.report.page import index_html
-from cifar_keras.report.readme import BEGIN, END, with_results
+from cifar_keras.report.precisions import precisions
+from cifar_keras.report.readme import results
 from cifar_keras.report.results import collect
 from cifar_keras.report.system_page import system_page
 from cifar_keras.report.table import comparison_markdown
@@ -143,7 +144,7 @@ def test_the_csv_has_a_column_for_the_precision(both):
 
 
 def test_the_readme_counts_the_recipe_once_and_names_the_precision(both):
-    text = with_results(f"{BEGIN}\n{END}", both.rows)
+    text = results(both.rows)
 
     assert "\n1 of 1 recipes " in text
     assert re.findall(r"^\| (ResNet-20.*?) +\|.*\| (.*?) +\|$", text, flags=re.MULTILINE) == [
@@ -183,3 +184,35 @@ def test_a_card_says_in_which_precision_the_network_was_trained(tmp_path, bfloat
     assert card.startswith("# Model card: resnet20 (bfloat16), seed 1\n")
     assert "A full run of the shipped recipe.\n  Trained and evaluated in bfloat16.\n" in card
     assert "Verdict on the recipe's runs in bfloat16: one run, in its band." in card
+
+
+def test_the_difference_of_two_precisions_has_its_welch_interval(both):
+    head, _, *body = precisions(both.rows).splitlines()
+
+    assert [cell.strip() for cell in head.split("|")[1:-1]][2:] == [
+        *("accuracy, %", "in float32, %", "difference, points", "95 % interval")
+    ]
+    # Of 0.2 / sqrt(3) and 0.01 / sqrt(3), with 2 degrees of freedom: 4.303 * 0.1156.
+    assert [[cell.strip() for cell in line.split("|")[1:-1]] for line in body] == [
+        [
+            *("resnet20 (bfloat16)", "last epoch", "91.02 ± 0.01 (3)", "91.70 ± 0.20 (3)"),
+            *("-0.68", "-1.18 to -0.18"),
+        ]
+    ]
+
+
+def test_one_run_in_a_precision_has_no_interval(tmp_path, resnet20, bfloat16, make_run):
+    for seed in (1, 2):
+        make_run(tmp_path, resnet20, accuracies=[0.915 + seed / 1000], seed=seed)
+    make_run(tmp_path, bfloat16, accuracies=[0.917])
+
+    table = precisions(collect([("resnet20", resnet20)], [tmp_path]).rows)
+
+    assert table.splitlines()[2].endswith("|              +0.05 |             — |")
+
+
+def test_runs_in_one_precision_are_not_compared(tmp_path, resnet20, bfloat16, make_run):
+    make_run(tmp_path, resnet20, accuracies=[0.917])
+    make_run(tmp_path, bfloat16, accuracies=[0.86], budget="0.1")
+
+    assert precisions(collect([("resnet20", resnet20)], [tmp_path]).rows) == ""

@@ -2,10 +2,16 @@ import pytest
 
 from cifar_keras.errors import RunError
 from cifar_keras.report import write_report
-from cifar_keras.report.readme import BEGIN, END, full_name, with_results
+from cifar_keras.report.marked import marks, with_written
+from cifar_keras.report.readme import full_name, results
 from cifar_keras.report.results import collect
 
+BEGIN, END = marks("results")
 README = f"before\n{BEGIN}\nold\n{END}\nafter\n"
+
+
+def with_results(readme, rows):
+    return with_written("README.md", readme, "results", results(rows))
 
 
 def test_only_what_stands_between_the_markers_is_written(tmp_path, resnet20, make_run):
