@@ -15,7 +15,7 @@ from benchmarks.results import Results
 CREATOR = "make bench"
 # Okabe and Ito's colors, one per framework.
 COLORS = {"ours": "#D55E00", "keras": "#E69F00", "torch": "#0072B2", "mxnet": "#009E73"}
-GREY = "#999999"
+GRAY = "#999999"
 # Draw no limit beyond this many times the longest bar, because it would squeeze the bars.
 FARTHEST = 2.0
 COLUMNS = 2
@@ -86,5 +86,5 @@ def _limits(axes: Axes, results: Results, family: Family, size: int) -> None:
         most = limit(results, family.name, precision)
         rate = (most or 0) / OPERATIONS_PER_MULTIPLY_ADD / family.multiply_adds[size]
         if 0 < rate <= farthest:
-            axes.axvline(rate, color=GREY, linestyle="--", linewidth=1)
-            axes.text(rate, -0.75, f"{precision} limit ", ha="right", va="center", color=GREY)
+            axes.axvline(rate, color=GRAY, linestyle="--", linewidth=1)
+            axes.text(rate, -0.75, f"{precision} limit ", ha="right", va="center", color=GRAY)

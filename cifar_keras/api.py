@@ -33,7 +33,7 @@ from cifar_keras.trained_run import TrainedRun, load_run
 if TYPE_CHECKING:
     import keras
 
-Labelled = tuple[NDArray[np.uint8], NDArray[np.uint8]]
+Labeled = tuple[NDArray[np.uint8], NDArray[np.uint8]]
 Value = TypeVar("Value")
 
 logger = logging.getLogger("cifar_keras")
@@ -43,7 +43,7 @@ def load_data(
     name: str = "cifar10",
     label_mode: Literal["fine", "coarse"] = "fine",
     data_dir: str | Path | None = None,
-) -> tuple[Labelled, Labelled]:
+) -> tuple[Labeled, Labeled]:
     """Return a data set in the form of `keras.datasets`: `(x_train, y_train), (x_test, y_test)`.
 
     Look in `data_dir`, `$CIFAR_KERAS_DATA` and the caches; otherwise download and check it.
@@ -66,13 +66,13 @@ def load_data(
         )
     dataset = data.load(name, data_dir)
 
-    def labelled(split: data.Split) -> Labelled:
+    def labeled(split: data.Split) -> Labeled:
         labels = split.labels if label_mode == "fine" else split.coarse_labels
         if labels is None:
             raise ArgumentError(f"{name} has no coarse labels. Received: label_mode={label_mode!r}")
         return split.images, labels.astype(np.uint8)[:, None]
 
-    return labelled(dataset.train), labelled(dataset.test)
+    return labeled(dataset.train), labeled(dataset.test)
 
 
 def build(

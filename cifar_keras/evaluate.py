@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from cifar_keras import records
 from cifar_keras.data import Dataset, Split, held_out
-from cifar_keras.data.normalise import normalization
+from cifar_keras.data.normalize import normalization
 from cifar_keras.data.pipeline import evaluation_batches
 from cifar_keras.distribute.devices import device_names, make_strategy
 from cifar_keras.errors import RecipeError, RunError

@@ -49,7 +49,7 @@ def serving_network(network: keras.Model, run: records.Run, inputs: Inputs) -> k
 
 def preprocessing(data: Data, inputs: Inputs) -> Preprocessing:
     """Return the layer that preprocesses raw images as evaluation does."""
-    norm = inputs.normalization.centred(data.crop)
+    norm = inputs.normalization.centered(data.crop)
     mean, factor = norm.mean.tolist(), norm.factor.tolist()
     return Preprocessing(data.crop, norm.contrast, mean, factor, name="preprocessing")
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 
-def normalise(pixels: Any, mean: Any, factor: Any) -> Any:
+def normalize(pixels: Any, mean: Any, factor: Any) -> Any:
     """Return `(pixels - mean) * factor`, of arrays or tensors of any library.
 
     All normalization uses it: first with each image's `contrast_terms` if the recipe has
@@ -16,7 +16,7 @@ def normalise(pixels: Any, mean: Any, factor: Any) -> Any:
     return (pixels - mean) * factor
 
 
-def centre(images: Any, crop: int) -> Any:
+def center(images: Any, crop: int) -> Any:
     """Return the center (..., crop, crop, 3) of images (..., side, side, 3)."""
     margin = (images.shape[-2] - crop) // 2
     inner = slice(margin, margin + crop)

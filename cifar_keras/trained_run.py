@@ -87,7 +87,7 @@ class TrainedRun:
     def model(self) -> keras.Model:
         """The network with the run's final weights, uncompiled.
 
-        It maps normalized images (B, H, W, 3), as `normalise` returns them, to logits. If the
+        It maps normalized images (B, H, W, 3), as `normalize` returns them, to logits. If the
         folder has only weights with float16 kernels, these are loaded.
 
         Raises:
@@ -104,7 +104,7 @@ class TrainedRun:
         """The names of the classes, in the order of the labels."""
         return self._inputs.class_names
 
-    def normalise(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def normalize(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return the input of `model`: images normalized, and cropped at the center.
 
         Args:

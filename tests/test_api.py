@@ -160,7 +160,7 @@ class TestLoadRun:
 
         found = run.predict(IMAGES, batch_size=4)
 
-        logits = run.model.predict(run.normalise(IMAGES), verbose=0)
+        logits = run.model.predict(run.normalize(IMAGES), verbose=0)
         assert (found.shape, found.dtype) == ((6, 10), np.float32)
         np.testing.assert_allclose(found, keras.ops.softmax(logits), rtol=0.05, atol=1e-3)
         assert run.class_names[3] == "cat"
@@ -168,7 +168,7 @@ class TestLoadRun:
     @pytest.mark.parametrize(
         "images", [IMAGES.astype(np.float32), IMAGES[0], IMAGES[:, :28], IMAGES[:0], "cat.png"]
     )
-    @pytest.mark.parametrize("method", ["predict", "normalise"])
+    @pytest.mark.parametrize("method", ["predict", "normalize"])
     def test_other_images_are_refused(self, images, method):
         with pytest.raises(ArgumentError, match=r"must be uint8 of shape \(N, 32, 32, 3\)"):
             getattr(ck.load_run(RESNET20), method)(images)

@@ -53,7 +53,7 @@ def recipe():
     return load_recipe(recipe_path("demo"))
 
 
-def centred(dataset):
+def centered(dataset):
     # The demo subtracts the training set's channel means and divides by nothing.
     return (dataset.test.images - dataset.train.images.mean(axis=(0, 1, 2))).astype(np.float32)
 
@@ -64,7 +64,7 @@ def untrained(recipe):
     dataset = few()
     keras.utils.set_random_seed(1)
     model = network(recipe)
-    logits = keras.Model(model.input, model.get_layer("logits").output)(centred(dataset)).numpy()
+    logits = keras.Model(model.input, model.get_layer("logits").output)(centered(dataset)).numpy()
     model.get_layer("logits_bn").moving_mean.assign(logits.mean(axis=0))
     model.get_layer("logits_bn").moving_variance.assign(logits.var(axis=0))
     return model, model.get_weights()
@@ -167,7 +167,7 @@ def test_nothing_is_confused_where_all_is_recognised():
 def test_evaluation_is_what_the_network_says_of_each_test_image(folder, dataset, model, caplog):
     evaluation = evaluate(folder, records.read_run(folder), dataset)
 
-    predicted = model(centred(dataset), training=False).numpy().argmax(axis=1)
+    predicted = model(centered(dataset), training=False).numpy().argmax(axis=1)
     expected = np.zeros((10, 10), int)
     for true, taken_for in zip(dataset.test.labels, predicted, strict=True):
         expected[true, taken_for] += 1
@@ -260,8 +260,8 @@ def views(images):
 def test_logits_of_six_views_are_averaged(folder, dataset, model):
     tta = evaluate_views(folder, records.read_run(folder), dataset)
 
-    plain = model(centred(dataset)).numpy()
-    average = sum(weight * model(view).numpy() for weight, view in views(centred(dataset)))
+    plain = model(centered(dataset)).numpy()
+    average = sum(weight * model(view).numpy() for weight, view in views(centered(dataset)))
     correct = int((average.argmax(axis=1) == dataset.test.labels).sum())
     assert (average.argmax(axis=1) != plain.argmax(axis=1)).any()
     assert (tta.test_correct, tta.test_images, tta.views) == (correct, 30, 6)

@@ -52,7 +52,7 @@ def dataset():
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """A run of the tiny network on the centres of images normalised in contrast."""
+    """A run of the tiny network on the centers of images normalized in contrast."""
     monkeypatch.setitem(MODELS, "tiny", tiny)
     overrides = ["model={name: tiny, filters: 4}", "data.contrast=55.0", "data.mean=pixel"]
     overrides += ["data.padding=none", "data.pad=0", "data.crop=28"]

@@ -35,7 +35,7 @@ def test_another_size_is_resized_and_said(tmp_path):
 
 
 @pytest.mark.parametrize("mode", ["L", "LA", "P", "RGBA", "1", "CMYK"])
-def test_every_kind_of_colours_becomes_rgb(tmp_path, mode):
+def test_every_kind_of_colors_becomes_rgb(tmp_path, mode):
     ending = "jpg" if mode == "CMYK" else "png"
     Image.fromarray(PIXELS).convert(mode).save(tmp_path / f"a.{ending}")
 
@@ -113,7 +113,7 @@ def test_transparent_parts_are_shown_on_white_and_said(tmp_path, ending):
     assert notes == [f"'{path}' has transparent parts; they become white"]
 
 
-def test_a_transparent_colour_is_shown_on_white(tmp_path):
+def test_a_transparent_color_is_shown_on_white(tmp_path):
     pixels = np.zeros((32, 32), np.uint8)
     pixels[:16] = 7
     Image.fromarray(pixels).save(tmp_path / "a.png", transparency=7)
@@ -138,7 +138,7 @@ def test_several_pictures_in_a_file_are_refused(tmp_path, ending):
 
 
 def test_of_a_cameras_jpeg_with_a_preview_the_picture_is_read(tmp_path):
-    first, second = (Image.fromarray(np.full((32, 32, 3), grey, np.uint8)) for grey in (80, 160))
+    first, second = (Image.fromarray(np.full((32, 32, 3), gray, np.uint8)) for gray in (80, 160))
     first.save(tmp_path / "a.jpg", format="MPO", save_all=True, append_images=[second])
 
     assert (read_images([tmp_path / "a.jpg"])[0] == 80).all()

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from cifar_keras.data.augment import Batch, transforms
 from cifar_keras.data.augment.crop_and_flip import CropAndFlip
-from cifar_keras.data.normalise import Normalization, contrast_terms_of_set
+from cifar_keras.data.normalize import Normalization, contrast_terms_of_set
 from cifar_keras.data.order import indices_of
-from cifar_keras.pixels import centre, normalise
+from cifar_keras.pixels import center, normalize
 from cifar_keras.recipe import Data
 from cifar_keras.schedules import steps_per_epoch
 
@@ -116,21 +116,21 @@ def evaluation_batches(
     batch_size: int = 500,
 ) -> tf.data.Dataset:
     """Return batches of all images in order, as center crops; the last one may be smaller."""
-    norm = normalization.centred(data.crop)
+    norm = normalization.centered(data.crop)
     terms = contrast_terms_of_set(images, norm.contrast) if norm.contrast else ()
 
     @tf.autograph.experimental.do_not_convert
-    def normalised(
+    def normalized(
         pixels: tf.Tensor, label: tf.Tensor, *terms: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
         pixels = tf.cast(pixels, tf.float32)
         if terms:
-            pixels = normalise(pixels, *(term[:, None, None, None] for term in terms))
-        return normalise(pixels, norm.mean, norm.factor), label
+            pixels = normalize(pixels, *(term[:, None, None, None] for term in terms))
+        return normalize(pixels, norm.mean, norm.factor), label
 
-    parts = (centre(images, data.crop), labels.astype(np.int32), *terms)
+    parts = (center(images, data.crop), labels.astype(np.int32), *terms)
     dataset = tf.data.Dataset.from_tensor_slices(parts)
-    return dataset.batch(batch_size).map(normalised).prefetch(2).with_options(_options())
+    return dataset.batch(batch_size).map(normalized).prefetch(2).with_options(_options())
 
 
 def _options() -> tf.data.Options:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from cifar_keras import records
 from cifar_keras.data.dataset import IMAGE_SHAPE, Dataset
 from cifar_keras.data.holdout import held_out
-from cifar_keras.data.normalise import Normalization, normalization, official_normalization
+from cifar_keras.data.normalize import Normalization, normalization, official_normalization
 from cifar_keras.data.official import CLASS_NAMES, CONTENT_SHA256
 from cifar_keras.errors import RunError
 from cifar_keras.recipe import Data

@@ -7,7 +7,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from cifar_keras.data.dataset import Dataset
-from cifar_keras.data.normalise import Normalization
+from cifar_keras.data.normalize import Normalization
 from cifar_keras.data.pipeline import TrainingBatches
 from cifar_keras.data.sheet import write_sheet
 from cifar_keras.recipe import Data
@@ -35,8 +35,8 @@ def _augmented(images: NDArray[np.uint8], data: Data, seed: int) -> NDArray[np.u
     """Return each image as it is augmented in training, with pixel values from 0 to 255."""
     # Without normalization the output still has pixel values from 0 to 255. Zero padding, which
     # stands for the mean, is then black.
-    grey = Normalization(np.zeros(3, np.float32), np.ones(3, np.float32))
+    gray = Normalization(np.zeros(3, np.float32), np.ones(3, np.float32))
     places = tf.range(len(images), dtype=tf.int64)
-    batches = TrainingBatches(images, np.arange(len(images)), data, grey, seed)
+    batches = TrainingBatches(images, np.arange(len(images)), data, gray, seed)
     batch = batches.augmented(places, tf.zeros_like(places), tf.constant(0, tf.int64))
     return np.asarray(batch.images).astype(np.uint8)

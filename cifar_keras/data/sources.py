@@ -81,7 +81,7 @@ def copy(name: str, source: Path, data_dir: str | Path | None = None) -> Path:
     root = _own_roots(data_dir)[0]
     if there := _find_in(root, name):
         raise DataError(f"{there[0]} already exists; remove it, or choose another --data-dir")
-    dataset, reports, path, layout = _recognise(name, source)
+    dataset, reports, path, layout = _recognize(name, source)
     if not dataset.provenance["content_official"]:
         raise DataError(
             f"{path} does not hold the official images and labels of {name}; get another copy, or "
@@ -94,7 +94,7 @@ def copy(name: str, source: Path, data_dir: str | Path | None = None) -> Path:
     return copy_checked(path, root / layout.archive, {"": reports[0].md5})
 
 
-def _recognise(name: str, source: Path) -> tuple[Dataset, list[FileReport], Path, Layout]:
+def _recognize(name: str, source: Path) -> tuple[Dataset, list[FileReport], Path, Layout]:
     if source.is_dir():
         found = _find_in(source, name)
         if found is None:

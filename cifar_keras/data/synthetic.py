@@ -127,7 +127,7 @@ def _background(rng: np.random.RandomState, count: int) -> Plane:
 
 def _add_line(rng: np.random.RandomState, canvas: Plane) -> None:
     count = len(canvas)
-    x, y = _centred(rng, np.full((count, 1, 1), SIZE / 2))
+    x, y = _centered(rng, np.full((count, 1, 1), SIZE / 2))
     along, across = _turned(rng, x, y, np.pi)
     beyond = np.maximum(np.abs(along) - _uniform(rng, 0.0, 5.0, count), 0.0)
     inside = _uniform(rng, 0.6, 1.6, count) - np.hypot(beyond, across)
@@ -137,7 +137,7 @@ def _add_line(rng: np.random.RandomState, canvas: Plane) -> None:
 def _add_object(rng: np.random.RandomState, canvas: Plane, shape: str, texture: str) -> None:
     count = len(canvas)
     radius = _uniform(rng, 9.0, 13.0, count)
-    x, y = _centred(rng, SIZE / 2 - 0.8 * radius)
+    x, y = _centered(rng, SIZE / 2 - 0.8 * radius)
     u, v = _turned(rng, x, y, LARGEST_TILT)
     u = u * rng.choice((-1.0, 1.0), (count, 1, 1))
     inside = -radius * SHAPES[shape](u / radius, v / radius)
@@ -171,7 +171,7 @@ def _uniform(rng: np.random.RandomState, low: float, high: float, count: int) ->
     return rng.uniform(low, high, (count, 1, 1))
 
 
-def _centred(rng: np.random.RandomState, reach: Plane) -> tuple[Plane, Plane]:
+def _centered(rng: np.random.RandomState, reach: Plane) -> tuple[Plane, Plane]:
     pixels = np.arange(SIZE) - (SIZE - 1) / 2
     x = pixels[None, None, :] - reach * _uniform(rng, -1.0, 1.0, len(reach))
     y = pixels[None, :, None] - reach * _uniform(rng, -1.0, 1.0, len(reach))

@@ -8,7 +8,7 @@ import keras
 import tensorflow as tf
 
 from cifar_keras.data import Dataset, Split, held_out
-from cifar_keras.data.normalise import Normalization
+from cifar_keras.data.normalize import Normalization
 from cifar_keras.data.pipeline import TrainingBatches, evaluation_batches
 from cifar_keras.data.recorded import Inputs
 from cifar_keras.distribute.devices import feed, sharded, steps_between_checks

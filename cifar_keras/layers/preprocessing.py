@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
-from cifar_keras.pixels import centre, contrast_terms, normalise
+from cifar_keras.pixels import center, contrast_terms, normalize
 
 
 @keras.saving.register_keras_serializable(package="cifar_keras")
@@ -42,9 +42,9 @@ class Preprocessing(keras.layers.Layer):
         if self.contrast is not None:
             terms = contrast_terms(ops.cast(inputs, "float64"), self.contrast, ops)
             mean, factor = (ops.cast(term, "float32")[:, None, None, None] for term in terms)
-            x = normalise(x, mean, factor)
+            x = normalize(x, mean, factor)
         mean, factor = np.asarray(self.mean, np.float32), np.asarray(self.factor, np.float32)
-        return normalise(centre(x, self.crop), mean, factor)
+        return normalize(center(x, self.crop), mean, factor)
 
     def get_config(self) -> dict[str, Any]:
         own = {"crop": self.crop, "contrast": self.contrast}

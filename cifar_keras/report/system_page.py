@@ -108,8 +108,8 @@ def _others(system: System, rows: Sequence[Row], facts: pd.DataFrame) -> list[st
     }
     told = [row for row in rows if not row.runs.empty or row.name in named]
     more = []
-    labelled = facts[(facts["label"] != "") & facts["quantity"].isin(quantities)]
-    for label, own in labelled.groupby("label", sort=False):
+    labeled = facts[(facts["label"] != "") & facts["quantity"].isin(quantities)]
+    for label, own in labeled.groupby("label", sort=False):
         figures = dict(zip(own["quantity"], own["marked"], strict=True))
         cells = [_pair(key, DASH, figures.get(key, DASH)) for key in quantities]
         more.append([str(label), *[DASH] * system.errors, *cells, DASH])

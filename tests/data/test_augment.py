@@ -16,7 +16,7 @@ from cifar_keras.data.augment.cut_mix import CutMix
 from cifar_keras.data.augment.cutout import Cutout
 from cifar_keras.data.augment.mix_up import MixUp
 from cifar_keras.data.augment.rand_augment import RandAugment
-from cifar_keras.data.normalise import normalization
+from cifar_keras.data.normalize import normalization
 from cifar_keras.data.pipeline import TrainingBatches
 from cifar_keras.data.streams import Stream
 from cifar_keras.errors import MissingPackage, RecipeError
@@ -283,13 +283,13 @@ def test_the_smallest_batch_is_mixed_with_itself(layer):
     np.testing.assert_allclose(labels, [[1] + 9 * [0]], rtol=1e-6)
 
 
-def test_the_recipe_normalises_what_the_layers_made():
+def test_the_recipe_normalizes_what_the_layers_made():
     raw = training_batches(MIX, "data.mean=none").batch(tf.constant(0, tf.int64))[0]
-    centred = training_batches(MIX).batch(tf.constant(0, tf.int64))[0]
+    centered = training_batches(MIX).batch(tf.constant(0, tf.int64))[0]
 
     means = IMAGES.reshape(-1, 3).mean(axis=0)
-    np.testing.assert_allclose(centred, raw - means, atol=1e-3)
-    assert centred.shape == (16, 32, 32, 3)
+    np.testing.assert_allclose(centered, raw - means, atol=1e-3)
+    assert centered.shape == (16, 32, 32, 3)
 
 
 def test_without_keras_cv_the_extra_is_named(monkeypatch):
@@ -376,7 +376,7 @@ def test_nothing_is_said_on_stderr():
         "from cifar_keras.quiet import import_tensorflow; import_tensorflow();"
         "import numpy as np;"
         "from cifar_keras.data.pipeline import TrainingBatches;"
-        "from cifar_keras.data.normalise import normalization;"
+        "from cifar_keras.data.normalize import normalization;"
         "from cifar_keras.recipe import load_recipe, recipe_path;"
         "data = load_recipe(recipe_path('resnet20_cv')).data;"
         "images = np.zeros((200, 32, 32, 3), np.uint8);"

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from cifar_keras.data.normalise import normalization
+from cifar_keras.data.normalize import normalization
 from cifar_keras.data.pipeline import TrainingBatches, evaluation_batches
 from cifar_keras.recipe import load_recipe, recipe_path
 

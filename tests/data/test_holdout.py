@@ -82,8 +82,8 @@ def test_the_choice_does_not_depend_on_the_order_of_the_images() -> None:
 def test_the_smallest_digests_are_chosen() -> None:
     # Each image has one pixel value. According to coreutils' sha256sum, the digests of 3,072 bytes
     # of 0, 1, 2 and 3 begin with e8, f4, 65 and fd.
-    grey = np.arange(4, dtype=np.uint8)[:, None, None, None]
-    images = np.broadcast_to(grey, (4, 32, 32, 3)).copy()
+    gray = np.arange(4, dtype=np.uint8)[:, None, None, None]
+    images = np.broadcast_to(gray, (4, 32, 32, 3)).copy()
     train = Split(images, np.zeros(4, np.int64))
 
     held = held_out(Dataset("x", train, train, ("a",)), 2)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from cifar_keras.data.normalise import Normalization, normalization
+from cifar_keras.data.normalize import Normalization, normalization
 from cifar_keras.data.order import permuted
 from cifar_keras.data.pipeline import TrainingBatches, evaluation_batches
 from cifar_keras.recipe import load_recipe, recipe_path
@@ -118,7 +118,7 @@ def test_crops_are_windows_of_the_padded_image(mode):
     assert len(corners) > 20
 
 
-def test_zeros_are_put_in_after_the_normalisation():
+def test_zeros_are_put_in_after_the_normalization():
     source = batches("data.padding=zeros", "data.mean=[200, 200, 200]", "data.flip=none")
 
     images = np.concatenate(epoch(source, 0)[0])
@@ -146,19 +146,19 @@ def test_the_mean_image_is_subtracted_before_the_flip():
     data = load_recipe(recipe_path("resnet20"), RAW[1:3]).data
     norm = Normalization(mean, np.ones(3, np.float32))
     images, labels = TrainingBatches(IMAGES, LABELS, data, norm, 1).batch(tf.constant(0, tf.int64))
-    centred = IMAGES.astype(np.float32) - mean
+    centered = IMAGES.astype(np.float32) - mean
     straight = 0
 
     for image, which in zip(images.numpy(), labels.numpy(), strict=True):
-        straight += np.array_equal(image, centred[which])
-        assert np.array_equal(image, centred[which]) or np.array_equal(
-            image, centred[which][:, ::-1]
+        straight += np.array_equal(image, centered[which])
+        assert np.array_equal(image, centered[which]) or np.array_equal(
+            image, centered[which][:, ::-1]
         )
 
     assert 0 < straight < len(labels)
 
 
-def test_all_test_images_are_shown_once_in_order_and_centre_cropped():
+def test_all_test_images_are_shown_once_in_order_and_center_cropped():
     data = load_recipe(recipe_path("resnet20"), [*RAW, "data.crop=28"]).data
     norm = normalization(data, IMAGES)
 
@@ -217,8 +217,8 @@ def test_cutout_sets_one_square_inside_each_image_to_zero():
 
 def contrasted(image):
     """Normalize as highway-networks@87d1c8d: subtract the mean, divide by the norm, times 55."""
-    centred = image.astype(np.float64) - image.mean()
-    return 55 * centred / np.sqrt((centred**2).sum())
+    centered = image.astype(np.float64) - image.mean()
+    return 55 * centered / np.sqrt((centered**2).sum())
 
 
 GCN = ("data.contrast=55", "data.scale=1", "data.flip=none")

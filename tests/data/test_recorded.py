@@ -6,7 +6,7 @@ import pytest
 
 from cifar_keras import records
 from cifar_keras.data import Dataset, Split, load, official
-from cifar_keras.data.normalise import normalization, official_normalization
+from cifar_keras.data.normalize import normalization, official_normalization
 from cifar_keras.data.recorded import Inputs, recorded_inputs
 from cifar_keras.errors import RunError
 from cifar_keras.recipe import load_recipe, recipe_path

@@ -142,8 +142,8 @@ def test_an_unbiased_moving_variance_is_pytorchs(shape, axes, arguments):
     np.testing.assert_allclose(layer.moving_variance.numpy(), variance, rtol=1e-5)
     # The batch itself is normalized by the biased variance.
     last = batches[-1]
-    centred = last - last.mean(axis=axes, keepdims=True)
-    expected = centred / np.sqrt(last.var(axis=axes, keepdims=True) + 1e-5)
+    centered = last - last.mean(axis=axes, keepdims=True)
+    expected = centered / np.sqrt(last.var(axis=axes, keepdims=True) + 1e-5)
     np.testing.assert_allclose(outputs, expected, rtol=1e-4, atol=1e-5)
 
 

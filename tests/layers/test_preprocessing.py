@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 
-from cifar_keras.data.normalise import normalization
+from cifar_keras.data.normalize import normalization
 from cifar_keras.data.pipeline import evaluation_batches
 from cifar_keras.layers.preprocessing import LikeliestName, Preprocessing
 from cifar_keras.recipe import Data
@@ -45,9 +45,9 @@ def test_images_are_those_of_the_evaluation_bit_for_bit(changes):
     norm = normalization(data, IMAGES)
     batches = evaluation_batches(IMAGES, np.zeros(9, np.int64), data, norm)
     [(expected, _)] = batches.as_numpy_iterator()
-    centred = norm.centred(data.crop)
+    centered = norm.centered(data.crop)
 
-    layer = Preprocessing(data.crop, norm.contrast, centred.mean.tolist(), norm.factor.tolist())
+    layer = Preprocessing(data.crop, norm.contrast, centered.mean.tolist(), norm.factor.tolist())
 
     np.testing.assert_array_equal(np.asarray(layer(IMAGES)), expected)
     again = Preprocessing.from_config(layer.get_config())

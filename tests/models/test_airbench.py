@@ -176,7 +176,7 @@ def test_the_whitening_bias_begins_as_told():
     assert 0.5 * 0.288675 < np.abs(bias).max() <= 0.288676
 
 
-def test_the_second_moment_is_not_centred():
+def test_the_second_moment_is_not_centered():
     layer = small(whitening_epsilon=1e-3).get_layer("whitening")
 
     assert (layer.centered, layer.epsilon) == (False, 1e-3)

@@ -156,7 +156,7 @@ def test_convolutions_of_mxnet_have_no_bias_and_batch_norms_the_given_constants(
     assert {(each.momentum, each.epsilon) for each in norms} == {(0.9, 2e-5)}
 
 
-def test_mxnet_normalises_its_input_without_a_gamma():
+def test_mxnet_normalizes_its_input_without_a_gamma():
     model = mxnet(8)
 
     gammas = {each.path for each in model.weights if each.name == "gamma"}
@@ -176,7 +176,7 @@ def test_the_input_of_mxnet_is_convolved_without_batch_norm_or_relu():
 
 
 @pytest.mark.parametrize(("stage", "strides"), [(1, 1), (2, 2), (3, 2)])
-def test_the_first_block_of_every_stage_of_mxnet_adds_a_normalised_1x1_convolution(stage, strides):
+def test_the_first_block_of_every_stage_of_mxnet_adds_a_normalized_1x1_convolution(stage, strides):
     name = f"stage{stage}_block1"
     model = mxnet(8, SMALL)
     before = "stem_conv" if stage == 1 else f"stage{stage - 1}_block1_relu"

@@ -239,11 +239,11 @@ def test_a_block_adds_its_shortcut_before_the_last_relu():
 
 
 def test_an_input_batch_norm_comes_first_and_learns_three_numbers():
-    plain, normalised = tiny_imagenet(), tiny_imagenet(input_batch_norm=True)
+    plain, normalized = tiny_imagenet(), tiny_imagenet(input_batch_norm=True)
 
-    assert normalised.layers[1].name == "input_bn"
-    assert [each.name for each in normalised.layers[1].trainable_variables] == ["beta"]
-    assert trainable_parameters(normalised) == trainable_parameters(plain) + 3
+    assert normalized.layers[1].name == "input_bn"
+    assert [each.name for each in normalized.layers[1].trainable_variables] == ["beta"]
+    assert trainable_parameters(normalized) == trainable_parameters(plain) + 3
 
 
 @pytest.mark.parametrize(("head_classes", "logits"), [(0, 10), (10, 10), (1000, 1000)])

@@ -1,4 +1,4 @@
-"""The page in a browser, used as a reader uses it: on a desktop, in dark colours and on a phone.
+"""The page in a browser, used as a reader uses it: on a desktop, in dark colors and on a phone.
 
 These tests need playwright (of the `dev` extra) and a Chromium: the command `chromium`, or the one
 whose path is in the environment variable CHROMIUM.

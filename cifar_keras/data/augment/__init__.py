@@ -16,10 +16,10 @@ from cifar_keras.data.augment.batch import Batch, Transform
 from cifar_keras.data.augment.cut_mix import CutMix
 from cifar_keras.data.augment.cutout import Cutout
 from cifar_keras.data.augment.mix_up import MixUp
-from cifar_keras.data.augment.normaliser import Normaliser
+from cifar_keras.data.augment.normalizer import Normalizer
 from cifar_keras.data.augment.rand_augment import RandAugment
 from cifar_keras.data.augment.zero_border import ZeroBorder
-from cifar_keras.data.normalise import Normalization
+from cifar_keras.data.normalize import Normalization
 from cifar_keras.data.streams import Stream, fold, stream_key
 from cifar_keras.errors import RecipeError
 from cifar_keras.recipe import Data
@@ -62,7 +62,7 @@ def transforms(data: Data, images: NDArray[np.uint8], normalization: Normalizati
         Keyed(_layer(section), Stream.KERAS_CV, place)
         for place, section in enumerate(data.keras_cv)
     ]
-    found.append(Keyed(Normaliser(images, normalization, data.pad)))
+    found.append(Keyed(Normalizer(images, normalization, data.pad)))
     if data.padding == "zeros":
         found.append(Keyed(ZeroBorder(data.pad, images.shape[1] + 2 * data.pad)))
     if data.cutout:

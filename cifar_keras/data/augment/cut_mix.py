@@ -31,8 +31,8 @@ class CutMix(Transform):
         half = tf.floor(tf.sqrt(1 - share) * crop)[:, None] / 2
 
         def inside(place: int) -> tf.Tensor:
-            centre = uniform((batch.size,), fold(key, place), 0, crop, tf.int32)
-            distance = tf.range(crop, dtype=tf.float32) - tf.cast(centre, tf.float32)[:, None]
+            center = uniform((batch.size,), fold(key, place), 0, crop, tf.int32)
+            distance = tf.range(crop, dtype=tf.float32) - tf.cast(center, tf.float32)[:, None]
             return (distance >= -half) & (distance < half)
 
         rectangle = inside(4)[:, :, None] & inside(5)[:, None, :]

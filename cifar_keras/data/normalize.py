@@ -9,7 +9,7 @@ from cifar_keras.data.dataset import IMAGE_SHAPE
 from cifar_keras.data.official import CHANNEL_MEAN, CHANNEL_STD
 from cifar_keras.data.statistics import channel_mean, channel_std, mean_image
 from cifar_keras.errors import RecipeError
-from cifar_keras.pixels import centre, contrast_terms
+from cifar_keras.pixels import center, contrast_terms
 from cifar_keras.recipe import Data
 
 
@@ -30,9 +30,9 @@ class Normalization:
     contrast: float | None = None
     uncropped: bool = False
 
-    def centred(self, crop: int) -> "Normalization":
+    def centered(self, crop: int) -> "Normalization":
         """Return the numbers for center crops (crop, crop, 3)."""
-        mean = self.mean if self.mean.ndim == 1 else centre(self.mean, crop)
+        mean = self.mean if self.mean.ndim == 1 else center(self.mean, crop)
         return replace(self, mean=mean, uncropped=False)
 
 

@@ -7,11 +7,11 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from cifar_keras.data.augment.batch import Batch, Transform
-from cifar_keras.data.normalise import Normalization, contrast_terms_of_set
-from cifar_keras.pixels import normalise
+from cifar_keras.data.normalize import Normalization, contrast_terms_of_set
+from cifar_keras.pixels import normalize
 
 
-class Normaliser(Transform):
+class Normalizer(Transform):
     """Normalizes images; a mean image is cropped and mirrored like the images.
 
     Args:
@@ -38,8 +38,8 @@ class Normaliser(Transform):
     def __call__(self, batch: Batch, key: tf.Tensor) -> Batch:
         images = batch.images
         if self._contrast:
-            images = normalise(images, *(tf.gather(term, batch.indices) for term in self._contrast))
-        return replace(batch, images=normalise(images, self._mean_of(batch), self._factor))
+            images = normalize(images, *(tf.gather(term, batch.indices) for term in self._contrast))
+        return replace(batch, images=normalize(images, self._mean_of(batch), self._factor))
 
     def _mean_of(self, batch: Batch) -> tf.Tensor:
         if self._norm.uncropped:
