@@ -14,7 +14,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections import Counter
+from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Any, get_args
 
@@ -90,7 +90,7 @@ def _in_process(family: Family, size: int, data_dir: Path | None, precision: str
 
 def primitives(log: str) -> list[Figures]:
     """Return the primitives in oneDNN's log between the marks, with time and calls per step."""
-    milliseconds: Counter[tuple[str, ...]] = Counter()
+    milliseconds: defaultdict[tuple[str, ...], float] = defaultdict(float)
     calls: Counter[tuple[str, ...]] = Counter()
     within = log.partition(_BEGIN)[2].partition(_END)[0]
     for line in within.splitlines():
@@ -107,7 +107,9 @@ def primitives(log: str) -> list[Figures]:
             "milliseconds": time / STEPS,
             "calls": calls[kind, direction, implementation] / STEPS,
         }
-        for (kind, direction, implementation), time in milliseconds.most_common()
+        for (kind, direction, implementation), time in sorted(
+            milliseconds.items(), key=lambda item: -item[1]
+        )
     ]
 
 

@@ -154,7 +154,8 @@ def main() -> None:
     if options.save:
         cluster = named(options.cluster, options.index) if options.cluster else None
         numbers = (options.dtype, options.steps, options.batch_size)
-        np.savez(options.save, **train(options.where[0], *numbers, options.recipe, cluster))
+        arrays: dict[str, Any] = train(options.where[0], *numbers, options.recipe, cluster)
+        np.savez(options.save, **arrays)
         return
     arguments = [f"--dtype={options.dtype}", f"--steps={options.steps}"]
     arguments += [f"--batch-size={options.batch_size}", f"--recipe={options.recipe}"]

@@ -142,8 +142,8 @@ def _heading(results: Results, family: Family, size: int) -> str:
 
 
 def _product(side: int, found: Figure) -> str:
-    parts = (found.median, found.low, found.high)
-    return f"{Figure(*(each / 1e9 for each in parts), found.repeats)} at {side:,}"
+    rate = Figure(found.median / 1e9, found.low / 1e9, found.high / 1e9, found.repeats)
+    return f"{rate} at {side:,}"
 
 
 def _beside(results: Results, families: Sequence[Family]) -> str:

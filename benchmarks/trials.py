@@ -202,7 +202,7 @@ def _first_epochs() -> list[str]:
     ]
     for epoch, row in enumerate(read_history(SYSTEM_A)):
         theirs = [f"{100 * float(published[epoch][key]):.2f}" for key in ("train_acc", "val_acc")]
-        ours = [f"{100 * value:.2f}" for value in (row.accuracy, row.test_accuracy)]
+        ours = [f"{100 * each:.2f}" for each in (row.accuracy, row.test_accuracy or math.nan)]
         lines.append(f"| {epoch} | {ours[0]} | {theirs[0]} | {ours[1]} | {theirs[1]} |")
     return [*lines, ""]
 
