@@ -3,7 +3,6 @@ from datetime import timedelta
 import pytest
 from hypothesis import HealthCheck, settings
 
-from cifar_keras import records
 from cifar_keras.quiet import set_environment
 
 # Other conftest.py files import Keras before any hook runs.
@@ -33,29 +32,3 @@ def pytest_configure(config: pytest.Config) -> None:
 
     two = [tf.config.LogicalDeviceConfiguration()] * 2
     tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], two)
-
-
-@pytest.fixture(scope="session")
-def make_result():
-    """A function that makes a run's result; what it is given stands in place of what is here."""
-
-    def make(**given):
-        plain = {
-            "test_accuracy": 0.5,
-            "test_correct": 5000,
-            "test_images": 10000,
-            "test_loss": 1.0,
-            "epochs": 1,
-            "steps": 391,
-            "best_on_test": records.BestOnTest(test_accuracy=0.5, epoch=1),
-            "parameters": 1,
-            "macs": 1,
-            "seconds": 1.0,
-            "images_per_second": 1.0,
-            "peak_memory_mib": 1,
-            "weights_sha256": "0" * 64,
-            "finished": "2026-01-01T00:00:00+00:00",
-        }
-        return records.Result(**(plain | given))
-
-    return make

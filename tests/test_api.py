@@ -10,6 +10,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from made import made_result
 
 import cifar_keras as ck
 from cifar_keras import cli, records
@@ -319,13 +320,13 @@ class TestTrain:
         monkeypatch.setattr("cifar_keras.api.load_run", lambda folder, **_: folder)
         return jobs
 
-    def test_it_asks_for_the_run_of_the_command(self, asked, make_result, monkeypatch):
+    def test_it_asks_for_the_run_of_the_command(self, asked, monkeypatch):
         ck.train("demo", seed=2, budget=0.5, set=["data.pad=2"], jit="off")
         command = list(asked[0].command)
 
         def train(job, *_):
             asked.append(job)
-            return make_result()
+            return made_result()
 
         monkeypatch.setattr("cifar_keras.run.train.train", train)
         assert cli.main(command[1:]) == 0

@@ -3,6 +3,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from made import made_result, made_run
 
 from cifar_keras import records
 from cifar_keras.compare import comparison
@@ -11,22 +12,17 @@ from cifar_keras.recipe import load_recipe, recipe_path
 
 
 @pytest.fixture
-def make(tmp_path, monkeypatch, make_result):
+def make(tmp_path, monkeypatch):
     """A function that makes a run folder of the demo."""
     monkeypatch.chdir(tmp_path)
 
     def make(seed, *overrides, keras="3.15.1", **result):
         recipe = load_recipe(recipe_path("demo"), overrides)
         folder = Path("runs") / "demo" / f"seed-{seed}"
-        run = records.Run(
-            name="demo",
+        run = made_run(
             recipe=recipe,
-            recipe_sha256=recipe.sha256(),
             seed=seed,
-            budget="1",
             overrides=list(overrides),
-            command=["cifar-keras", "train"],
-            started="2026-01-01T00:00:00+00:00",
             provenance={
                 "versions": {"keras": keras, "numpy": "2.4.6"},
                 "git": {"revision": "a" * 40, "dirty": False},
@@ -36,7 +32,7 @@ def make(tmp_path, monkeypatch, make_result):
         )
         records.write_record(folder, records.RUN, run)
         if result:
-            records.write_record(folder, records.RESULT, make_result(**result))
+            records.write_record(folder, records.RESULT, made_result(**result))
         return folder
 
     return make

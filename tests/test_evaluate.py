@@ -3,6 +3,7 @@ import hashlib
 import keras
 import numpy as np
 import pytest
+from made import made_result, made_run
 
 from cifar_keras import records
 from cifar_keras.data import Dataset, Split
@@ -78,23 +79,13 @@ def model(untrained):
 
 
 @pytest.fixture
-def folder(tmp_path, recipe, model, dataset, make_result):
+def folder(tmp_path, recipe, model, dataset):
     """A finished run of these weights on these data."""
-    run = records.Run(
-        name="demo",
-        recipe=recipe,
-        recipe_sha256=recipe.sha256(),
-        seed=1,
-        budget="1",
-        overrides=[],
-        command=["cifar-keras", "train"],
-        started="2026-01-01T00:00:00+00:00",
-        provenance={"data": dataset.provenance},
-    )
+    run = made_run(recipe=recipe, provenance={"data": dataset.provenance})
     model.save_weights(tmp_path / records.WEIGHTS)
     digest = hashlib.sha256((tmp_path / records.WEIGHTS).read_bytes()).hexdigest()
     records.write_record(tmp_path, records.RUN, run)
-    records.write_record(tmp_path, records.RESULT, make_result(weights_sha256=digest))
+    records.write_record(tmp_path, records.RESULT, made_result(weights_sha256=digest))
     return tmp_path
 
 

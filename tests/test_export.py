@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from made import made_run
 
 from cifar_keras import export as exporting
 from cifar_keras import records
@@ -57,17 +58,7 @@ def folder(tmp_path, monkeypatch):
     overrides = ["model={name: tiny, filters: 4}", "data.contrast=55.0", "data.mean=pixel"]
     overrides += ["data.padding=none", "data.pad=0", "data.crop=28"]
     recipe = load_recipe(recipe_path("demo"), overrides)
-    run = records.Run(
-        name="demo",
-        recipe=recipe,
-        recipe_sha256=recipe.sha256(),
-        seed=1,
-        budget="1",
-        overrides=overrides,
-        command=["cifar-keras", "train"],
-        started="2026-01-01T00:00:00+00:00",
-        provenance={},
-    )
+    run = made_run(recipe=recipe, overrides=overrides)
     keras.utils.set_random_seed(1)
     folder = tmp_path / "run"
     records.write_record(folder, records.RUN, run)

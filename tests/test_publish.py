@@ -1,32 +1,19 @@
 import pytest
+from made import STARTED, made_result, made_run
 
 from cifar_keras import publish, records
 from cifar_keras.cli import main
 from cifar_keras.errors import RunError
-from cifar_keras.recipe import load_recipe, recipe_path
-
-STARTED = "2026-01-01T00:00:00+00:00"
 
 
 @pytest.fixture
-def make(make_result):
+def make():
     """Write a finished run of resnet20, which was started then."""
 
     def make(folder, started=STARTED):
-        recipe = load_recipe(recipe_path("resnet20"))
-        run = records.Run(
-            name="resnet20",
-            recipe=recipe,
-            recipe_sha256=recipe.sha256(),
-            seed=2,
-            budget="1",
-            overrides=[],
-            command=["cifar-keras", "train"],
-            started=started,
-            provenance={},
-        )
+        run = made_run("resnet20", seed=2, started=started)
         records.write_record(folder, records.RUN, run)
-        records.write_record(folder, records.RESULT, make_result())
+        records.write_record(folder, records.RESULT, made_result())
         (folder / records.PREPROCESSING).write_text("{}")
         (folder / records.HISTORY).write_text("epoch\n")
         (folder / records.WEIGHTS).write_bytes(b"weights")

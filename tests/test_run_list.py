@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from made import made_epoch, made_result, made_run
 
 from cifar_keras import records
 from cifar_keras.cli import main
@@ -51,16 +52,12 @@ def make(tmp_path):
         folder = (
             tmp_path / "runs" / records.run_name(recipe, seed, budget, overrides, made_of.precision)
         )
-        run = records.Run(
-            name=recipe,
-            recipe=made_of,
-            recipe_sha256=made_of.sha256(),
+        run = made_run(
+            recipe,
+            made_of,
             seed=seed,
             budget=budget,
             overrides=list(overrides),
-            command=["cifar-keras", "train"],
-            started="2026-01-01T00:00:00+00:00",
-            provenance={},
             events=[records.Event(kind=kind, **EVENT) for kind in events],
         )
         records.write_record(folder, records.RUN, run)
@@ -73,22 +70,14 @@ def make(tmp_path):
 
 
 def row(epoch, seconds, per_epoch):
-    return records.Epoch(
-        epoch=epoch,
-        step=epoch * per_epoch,
-        learning_rate=0.1,
-        loss=1.0,
-        accuracy=0.5,
-        test_loss=1.0,
-        test_accuracy=0.5 + epoch / 1000,
-        seconds=seconds,
-        images_per_second=500.0,
+    return made_epoch(
+        epoch, step=epoch * per_epoch, test_accuracy=0.5 + epoch / 1000, seconds=seconds
     )
 
 
 @pytest.fixture
-def finish(make_result):
-    return lambda folder: records.write_record(folder, records.RESULT, make_result())
+def finish():
+    return lambda folder: records.write_record(folder, records.RESULT, made_result())
 
 
 def cells(table):

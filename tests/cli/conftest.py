@@ -3,6 +3,7 @@ import signal
 
 import numpy as np
 import pytest
+from made import made_result, made_run
 
 from cifar_keras import records
 from cifar_keras.cli import main
@@ -69,9 +70,9 @@ def dataset(monkeypatch):
 
 
 @pytest.fixture
-def result(make_result):
+def result():
     """What a training that is monkeypatched out comes to."""
-    return make_result(test_accuracy=0.9166, epochs=18)
+    return made_result(test_accuracy=0.9166, epochs=18)
 
 
 @pytest.fixture
@@ -101,16 +102,6 @@ def begun(dataset, here):
     shutil.copy(recipe_path("demo"), here / "mine.yaml")
     recipe = load_recipe(here / "mine.yaml")
     folder = here / "runs" / "mine" / "seed-1"
-    run = records.Run(
-        name="mine",
-        recipe=recipe,
-        recipe_sha256=recipe.sha256(),
-        seed=1,
-        budget="1",
-        overrides=[],
-        command=["cifar-keras", "train"],
-        started="2026-01-01T00:00:00+00:00",
-        provenance={"data": dataset.provenance},
-    )
+    run = made_run("mine", recipe, provenance={"data": dataset.provenance})
     records.write_record(folder, records.RUN, run)
     return folder

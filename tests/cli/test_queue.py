@@ -7,6 +7,7 @@ import threading
 import time
 
 import pytest
+from made import made_epoch, made_result
 
 from cifar_keras import records
 from cifar_keras.cli import main
@@ -32,24 +33,14 @@ def child(monkeypatch, here, dataset):
 
 
 @pytest.fixture
-def finished(begun, make_result):
+def finished(begun):
     """The run of mine.yaml, a copy of the demo, at its end; its folder."""
     rows = [
-        records.Epoch(
-            epoch=epoch,
-            step=79 * epoch,
-            learning_rate=0.1,
-            loss=1.0,
-            accuracy=0.5,
-            test_loss=1.0,
-            test_accuracy=0.9,
-            seconds=60.0,
-            images_per_second=500.0,
-        )
+        made_epoch(epoch, step=79 * epoch, test_accuracy=0.9, seconds=60.0)
         for epoch in range(1, 11)
     ]
     records.write_history(begun, rows)
-    records.write_record(begun, records.RESULT, make_result(seconds=600.0, epochs=10))
+    records.write_record(begun, records.RESULT, made_result(seconds=600.0, epochs=10))
     return begun
 
 

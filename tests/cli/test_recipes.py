@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from made import made_epoch, made_run
 
 from cifar_keras import records
 from cifar_keras.cli import main
@@ -89,34 +90,17 @@ def test_a_new_recipe_never_replaces_anything(refused, here, arguments, named):
 
 
 @pytest.fixture
-def finished_here(here, make_result):
+def finished_here(here):
     """Write a full run of resnet20 on this machine, at so many images a second; its folder."""
 
     def make(rate, cpu=None):
-        recipe = load_recipe(recipe_path("resnet20"))
         folder = here / "runs" / "resnet20" / "seed-1"
-        run = records.Run(
-            name="resnet20",
-            recipe=recipe,
-            recipe_sha256=recipe.sha256(),
-            seed=1,
+        run = made_run(
+            "resnet20",
             budget="0.1",
-            overrides=[],
-            command=[],
-            started="2026-01-01T00:00:00+00:00",
             provenance={"hardware": hardware([]) | ({"cpu": cpu} if cpu else {})},
         )
-        row = records.Epoch(
-            epoch=1,
-            step=391,
-            learning_rate=0.1,
-            loss=1,
-            accuracy=0.5,
-            test_loss=1,
-            test_accuracy=0.5,
-            seconds=100,
-            images_per_second=rate,
-        )
+        row = made_epoch(images_per_second=rate)
         records.write_record(folder, records.RUN, run)
         records.write_history(folder, [row])
 

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+from made import made_run
 
 from cifar_keras import records
 from cifar_keras.recipe import load_recipe, recipe_path
@@ -102,16 +103,10 @@ def test_precision_is_no_part_of_the_hash(precision):
     ("recorded", "read"), [(MIXED_RESNET20, RESNET20), ("0" * 64, "0" * 64)], ids=["old", "other"]
 )
 def test_a_hash_that_an_earlier_version_recorded_with_its_precision_is_read_without(recorded, read):
-    run = records.Run(
-        name="resnet20",
-        recipe=load_recipe(recipe_path("resnet20"), ["precision=mixed_bfloat16"]),
+    run = made_run(
+        "resnet20",
+        load_recipe(recipe_path("resnet20"), ["precision=mixed_bfloat16"]),
         recipe_sha256=recorded,
-        seed=1,
-        budget="1",
-        overrides=[],
-        command=["cifar-keras", "train"],
-        started="2026-01-01T00:00:00+00:00",
-        provenance={},
     )
 
     assert run.recipe_sha256 == read

@@ -3,10 +3,10 @@ import re
 import sys
 
 import pytest
+from made import made_epoch
 
 from cifar_keras.experiment.stages import Plan
 from cifar_keras.recipe import load_recipe, recipe_path
-from cifar_keras.records import Epoch
 from cifar_keras.run.position import Position
 from cifar_keras.run.progress import Progress
 from cifar_keras.terminal import Bar
@@ -33,11 +33,10 @@ def train(monkeypatch):
                     progress.on_test_begin()
                     progress.on_test_batch_end(0)
                 position.rows.append(
-                    Epoch(
+                    made_epoch(
+                        epoch + 1,
                         **({"test_loss": None, "test_accuracy": None} | tested),
-                        epoch=epoch + 1,
                         step=position.step,
-                        learning_rate=0.1,
                         loss=1.5,
                         accuracy=0.25,
                         seconds=30,

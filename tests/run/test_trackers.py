@@ -2,6 +2,7 @@ import json
 from dataclasses import replace
 
 import pytest
+from made import made_epoch
 
 from cifar_keras import records
 from cifar_keras.errors import Interrupted
@@ -98,17 +99,7 @@ def test_a_resumed_run_has_each_point_of_mlflow_once(
 
 
 def row(number):
-    return records.Epoch(
-        epoch=number,
-        step=number,
-        learning_rate=0.1,
-        loss=1,
-        accuracy=0.5,
-        test_loss=1,
-        test_accuracy=0.25,
-        seconds=1,
-        images_per_second=1,
-    )
+    return made_epoch(number, step=number, test_accuracy=0.25)
 
 
 class Place:
