@@ -56,8 +56,10 @@ demo: $(VENV)/.installed ## train a small network on synthetic images and report
 	$(BIN)/cifar-keras evaluate demo/runs/demo/seed-1
 	$(BIN)/cifar-keras report --run-dir demo/runs
 
+# Without reordering, by which a file with one long test would come last and run alone.
+IN_PARALLEL := --numprocesses $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
 test: $(VENV)/.installed-test ## run the fast tests
-	$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile
+	$(BIN)/python -m pytest $(IN_PARALLEL)
 
 # The tests that depend most on versions: private names, Keras' layers and optimizers, an export, a resumed
 # run. The `test` extra alone is installed, as by `make test`.
@@ -65,8 +67,7 @@ LOWEST := tests/test_private.py tests/test_optimizers.py tests/experiment tests/
 	tests/layers/test_batch_normalization.py tests/test_export.py tests/cli/test_end_to_end.py
 lowest: ## run version-dependent tests with the lowest versions that setup.cfg allows
 	$(MAKE) VENV=$(VENV)-lowest CONSTRAINTS=constraints-lowest.txt $(VENV)-lowest/.installed-test
-	$(VENV)-lowest/bin/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile \
-		-W default $(LOWEST)
+	$(VENV)-lowest/bin/python -m pytest $(IN_PARALLEL) -W default $(LOWEST)
 
 check: lint types imports test ## lint, types, import contracts and the fast tests
 
