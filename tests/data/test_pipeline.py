@@ -80,6 +80,7 @@ def test_a_pass_is_a_permutation(count):
     assert sorted(order) == list(range(count))
 
 
+@pytest.mark.slow
 def test_an_image_is_as_likely_at_any_place_of_a_pass():
     def order(one_pass):
         return permuted(tf.range(20, dtype=tf.int64), tf.fill([20], one_pass), 1, 20)

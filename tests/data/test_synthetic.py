@@ -72,6 +72,7 @@ def test_provenance_says_that_it_is_synthetic(ten: Dataset) -> None:
     assert ten.provenance["layout"] == "synthetic seed 0"
 
 
+@pytest.mark.slow
 def test_a_linear_model_stays_under_60_percent(ten: Dataset) -> None:
     train = ten.train.images.reshape(5000, -1).astype(np.float32) / 255
     test = ten.test.images.reshape(1000, -1).astype(np.float32) / 255

@@ -296,6 +296,7 @@ def test_only_a_reports_own_stale_pictures_are_removed(tmp_path, resnet20, make_
     assert (out / "gone.svg").exists()
 
 
+@pytest.mark.slow
 def test_a_report_brings_in_no_tensorflow(tmp_path, resnet20, make_run):
     make_run(tmp_path, resnet20, accuracies=[0.91])
     code = (

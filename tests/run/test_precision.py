@@ -50,6 +50,7 @@ def steps(monkeypatch):
     return seen
 
 
+@pytest.mark.slow
 def test_skipped_steps_are_no_divergence_and_do_not_delay_the_schedule(
     restless, steps, job, dataset, go
 ):
