@@ -25,7 +25,7 @@ EXTRAS := cv$(if $(shell command -v nvidia-smi),$(comma)and-cuda)
 PIP := $(BIN)/python -m pip install --quiet $(if $(CONSTRAINTS),--constraint $(CONSTRAINTS))
 PROJECT_FILES := setup.cfg pyproject.toml $(CONSTRAINTS)
 
-.PHONY: help install demo test lowest check lint types imports reproduce-all reproduce-cifar10 \
+.PHONY: help install demo test test-slow test-data lowest check lint types imports reproduce-all reproduce-cifar10 \
 	reproduce-cifar100 report reports docs dist kills fuzz bench profiles trials parity clean
 
 help: ## list the commands
@@ -60,6 +60,12 @@ demo: $(VENV)/.installed ## train a small network on synthetic images and report
 IN_PARALLEL := --numprocesses $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
 test: $(VENV)/.installed-test ## run the fast tests
 	$(BIN)/python -m pytest $(IN_PARALLEL)
+
+test-slow: $(VENV)/.installed-dev ## run the slow tests: half an hour
+	$(BIN)/python -m pytest $(IN_PARALLEL) -m 'slow and not data'
+
+test-data: $(VENV)/.installed-dev ## run the tests on CIFAR in CIFAR_KERAS_DATA
+	$(BIN)/python -m pytest $(IN_PARALLEL) -m data
 
 # The tests that depend most on versions: private names, Keras' layers and optimizers, an export, a resumed
 # run. The `test` extra alone is installed, as by `make test`.

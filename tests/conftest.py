@@ -9,7 +9,7 @@ from cifar_keras.quiet import set_environment
 # Other conftest.py files import Keras before any hook runs.
 set_environment()
 # Traced graphs and networks are many long-lived objects. With its usual thresholds, the garbage
-# collector walks all of them again and again, which takes an eighth of the tests' time.
+# collector walks all of them again and again, which took an eighth of the time of tests/models.
 gc.set_threshold(50_000, 10, 10)
 # What every test drawn by hypothesis shares: nothing may take longer than this, and no example is
 # kept in a folder. `few` draws the same cases each time; `make fuzz` draws ever new ones.

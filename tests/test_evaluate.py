@@ -151,7 +151,7 @@ def test_an_output_that_is_no_class_is_an_error_with_a_name():
     ]
 
 
-def test_nothing_is_confused_where_all_is_recognised():
+def test_nothing_is_confused_where_all_is_recognized():
     assert Evaluation(np.diag([3, 4, 5]), NAMES, CONFIDENCE).most_confused() == []
 
 

@@ -28,7 +28,7 @@ def test_the_sets_own_mean_and_std_leave_zero_and_one():
     np.testing.assert_allclose(normalized.std(axis=(0, 1, 2)), 1, atol=1e-5)
 
 
-def test_no_scaling_leaves_grey_levels():
+def test_no_scaling_leaves_gray_levels():
     norm = normalization(data("data.mean=none"), IMAGES)
 
     np.testing.assert_array_equal(normalize(IMAGES, norm.mean, norm.factor), IMAGES)

@@ -260,7 +260,7 @@ def test_tests_are_contrasted_and_less_the_mean_of_pixels_of_the_training_images
     np.testing.assert_allclose(images, expected, atol=1e-4)
 
 
-def test_the_mean_of_pixels_without_contrast_is_in_grey_levels():
+def test_the_mean_of_pixels_without_contrast_is_in_gray_levels():
     source = batches("data.mean=pixel", "data.padding=none", "data.pad=0", "data.flip=none")
 
     images, labels = source.batch(tf.constant(0, tf.int64))

@@ -25,7 +25,7 @@ def sheet(monkeypatch, tmp_path):
 
 # Recipes with zero padding, a mean image, a contrast normalization, and mixed labels.
 @pytest.mark.parametrize("name", ["resnet110_he", "inception_leaky", "nin_leaky", "highway19"])
-def test_a_sheet_shows_grey_levels_whatever_the_normalization(name, sheet):
+def test_a_sheet_shows_gray_levels_whatever_the_normalization(name, sheet):
     rows = sheet(name, "data.flip=none", "data.padding=none", "data.pad=0", "data.crop=32")
 
     np.testing.assert_array_equal(rows["plain"], IMAGES[:10])

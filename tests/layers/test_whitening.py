@@ -65,7 +65,7 @@ def test_responses_have_the_identity_as_second_moment():
     np.testing.assert_allclose(responses[:, 12:], -responses[:, :12], atol=1e-6)
 
 
-def test_centred_responses_have_the_identity_as_covariance_and_keep_their_mean():
+def test_centered_responses_have_the_identity_as_covariance_and_keep_their_mean():
     images = photographs(mean=2.0)
 
     responses = adapted(images, centered=True)(images).numpy().reshape(-1, 24)

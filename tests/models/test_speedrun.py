@@ -186,7 +186,7 @@ def test_values_begin_as_in_the_original():
     assert np.abs(widening[..., :256]).sum() == 256
 
 
-def test_the_covariance_is_centred_and_the_bias_begins_at_zero():
+def test_the_covariance_is_centered_and_the_bias_begins_at_zero():
     layer = network(SHAPE).get_layer("whitening")
 
     assert (layer.centered, layer.epsilon) == (True, 5e-4)

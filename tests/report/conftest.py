@@ -3,6 +3,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from made import STARTED, made_epoch, made_result, made_run
 
 from cifar_keras.recipe import Recipe, load_recipe, recipes_folder
 from cifar_keras.records import (
@@ -11,8 +12,6 @@ from cifar_keras.records import (
     BestByValidation,
     BestOnTest,
     Epoch,
-    Result,
-    Run,
     Validation,
     run_name,
     write_history,
@@ -54,12 +53,11 @@ def history(recipe: Recipe, budget: str, accuracies: list[float]) -> list[Epoch]
     boundaries = [epochs // 2, 3 * epochs // 4]
     rise = [accuracies[0] * (i + 1) / epochs for i in range(epochs - len(accuracies))]
     return [
-        Epoch(
-            epoch=epoch,
+        made_epoch(
+            epoch,
             stage=stage,
             step=step,
             learning_rate=0.1 * 0.1 ** sum(i >= b for b in boundaries),
-            loss=1.0,
             accuracy=min(1.0, test + 0.05),
             test_loss=1.1,
             test_accuracy=test,
@@ -93,28 +91,25 @@ def make_run() -> MakeRun:
         seed: int = 1,
         budget: str = "1",
         overrides: list[str] | None = None,
-        started: str = "2026-01-01T00:00:00+00:00",
+        started: str = STARTED,
         provenance: dict[str, Any] | None = None,
     ) -> Path:
         folder = root / run_name(name, seed, budget, overrides or [], recipe.precision)
         rows = history(recipe, budget, accuracies)
         best = max(rows, key=lambda row: row.test_accuracy)
         stages = {row.stage: row.step for row in rows}
-        run = Run(
-            name=name,
-            recipe=recipe,
-            recipe_sha256=recipe.sha256(),
+        run = made_run(
+            name,
+            recipe,
             seed=seed,
             budget=budget,
             overrides=overrides or [],
-            command=["cifar-keras", "train"],
             started=started,
             provenance=PROVENANCE if provenance is None else provenance,
         )
-        result = Result(
+        result = made_result(
             test_accuracy=accuracies[-1],
             test_correct=round(accuracies[-1] * 10000),
-            test_images=10000,
             test_loss=1.1,
             epochs=rows[-1].epoch,
             steps=sum(stages.values()),
@@ -124,7 +119,6 @@ def make_run() -> MakeRun:
             seconds=200.0 * len(rows),
             images_per_second=250.0,
             peak_memory_mib=2000,
-            weights_sha256="0" * 64,
             finished="2026-01-01T10:00:00+00:00",
             validation=Validation(
                 accuracy=accuracies[-1] - 0.01,
