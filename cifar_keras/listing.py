@@ -78,6 +78,11 @@ def table(header: tuple[str, ...], rows: Iterable[tuple[str, ...]], right: tuple
     )
 
 
+def counted(number: float, thing: str, form: str = "") -> str:
+    """Return "1 run", "2 runs"; `form` formats the number."""
+    return f"{number:{form}} {thing}{'s' * (number != 1)}"
+
+
 def duration(seconds: float) -> str:
     """Return seconds as readable text, rounded up: 45 s, 3 min, 2 h 05 min."""
     if seconds <= 59:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from cifar_keras.cli.say import say
 from cifar_keras.errors import RunError
+from cifar_keras.listing import counted
 from cifar_keras.quiet import import_tensorflow
 from cifar_keras.terminal import loading
 
@@ -45,8 +46,8 @@ def verify(options: argparse.Namespace) -> int:
     outcomes = {folder: _verify_one(folder, dataset) for folder in folders}
     count = Counter(outcomes.values())
     kinds = [kind for kind in SAID if kind != "FAILS" or count[kind]]
-    many = f"{len(folders)} run folder{'s' * (len(folders) != 1)}"
-    print(f"{many}: " + ", ".join(f"{count[kind]} {kind}" for kind in kinds))
+    numbers = ", ".join(f"{count[kind]} {kind}" for kind in kinds)
+    print(f"{counted(len(folders), 'run folder')}: {numbers}")
     for folder, found in outcomes.items():
         if found == "FAILS":
             say(f"'{folder}' failed verification: see its lines that begin with FAILS")

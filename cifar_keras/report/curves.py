@@ -6,6 +6,7 @@ from itertools import chain
 import pandas as pd
 from matplotlib.figure import Figure
 
+from cifar_keras.listing import counted
 from cifar_keras.report import text
 from cifar_keras.report.figure import (
     BLUE,
@@ -110,7 +111,7 @@ def figure_together(title: str, rows: Sequence[tuple[Row, Series]]) -> Figure:
         tested += _runs(lines.test, color, 1.6, points=False)
         tested += [(line, {"color": color, "linewidth": 0.8}) for line in lines.unfinished]
         runs = "not finished" if lines.unfinished else "not run"
-        runs = runs if row.runs.empty else text.count(len(row.runs), "run")
+        runs = runs if row.runs.empty else counted(len(row.runs), "run")
         legend.append((f"{row.label} ({runs})", {"color": color, "linewidth": 1.6}))
     each = [lines for _, lines in rows]
     ran = any(not row.runs.empty for row, _ in rows)
@@ -137,7 +138,7 @@ def heading(row: Row) -> str:
 def subheading(row: Row) -> str:
     """Return the number of runs, and how they differ from the recipe."""
     count = len(row.runs)
-    parts = [text.count(count, "run")]
+    parts = [counted(count, "run")]
     if not count:
         parts = []
         if row.length_differs:

@@ -8,7 +8,7 @@ import pandas as pd
 from cifar_keras.report import text
 from cifar_keras.report.finished import DASH
 from cifar_keras.report.results import Row
-from cifar_keras.report.verdict import half_interval, mean_of
+from cifar_keras.report.verdict import half_interval, variance_of_mean
 
 _FIGURES = {"accuracy": "last epoch", "augmented": "with TTA"}
 
@@ -31,7 +31,7 @@ class _Pair(NamedTuple):
         """The 95 % interval of the difference, which takes two runs in each precision."""
         if min(self.float32.count(), self.other.count()) < 2:
             return DASH
-        half = half_interval(mean_of(self.float32), mean_of(self.other))
+        half = half_interval(variance_of_mean(self.float32), variance_of_mean(self.other))
         return f"{text.signed(self.difference - half)} to {text.signed(self.difference + half)}"
 
 

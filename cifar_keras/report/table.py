@@ -1,5 +1,6 @@
 """Write comparison.md: the rows as tables. The same rows give the same text."""
 
+from cifar_keras.listing import counted
 from cifar_keras.report import text
 from cifar_keras.report.finished import DASH
 from cifar_keras.report.results import Results, Row
@@ -70,8 +71,8 @@ def comparison_markdown(results: Results) -> str:
         lines = [f"- {text.code(e.name)}: {text.escaped(e.reason)}\n" for e in results.left_out]
         parts += ["## Run folders that were left out\n", "".join(lines)]
     return text.template("comparison.md").format(
-        full=text.count(sum(len(row.runs) for row in full), "full run"),
-        other=text.count(sum(len(row.runs) for row in other), "scaled or modified run"),
+        full=counted(sum(len(row.runs) for row in full), "full run"),
+        other=counted(sum(len(row.runs) for row in other), "scaled or modified run"),
         pages=", ".join(f"[{s}](system_{s.lower()}.md)" for s in systems) or DASH,
         table=text.markdown_table(_FULL, full),
         marks=text.MARKS,

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from cifar_keras.listing import counted
 from cifar_keras.recipe import Reference
 from cifar_keras.report.finished import DASH
 from cifar_keras.report.results import Row
@@ -76,11 +77,6 @@ def markdown_table(
     return "".join(f"| {' | '.join(line)} |\n" for line in [lines[0], rule, *lines[1:]])
 
 
-def count(number: int, thing: str) -> str:
-    """Return "1 run", "2 runs"."""
-    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
-
-
 def number(value: float | None, form: str = ".2f") -> str:
     """Return the number, or a dash for None or NaN."""
     return DASH if value is None or pd.isna(value) else format(value, form)
@@ -113,7 +109,7 @@ def published(reference: Reference | None) -> str:
     marks = {key: " [inf]" for key in reference.inferred}
     figure = f"{reference.accuracy:.2f}{marks.get('accuracy', '')}"
     figure += "" if reference.verified else " [mem]"
-    runs = count(reference.runs, "run")
+    runs = counted(reference.runs, "run")
     if reference.statistic != "single":
         runs = f"{reference.statistic} of {runs}"
     epoch = reference.epoch + marks.get("epoch", "")

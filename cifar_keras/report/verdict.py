@@ -73,7 +73,7 @@ def half_interval(*means: tuple[float, float]) -> float:
     return _T[min(freedom, len(_T)) - 1] * sqrt(variance)
 
 
-def mean_of(values: "pd.Series[float]") -> tuple[float, float]:
+def variance_of_mean(values: "pd.Series[float]") -> tuple[float, float]:
     """Return the variance of the values' mean and its degrees of freedom, for `half_interval`."""
     return values.var() / values.count(), values.count() - 1
 
@@ -83,10 +83,11 @@ def margin(reference: Reference, ours: "pd.Series[float]") -> float:
     if ours.count() < 2:
         return inf
     if not reference.spread:
-        return half_interval(mean_of(ours))
+        return half_interval(variance_of_mean(ours))
+    variance = reference.spread.deviation**2 / reference.runs
     # A single run's deviation comes from other runs and is treated as exactly known.
     freedom = reference.runs - 1 if reference.runs > 1 else inf
-    return half_interval(mean_of(ours), (reference.spread.deviation**2 / reference.runs, freedom))
+    return half_interval(variance_of_mean(ours), (variance, freedom))
 
 
 def _by_interval(reference: Reference, ours: "pd.Series[float]", difference: float) -> Verdict:

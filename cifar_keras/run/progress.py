@@ -8,7 +8,7 @@ import keras
 
 from cifar_keras.experiment.stages import Plan
 from cifar_keras.experiment.steps import Logs
-from cifar_keras.listing import duration
+from cifar_keras.listing import counted, duration
 from cifar_keras.records import Epoch
 from cifar_keras.run.position import Position
 from cifar_keras.terminal import Bar
@@ -109,7 +109,7 @@ class Progress(keras.callbacks.Callback):
             if not self.bar.shown:
                 epochs = (self.total - self.timed_step + self.TIMED_FROM) / self.per_epoch
                 left = self._left(self.timed_step, now - self.timed)
-                some = f"{epochs:.4g} epoch{'s' * (epochs != 1)}"
+                some = counted(epochs, "epoch", ".4g")
                 self._line(f"{some} left, about {left} plus evaluation")
 
     def _left(self, since: int, seconds: float) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from cifar_keras import records
 from cifar_keras.errors import RecipeError, RunError
 from cifar_keras.lengths import measured_seconds
-from cifar_keras.listing import duration, table
+from cifar_keras.listing import counted, duration, table
 from cifar_keras.recipe import Recipe, altering, load_recipe, recipe_path, recipes_folder
 from cifar_keras.run_list import Standing, standing
 
@@ -138,7 +138,7 @@ def _in_all(
     """Return the number of runs and of finished ones, and the time left of the others."""
     due = [left[run.folder] for run in runs if not run.finished and run not in failed]
     known = [seconds for seconds in due if seconds is not None]
-    count = f"{len(runs)} run{'s' * (len(runs) != 1)}, {sum(r.finished for r in runs)} finished"
+    count = f"{counted(len(runs), 'run')}, {sum(r.finished for r in runs)} finished"
     if known:
         count += f", about {duration(sum(known))} left"
     if unknown := len(due) - len(known):

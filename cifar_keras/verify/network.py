@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from cifar_keras import records
 from cifar_keras.evaluate import this_machine
 from cifar_keras.experiment.losses import SmoothedCrossEntropy
+from cifar_keras.listing import counted
 from cifar_keras.models import multiply_adds, trainable_parameters
 from cifar_keras.provenance import versions
 from cifar_keras.verify.check import Check, State, close, equal
@@ -46,7 +47,7 @@ def near_ties(logits: NDArray[np.floating], near: float) -> int:
 
 def must_agree(allowed: int) -> str:
     """Return the rule that a count may differ by so many near ties, as text for a note."""
-    return f"must agree within {allowed} near-tie image{'' if allowed == 1 else 's'}"
+    return f"must agree within {counted(allowed, 'near-tie image')}"
 
 
 def count_check(

@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 import pandas as pd
 
+from cifar_keras.listing import counted
 from cifar_keras.report import text
 from cifar_keras.report.cards import card_name
 from cifar_keras.report.page.cells import table_head, table_row
@@ -54,10 +55,10 @@ def _asset(name: str) -> str:
 
 def _summary(rows: Sequence[Row]) -> str:
     full = [row for row in rows if row.full]
-    runs = text.count(sum(len(row.runs) for row in full), "full run")
+    runs = counted(sum(len(row.runs) for row in full), "full run")
     other = sum(len(row.runs) for row in rows if not row.full)
-    others = text.count(other, "scaled or modified run")
-    return f"{text.count(len({row.name for row in full}), 'recipe')}, {runs}, {others}."
+    others = counted(other, "scaled or modified run")
+    return f"{counted(len({row.name for row in full}), 'recipe')}, {runs}, {others}."
 
 
 def _systems(rows: Sequence[Row]) -> list[str]:

@@ -195,7 +195,7 @@ function drawSteps(u) {
   ctx.lineWidth = 1.5 * devicePixelRatio;
   ctx.font = `${11 * devicePixelRatio}px system-ui`;
   ctx.textAlign = "left";
-  let labelled = -Infinity;
+  let labeled = -Infinity;
   for (const chart of chosen.map((id) => byId.get(id)).filter(hasCurve)) {
     for (const step of chart.steps) {
       const x = u.valToPos(share ? step / chart.epochs : step, "x", true);
@@ -204,9 +204,9 @@ function drawSteps(u) {
       ctx.moveTo(x, bbox.top);
       ctx.lineTo(x, bbox.top + bbox.height);
       ctx.stroke();
-      if (Math.abs(x - labelled) < 60 * devicePixelRatio) continue;
+      if (Math.abs(x - labeled) < 60 * devicePixelRatio) continue;
       ctx.fillText("lr drop", x + 4 * devicePixelRatio, bbox.top + 12 * devicePixelRatio);
-      labelled = x;
+      labeled = x;
     }
   }
   ctx.restore();
