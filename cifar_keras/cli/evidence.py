@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from cifar_keras.cli.say import say
 from cifar_keras.errors import RunError
-from cifar_keras.listing import counted
 from cifar_keras.quiet import import_tensorflow
 from cifar_keras.terminal import loading
 
@@ -35,6 +34,7 @@ SAID: dict[Outcome, str] = {
 def verify(options: argparse.Namespace) -> int:
     """Print a line per check of each run folder; return 1 if one fails, else 0."""
     from cifar_keras.data import load
+    from cifar_keras.listing import counted
 
     folders = _chosen(options)
 
