@@ -1,5 +1,6 @@
 """Compare the full runs of each recipe in two precisions: docs/precision.md."""
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -16,10 +17,18 @@ _FIGURES = {"accuracy": "last epoch", "augmented": "with TTA"}
 class _Pair(NamedTuple):
     """One figure of a recipe in another precision and in float32, in percent."""
 
-    label: str
     figure: str
-    other: "pd.Series[float]"
-    float32: "pd.Series[float]"
+    other_row: Row
+    float32_row: Row
+    key: str
+
+    @property
+    def other(self) -> "pd.Series[float]":
+        return self.other_row.runs[self.key]
+
+    @property
+    def float32(self) -> "pd.Series[float]":
+        return self.float32_row.runs[self.key]
 
     @property
     def difference(self) -> float:
@@ -40,20 +49,29 @@ def precisions(rows: Sequence[Row]) -> str:
     run = [row for row in rows if row.full and not row.committed and not row.runs.empty]
     float32 = {row.name: row for row in run if row.recipe.precision == "float32"}
     pairs = [
-        _Pair(row.label, figure, row.runs[key], theirs.runs[key])
+        _Pair(figure, row, theirs, key)
         for row in run
         if row.recipe.precision != "float32" and (theirs := float32.get(row.name))
         for key, figure in _FIGURES.items()
         if theirs.runs[key].count() and row.runs[key].count()
     ]
-    return text.markdown_table(_COLUMNS, pairs, words=["figure"]) if pairs else ""
+    words = ["figure", "versions", "versions in float32"]
+    return text.markdown_table(_COLUMNS, pairs, words=words) if pairs else ""
+
+
+def _versions(row: Row) -> str:
+    """Count the runs by the version of this package that made them, most runs first."""
+    found = Counter(run.versions["cifar_keras"] for run in row.each)
+    return ", ".join(f"{version} ({count})" for version, count in found.most_common())
 
 
 _COLUMNS: list[text.Column] = [
-    ("recipe", lambda pair: pair.label),
+    ("recipe", lambda pair: pair.other_row.label),
     ("figure", lambda pair: pair.figure),
     ("accuracy, %", lambda pair: text.spread(pair.other)),
     ("in float32, %", lambda pair: text.spread(pair.float32)),
     ("difference, points", lambda pair: text.signed(pair.difference)),
     ("95 % interval", lambda pair: pair.interval),
+    ("versions", lambda pair: _versions(pair.other_row)),
+    ("versions in float32", lambda pair: _versions(pair.float32_row)),
 ]

@@ -190,13 +190,14 @@ def test_the_difference_of_two_precisions_has_its_welch_interval(both):
     head, _, *body = precisions(both.rows).splitlines()
 
     assert [cell.strip() for cell in head.split("|")[1:-1]][2:] == [
-        *("accuracy, %", "in float32, %", "difference, points", "95 % interval")
+        *("accuracy, %", "in float32, %", "difference, points", "95 % interval"),
+        *("versions", "versions in float32"),
     ]
     # Of 0.2 / sqrt(3) and 0.01 / sqrt(3), with 2 degrees of freedom: 4.303 * 0.1156.
     assert [[cell.strip() for cell in line.split("|")[1:-1]] for line in body] == [
         [
             *("resnet20 (bfloat16)", "last epoch", "91.02 ± 0.01 (3)", "91.70 ± 0.20 (3)"),
-            *("-0.68", "-1.18 to -0.18"),
+            *("-0.68", "-1.18 to -0.18", "— (3)", "— (3)"),
         ]
     ]
 
@@ -208,7 +209,21 @@ def test_one_run_in_a_precision_has_no_interval(tmp_path, resnet20, bfloat16, ma
 
     table = precisions(collect([("resnet20", resnet20)], [tmp_path]).rows)
 
-    assert table.splitlines()[2].endswith("|              +0.05 |             — |")
+    assert [cell.strip() for cell in table.splitlines()[2].split("|")][5:7] == ["+0.05", "—"]
+
+
+def test_the_versions_of_the_runs_in_each_precision_are_counted(
+    tmp_path, resnet20, bfloat16, make_run
+):
+    for seed, version in enumerate(["0.9.0", "1.0.0", "1.0.0"]):
+        made_by = {"versions": {"cifar_keras": version}}
+        make_run(tmp_path, resnet20, accuracies=[0.915], seed=seed, provenance=made_by)
+    make_run(tmp_path, bfloat16, accuracies=[0.917])
+
+    table = precisions(collect([("resnet20", resnet20)], [tmp_path]).rows)
+
+    assert "| — (1) " in table
+    assert "| 1.0.0 (2), 0.9.0 (1) |" in table
 
 
 def test_runs_in_one_precision_are_not_compared(tmp_path, resnet20, bfloat16, make_run):
