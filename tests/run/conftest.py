@@ -194,3 +194,18 @@ def write_recipe(path, epochs, minimal=False):
 def write_recipe_fixture():
     """A function that writes a recipe for the network of noisy.py, two stages of all parts."""
     return write_recipe
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """The uninterrupted run of each test's job, made once."""
+    return {"root": tmp_path_factory.mktemp("whole")}
+
+
+@pytest.fixture
+def uninterrupted(whole, job, dataset, go):
+    if "folder" not in whole:
+        folder = whole["root"] / "noisy" / "seed-3"
+        go(replace(job, folder=folder), dataset)
+        whole["folder"] = folder
+    return whole["folder"]

@@ -371,30 +371,6 @@ def test_a_history_that_was_taken_away_is_told(folder, checks):
         checks(folder)
 
 
-@pytest.mark.parametrize("changed", ["versions", "this_machine"])
-def test_a_run_that_ended_elsewhere_is_not_of_the_same_machine(trained, monkeypatch, changed):
-    run = records.read_run(trained[0])
-    assert network.same_machine(run.finish)
-
-    monkeypatch.setattr(network, changed, lambda *_: {"cpu": "another", "keras": "another"})
-
-    assert not network.same_machine(run.finish)
-
-
-def test_a_run_that_was_compiled_is_not_of_the_same_machine(trained):
-    run = records.read_run(trained[0])
-    run.finish.machine["jit"] = True
-
-    assert not network.same_machine(run.finish)
-
-
-def test_a_run_that_does_not_say_whether_it_was_compiled_may_be_of_the_same_machine(trained):
-    run = records.read_run(trained[0])
-    del run.finish.machine["jit"]
-
-    assert network.same_machine(run.finish)
-
-
 @pytest.mark.parametrize(("every", "state"), [(2, "holds"), (1, "FAILS"), (0, "FAILS")])
 def test_only_the_tests_that_the_run_was_to_leave_out_may_be_missing(
     folder, checks, edit, every, state

@@ -3,6 +3,7 @@ from typing import get_args
 import numpy as np
 import pytest
 
+from cifar_keras import records
 from cifar_keras.recipe.schema import Precision
 from cifar_keras.verify import network
 
@@ -31,3 +32,27 @@ def test_in_half_precision_more_is_nearly_a_tie(precision, ties):
 
 def test_every_precision_has_its_tolerances():
     assert list(network.NEAR) == list(network.NEAR_LOSS) == list(get_args(Precision))
+
+
+@pytest.mark.parametrize("changed", ["versions", "this_machine"])
+def test_a_run_that_ended_elsewhere_is_not_of_the_same_machine(trained, monkeypatch, changed):
+    run = records.read_run(trained[0])
+    assert network.same_machine(run.finish)
+
+    monkeypatch.setattr(network, changed, lambda *_: {"cpu": "another", "keras": "another"})
+
+    assert not network.same_machine(run.finish)
+
+
+def test_a_run_that_was_compiled_is_not_of_the_same_machine(trained):
+    run = records.read_run(trained[0])
+    run.finish.machine["jit"] = True
+
+    assert not network.same_machine(run.finish)
+
+
+def test_a_run_that_does_not_say_whether_it_was_compiled_may_be_of_the_same_machine(trained):
+    run = records.read_run(trained[0])
+    del run.finish.machine["jit"]
+
+    assert network.same_machine(run.finish)
