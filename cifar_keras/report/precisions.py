@@ -17,10 +17,9 @@ _FIGURES = {"accuracy": "last epoch", "augmented": "with TTA"}
 class _Pair(NamedTuple):
     """One figure of a recipe in another precision and in float32, in percent."""
 
-    figure: str
+    key: str
     other_row: Row
     float32_row: Row
-    key: str
 
     @property
     def other(self) -> "pd.Series[float]":
@@ -49,10 +48,10 @@ def precisions(rows: Sequence[Row]) -> str:
     run = [row for row in rows if row.full and not row.committed and not row.runs.empty]
     float32 = {row.name: row for row in run if row.recipe.precision == "float32"}
     pairs = [
-        _Pair(figure, row, theirs, key)
+        _Pair(key, row, theirs)
         for row in run
         if row.recipe.precision != "float32" and (theirs := float32.get(row.name))
-        for key, figure in _FIGURES.items()
+        for key in _FIGURES
         if theirs.runs[key].count() and row.runs[key].count()
     ]
     words = ["figure", "versions", "versions in float32"]
@@ -67,7 +66,7 @@ def _versions(row: Row) -> str:
 
 _COLUMNS: list[text.Column] = [
     ("recipe", lambda pair: pair.other_row.label),
-    ("figure", lambda pair: pair.figure),
+    ("figure", lambda pair: _FIGURES[pair.key]),
     ("accuracy, %", lambda pair: text.spread(pair.other)),
     ("in float32, %", lambda pair: text.spread(pair.float32)),
     ("difference, points", lambda pair: text.signed(pair.difference)),
