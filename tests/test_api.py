@@ -41,6 +41,21 @@ def work(tmp_path, monkeypatch):
 
 
 @pytest.fixture
+def unfinished(work):
+    """The folder of a run of resnet20 that was interrupted after two epochs."""
+    folder = shutil.copytree(RESNET20, work / "interrupted" / "resnet20" / "seed-1")
+    (folder / records.RESULT).unlink()
+    (folder / "final.weights.h5").unlink()
+    history = (folder / records.HISTORY).read_text().splitlines(keepends=True)
+    (folder / records.HISTORY).write_text("".join(history[:3]))
+    content = json.loads((folder / records.RUN).read_text())
+    content["events"].pop()
+    content["events"][-1]["kind"] = "interrupted"
+    (folder / records.RUN).write_text(json.dumps(content))
+    return folder
+
+
+@pytest.fixture
 def few(monkeypatch):
     """Few images of the synthetic data set: 3 or 4 steps an epoch of `demo`."""
     # What XLA would compile for convolutions has no part in it.
@@ -174,13 +189,13 @@ class TestLoadRun:
         with pytest.raises(ArgumentError, match=r"must be uint8 of shape \(N, 32, 32, 3\)"):
             getattr(ck.load_run(RESNET20), method)(images)
 
-    def test_an_unfinished_run_has_a_history_and_neither_result_nor_model(self):
-        run = ck.load_run(COMMITTED / "inception_rrelu" / "seed-1")
+    def test_an_unfinished_run_has_a_history_and_neither_result_nor_model(self, unfinished):
+        run = ck.load_run(unfinished)
 
         assert (len(run.history), run.finished) == (2, False)
         assert "unfinished" in repr(run)
         for name in ("result", "model"):
-            with pytest.raises(RunError, match="inception_rrelu"):
+            with pytest.raises(RunError, match="resnet20"):
                 getattr(run, name)
 
     def test_a_folder_without_a_run_is_told(self, work):
@@ -232,9 +247,12 @@ class TestTables:
         assert full.test_accuracy == pytest.approx(0.9177)
         assert np.isnan(full.tta_accuracy)
         assert table.loc[str(HALF)].tta_accuracy == pytest.approx(0.9401)
-        unfinished = table.loc[str(COMMITTED / "inception_rrelu" / "seed-1")]
-        assert (unfinished.state, unfinished.epoch) == ("interrupted", 2)
-        assert unfinished.seconds_left > 0
+
+    def test_an_interrupted_run_is_shown_with_its_epoch_and_its_time_left(self, unfinished):
+        row = ck.runs(unfinished.parent.parent).iloc[0]
+
+        assert (row.state, row.epoch) == ("interrupted", 2)
+        assert row.seconds_left > 0
 
     def test_a_damaged_run_is_left_out_with_a_warning(self, work, caplog):
         for name in ("seed-1", "seed-2"):
