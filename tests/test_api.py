@@ -10,7 +10,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
-from made import made_result
+from made import made_epoch, made_result, made_run
 
 import cifar_keras as ck
 from cifar_keras import cli, records
@@ -43,15 +43,9 @@ def work(tmp_path, monkeypatch):
 @pytest.fixture
 def unfinished(work):
     """The folder of a run of resnet20 that was interrupted after two epochs."""
-    folder = shutil.copytree(RESNET20, work / "interrupted" / "resnet20" / "seed-1")
-    (folder / records.RESULT).unlink()
-    (folder / "final.weights.h5").unlink()
-    history = (folder / records.HISTORY).read_text().splitlines(keepends=True)
-    (folder / records.HISTORY).write_text("".join(history[:3]))
-    content = json.loads((folder / records.RUN).read_text())
-    content["events"].pop()
-    content["events"][-1]["kind"] = "interrupted"
-    (folder / records.RUN).write_text(json.dumps(content))
+    folder = work / "interrupted" / "resnet20" / "seed-1"
+    records.write_record(folder, records.RUN, made_run("resnet20"))
+    records.write_history(folder, [made_epoch(1), made_epoch(2)])
     return folder
 
 
